@@ -1,0 +1,34 @@
+"""The one module that asks the system what time it is."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """A source of time, so that tests and replays can bring their own."""
+
+    def now_ms(self) -> int:
+        """Wall-clock milliseconds since the epoch, UTC."""
+
+    def monotonic_s(self) -> float:
+        """Seconds that only go forward; for timeouts and ages inside one process."""
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now_ms(self) -> int:
+        """Wall-clock milliseconds since the epoch, UTC."""
+        return time.time_ns() // 1_000_000
+
+    def monotonic_s(self) -> float:
+        """Seconds that only go forward."""
+        return time.monotonic()
+
+
+def iso(ms: int) -> str:
+    """An epoch time in milliseconds as ISO-8601 text in UTC, for people and documents."""
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

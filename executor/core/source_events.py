@@ -1,0 +1,179 @@
+"""What a signal source can say, decoded: actions that may become orders, and facts strategies may watch.
+
+Every source's frames end as one of these or as ``Malformed``; nothing downstream knows a wire shape.
+Only the three actions carry a ``key``: they alone can produce intents by themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import ClassVar
+
+from executor.core.types import ActionType, Agent, Side
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where and when a frame came in.
+
+    ``system`` is the signal system's type (``fractrade``), never the configured name; ``source`` is that
+    name. ``channel`` names the socket (``agent:<id>``, ``user:<id>``, ``executor``).
+    """
+
+    system: str
+    source: str
+    channel: str
+    received_at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionBase:
+    """What the three actions have in common.
+
+    ``side`` is always the order's direction: LONG/SHORT of a trade and the closing side of a stop or target
+    have been translated. ``size`` is in base units, always positive. ``symbol`` is as the sent text, not yet the
+    venue's coin. ``sender_id`` is the sender's own id when it sent a real one. ``key`` is the derived identity
+    (``identity.action_key``), ``fingerprint`` covers every field whose change would make it another action.
+    ``stamped_at_ms`` is the sender's time, ``None`` if it sent none. ``shape`` is ``flat`` or ``envelope``.
+    ``server_execution`` is ``None`` when the frame does not say.
+    """
+
+    origin: Origin
+    agent: Agent
+    key: str
+    fingerprint: str
+    shape: str
+    symbol: str
+    side: Side
+    size: Decimal
+    reduce_only: bool
+    sender_id: str | None = None
+    event_id: str | None = None
+    strategy_id: str | None = None
+    leverage: Decimal | None = None
+    reference_px: Decimal | None = None
+    trigger_px: Decimal | None = None
+    stamped_at_ms: int | None = None
+    status: str | None = None
+    server_execution: bool | None = None
+
+    @property
+    def action_id(self) -> str:
+        """The sender's id where it sent a real one, else the derived key (contract.md)."""
+        return self.sender_id or self.key
+
+    @property
+    def signal_at_ms(self) -> int:
+        """The sender's stamp; without one, the time of receipt (design.md section 3)."""
+        return self.origin.received_at_ms if self.stamped_at_ms is None else self.stamped_at_ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trade(ActionBase):
+    """Trade now. ``reduce_only`` is the sender's flag."""
+
+    type: ClassVar[ActionType] = ActionType.TRADE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetStop(ActionBase):
+    """Place or move a stop loss: always reduce-only, ``trigger_px`` always set, ``side`` closes."""
+
+    type: ClassVar[ActionType] = ActionType.STOP_LOSS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetTarget(ActionBase):
+    """Place a take profit: always reduce-only, ``trigger_px`` always set, ``side`` closes."""
+
+    type: ClassVar[ActionType] = ActionType.TAKE_PROFIT
+
+
+Action = Trade | SetStop | SetTarget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceTrade:
+    """A trade another system reports as done (its fill, not an instruction)."""
+
+    origin: Origin
+    agent: Agent
+    symbol: str
+    side: Side
+    size: Decimal | None
+    quote_size: Decimal | None
+    px: Decimal | None
+    ref: str | None
+    at_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourcePosition:
+    """A position another system reports; ``size`` zero means closed."""
+
+    origin: Origin
+    agent: Agent
+    position_id: str
+    symbol: str
+    size: Decimal
+    entry_px: Decimal | None
+    mark_px: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticker:
+    """A price another system quotes."""
+
+    origin: Origin
+    symbol: str
+    px: Decimal
+    at_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candle:
+    """One candle another system quotes; ``closed`` is false while it still moves."""
+
+    origin: Origin
+    symbol: str
+    interval: str
+    open_at_ms: int
+    open_px: Decimal
+    high_px: Decimal
+    low_px: Decimal
+    close_px: Decimal
+    volume: Decimal
+    closed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """A channel opened, closed, or was given up for good (``state`` is open, closed or refused).
+
+    ``agent_ids`` are the agents this channel carries; empty means every agent of the source.
+    """
+
+    origin: Origin
+    state: str
+    agent_ids: tuple[str, ...] = ()
+    code: int | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Malformed:
+    """A frame that is no event of ours: a stable reason code, the offending field, what was wrong.
+
+    ``action_id`` and ``agent_id`` are whatever the frame gave of them, for people who search.
+    """
+
+    origin: Origin
+    reason: str
+    field: str
+    detail: str
+    action_id: str | None = None
+    agent_id: str | None = None
+
+
+SourceEvent = Trade | SetStop | SetTarget | SourceTrade | SourcePosition | Ticker | Candle | Status

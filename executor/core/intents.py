@@ -1,0 +1,53 @@
+"""What a strategy wants: a trade, a stop or a target. Not yet judged, not yet an order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from executor.core.types import Side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeIntent:
+    """Grow a position. Exactly one of ``size`` (base units), ``notional_usd`` and ``equity_pct`` is set.
+
+    ``size`` speaks of the whole signal: when part of it closes the agent's book, only the rest opens for us.
+    ``notional_usd`` and ``equity_pct`` (percent of the account's equity, as notional) speak of the opening part.
+    ``leverage`` ``None`` means the action's own, else the account's default. A stop or target given here goes
+    out in one action with the entry.
+    """
+
+    coin: str
+    side: Side
+    size: Decimal | None = None
+    notional_usd: Decimal | None = None
+    equity_pct: Decimal | None = None
+    leverage: Decimal | None = None
+    stop_px: Decimal | None = None
+    target_px: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        given = [v for v in (self.size, self.notional_usd, self.equity_pct) if v is not None]
+        if len(given) != 1 or given[0] <= 0:
+            raise ValueError("a trade intent needs exactly one of size, notional_usd, equity_pct, above zero")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopIntent:
+    """Protect the whole owned position of ``coin`` at ``trigger_px``."""
+
+    coin: str
+    trigger_px: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetIntent:
+    """Take profit on ``fraction`` (above 0, at most 1) of the owned position of ``coin`` at ``trigger_px``."""
+
+    coin: str
+    trigger_px: Decimal
+    fraction: Decimal
+
+
+Intent = TradeIntent | StopIntent | TargetIntent

@@ -1,0 +1,180 @@
+"""Turns the venue's JSON into facts; anything of another shape raises ``VenueAnswerOdd`` naming the field.
+
+Shapes: hyperliquid.md sections 1.1 to 1.4 (requests) and 4.4 (channels), checked against recorded answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from executor.core.facts import AccountFact, Fill, LeverageFact, OpenOrder, OrderFact, PositionFact
+from executor.core.types import ZERO, Quote, Side
+from executor.errors import VenueAnswerOdd
+from executor.hyperliquid import reading
+
+_SIDES = {"B": Side.BUY, "A": Side.SELL}
+
+
+def parse_account(obj: object) -> AccountFact:
+    """``clearinghouseState``: one account's positions and money. Flat rows are dropped."""
+    state = reading.mapping(obj, "clearinghouseState")
+    summary = reading.child(state, "marginSummary")
+    rows = (reading.mapping(row, "assetPositions[]") for row in reading.items(state, "assetPositions"))
+    positions = (_position(reading.child(row, "position")) for row in rows)
+    return AccountFact(
+        positions=tuple(position for position in positions if position.size),
+        equity_usd=reading.number(summary, "accountValue"),
+        withdrawable_usd=reading.number(state, "withdrawable"),
+        margin_used_usd=reading.number(summary, "totalMarginUsed"),
+        at_ms=reading.integer(state, "time"),
+    )
+
+
+def _position(row: reading.Object) -> PositionFact:
+    leverage, is_cross = _leverage(row)
+    return PositionFact(
+        coin=reading.text(row, "coin"),
+        size=reading.number(row, "szi"),
+        entry_px=reading.optional_number(row, "entryPx") or ZERO,
+        leverage=leverage,
+        is_cross=is_cross,
+        liquidation_px=reading.optional_number(row, "liquidationPx"),
+        margin_used_usd=reading.number(row, "marginUsed"),
+        unrealized_pnl_usd=reading.number(row, "unrealizedPnl"),
+    )
+
+
+def _leverage(row: reading.Object) -> tuple[int, bool]:
+    leverage = reading.child(row, "leverage")
+    mode = reading.text(leverage, "type")
+    if mode not in ("cross", "isolated"):
+        raise VenueAnswerOdd(f"leverage.type: expected cross or isolated, got {mode!r:.40}")
+    return reading.integer(leverage, "value"), mode == "cross"
+
+
+def parse_leverage(obj: object) -> LeverageFact:
+    """``activeAssetData``: the leverage setting of one coin, flat or not."""
+    row = reading.mapping(obj, "activeAssetData")
+    leverage, is_cross = _leverage(row)
+    return LeverageFact(reading.text(row, "coin"), leverage, is_cross)
+
+
+def parse_fill(obj: object) -> Fill:
+    """One fill of ``userFills``, ``userFillsByTime`` or the fill channels."""
+    row = reading.mapping(obj, "fill")
+    return Fill(
+        tid=reading.integer(row, "tid"),
+        oid=reading.integer(row, "oid"),
+        cloid=reading.optional_text(row, "cloid"),
+        coin=reading.text(row, "coin"),
+        side=_side(row),
+        px=reading.number(row, "px"),
+        size=reading.number(row, "sz"),
+        fee_usd=reading.number(row, "fee"),
+        closed_pnl_usd=reading.number(row, "closedPnl"),
+        start_position=reading.number(row, "startPosition"),
+        at_ms=reading.integer(row, "time"),
+        crossed=row.get("crossed") is True,
+        liquidation=row.get("liquidation") is not None,
+    )
+
+
+def parse_fills(obj: object) -> tuple[Fill, ...]:
+    """An array of fills, in the order given (``userFills`` newest first, ``userFillsByTime`` oldest first)."""
+    return tuple(parse_fill(row) for row in reading.sequence(obj, "fills"))
+
+
+def _side(row: reading.Object) -> Side:
+    side = _SIDES.get(reading.text(row, "side"))
+    if side is None:
+        raise VenueAnswerOdd(f"side: expected B or A, got {row['side']!r:.40}")
+    return side
+
+
+def parse_open_orders(obj: object) -> tuple[OpenOrder, ...]:
+    """``frontendOpenOrders``: each order once, although children stand under their parent and on their own too."""
+    rows = reading.sequence(obj, "frontendOpenOrders")
+    orders = (_order(row) for top in rows for row in _with_children(reading.mapping(top, "order")))
+    return tuple({order.oid: order for order in orders}.values())
+
+
+def _with_children(row: reading.Object) -> Iterator[reading.Object]:
+    """The row and its children, which have none of their own (the venue knows parents and children only)."""
+    yield row
+    for child in reading.sequence(row.get("children", []), "children"):
+        yield reading.mapping(child, "children[]")
+
+
+def _order(row: reading.Object) -> OpenOrder:
+    """A ``FrontendOrder`` (section 1.3), or the shorter order of ``orderUpdates``, which has no trigger fields."""
+    return OpenOrder(
+        oid=reading.integer(row, "oid"),
+        cloid=reading.optional_text(row, "cloid"),
+        coin=reading.text(row, "coin"),
+        side=_side(row),
+        limit_px=reading.number(row, "limitPx"),
+        size=reading.number(row, "sz"),
+        orig_size=reading.number(row, "origSz"),
+        reduce_only=row.get("reduceOnly") is True,
+        trigger_px=reading.number(row, "triggerPx") if row.get("isTrigger") is True else None,
+        order_type=reading.optional_text(row, "orderType") or "",
+        position_tpsl=row.get("isPositionTpsl") is True,
+        at_ms=reading.integer(row, "timestamp"),
+    )
+
+
+def parse_order_status(obj: object) -> OrderFact:
+    """``orderStatus``: the order and the venue's word for its state, or that the venue does not know it."""
+    answer = reading.mapping(obj, "orderStatus")
+    if answer.get("status") == "unknownOid":
+        return OrderFact(None, "", 0)
+    if answer.get("status") != "order":
+        raise VenueAnswerOdd(f"orderStatus.status: expected order or unknownOid, got {answer.get('status')!r:.40}")
+    return _order_fact(reading.child(answer, "order"))
+
+
+def parse_order_updates(obj: object) -> tuple[OrderFact, ...]:
+    """``orderUpdates`` (channel) or ``historicalOrders``: the order type is empty where the venue does not say it."""
+    return tuple(_order_fact(reading.mapping(row, "orderUpdates[]")) for row in reading.sequence(obj, "orderUpdates"))
+
+
+def _order_fact(row: reading.Object) -> OrderFact:
+    order = _order(reading.child(row, "order"))
+    return OrderFact(order, reading.text(row, "status"), reading.integer(row, "statusTimestamp"))
+
+
+def parse_bbo(obj: object) -> tuple[str, Quote]:
+    """A ``bbo`` frame's data: the coin and its best bid and offer; the mark price is not in it."""
+    row = reading.mapping(obj, "bbo")
+    levels = reading.items(row, "bbo")
+    if len(levels) != 2:
+        raise VenueAnswerOdd(f"bbo: expected a bid and an offer, got {len(levels)} entries")
+    bid, ask = (None if level is None else _px(level) for level in levels)
+    return reading.text(row, "coin"), Quote(bid, ask, None, reading.integer(row, "time"))
+
+
+def parse_l2_book(obj: object) -> tuple[Decimal | None, Decimal | None]:
+    """``l2Book``: best bid and offer, ``None`` for an empty side. An unknown coin answers null, which is odd here."""
+    levels = reading.items(reading.mapping(obj, "l2Book"), "levels")
+    if len(levels) != 2:
+        raise VenueAnswerOdd(f"l2Book.levels: expected bids and offers, got {len(levels)} entries")
+    bid, ask = (_px(side[0]) if side else None for side in (reading.sequence(one, "levels[]") for one in levels))
+    return bid, ask
+
+
+def _px(level: object) -> Decimal:
+    return reading.number(reading.mapping(level, "level"), "px")
+
+
+def parse_mids(obj: object) -> dict[str, Decimal]:
+    """``allMids``, as answered to a request or as its channel wraps it (``{"mids": …}``)."""
+    mids = reading.mapping(obj, "allMids")
+    inner = reading.child(mids, "mids") if isinstance(mids.get("mids"), dict) else mids
+    return {coin: reading.number(inner, coin) for coin in inner}
+
+
+def parse_mark(obj: object) -> tuple[str, Decimal]:
+    """An ``activeAssetCtx`` frame's data: the coin and its mark price."""
+    row = reading.mapping(obj, "activeAssetCtx")
+    return reading.text(row, "coin"), reading.number(reading.child(row, "ctx"), "markPx")

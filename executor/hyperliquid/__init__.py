@@ -1,0 +1,1 @@
+"""What Hyperliquid speaks, as pure functions and tables, shared by the venue adapter and the paper exchange."""

@@ -10,8 +10,19 @@ from executor.errors import VenueAnswerOdd
 
 Object = dict[str, Any]
 
+_BRIEF = 200
+
 _PLAIN_NUMBER = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?")
 """Plain decimals only: an exponent could make a short text an endless number, and the venue never writes one."""
+
+
+def describe(value: object) -> str:
+    """A value in a few words for people; bounded and total, whatever somebody sent (repr of JSON can fail)."""
+    if isinstance(value, str):
+        return value[:_BRIEF]
+    if isinstance(value, dict):
+        return f"an object with keys {', '.join(list(value)[:8])}"[:_BRIEF]
+    return f"an array of {len(value)}" if isinstance(value, list) else type(value).__name__
 
 
 def mapping(value: object, where: str) -> Object:
@@ -80,4 +91,4 @@ def optional_text(obj: Object, key: str) -> str | None:
 
 
 def _odd(where: str, wanted: str, value: object) -> VenueAnswerOdd:
-    return VenueAnswerOdd(f"{where}: expected {wanted}, got {value!r:.80}")
+    return VenueAnswerOdd(f"{where}: expected {wanted}, got {describe(value)}")

@@ -36,7 +36,7 @@ UNKNOWN_AGENT = "unknown"
 MAX_SYMBOL_CHARS = 64
 MAX_LEVERAGE = 1000
 _ACTIONS = {name.value: name for name in ActionType}
-_CLASSES: dict[ActionType, type[Trade] | type[SetStop] | type[SetTarget]] = {
+_CLASSES: dict[ActionType, type[Trade | SetStop | SetTarget]] = {
     ActionType.TRADE: Trade,
     ActionType.STOP_LOSS: SetStop,
     ActionType.TAKE_PROFIT: SetTarget,

@@ -11,15 +11,11 @@ from typing import Any
 
 import msgpack  # type: ignore[import-untyped]  # it ships no type information
 from coincurve import PrivateKey, PublicKey
-from Crypto.Hash import keccak as _keccak
+
+from executor.hyperliquid.keccak import keccak256
 
 Signature = dict[str, Any]
 """``{"r": "0x…", "s": "0x…", "v": 27 | 28}``; r and s without leading zeros, as the SDK writes them."""
-
-
-def keccak256(data: bytes) -> bytes:
-    """Ethereum's hash, 32 bytes."""
-    return _keccak.new(data=data, digest_bits=256).digest()
 
 
 def _word(value: int) -> bytes:

@@ -23,9 +23,7 @@ def share(part: Decimal, whole: Decimal) -> Decimal:
     return min(_UP.divide(abs(part), abs(whole)), _ONE)
 
 
-def entry_size(
-    intent: TradeIntent, entry_share: Decimal, cap_px: Decimal, equity_usd: Decimal
-) -> Decimal:
+def entry_size(intent: TradeIntent, entry_share: Decimal, cap_px: Decimal, equity_usd: Decimal) -> Decimal:
     """The size in base units that the opening part of an intent asks for, at most; not yet on the lot grid.
 
     ``entry_share`` (0 to 1, see ``share``) is the part of the signal that opens: it scales ``size`` only, since

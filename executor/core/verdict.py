@@ -40,52 +40,32 @@ class Judgement:
     refusal: Verdict | None
 
 
-def judge(
-    proposal: Proposal,
-    exposure: Exposure,
-    rules: Sequence[Rule],
-    rules_venue: VenueRules,
-) -> Judgement:
+def judge(proposal: Proposal, exposure: Exposure, rules: Sequence[Rule], rules_venue: VenueRules) -> Judgement:
     """Ask every rule about the proposal, then once more about what is left of it; never raises for a rule.
 
     Every rule is asked, also after a refusal: a breaker must be able to latch, and ``explain`` shows them all.
     """
-    rules = sorted(
-        rules, key=lambda rule: rule.name != LEVERAGE_RULE
-    )  # stable: else the configured order
+    rules = sorted(rules, key=lambda rule: rule.name != LEVERAGE_RULE)  # stable: else the configured order
     proposal, first = _first_pass(proposal, exposure, rules)
     if refusal := _refusal(first):
         return Judgement(ZERO, proposal.leverage, first, refusal)
     order = _order(proposal, first, rules_venue)
     last = _final_pass(order, exposure, rules, rules_venue)
     refusal = _refusal(last)
-    return Judgement(
-        ZERO if refusal else order.size, order.leverage, first + last, refusal
-    )
+    return Judgement(ZERO if refusal else order.size, order.leverage, first + last, refusal)
 
 
-def _first_pass(
-    proposal: Proposal, exposure: Exposure, rules: Sequence[Rule]
-) -> tuple[Proposal, tuple[Verdict, ...]]:
+def _first_pass(proposal: Proposal, exposure: Exposure, rules: Sequence[Rule]) -> tuple[Proposal, tuple[Verdict, ...]]:
     """The proposal with its leverage clamped, and every rule's word on it."""
-    on_leverage = [
-        _ask(rule, proposal, exposure) for rule in rules if rule.name == LEVERAGE_RULE
-    ]
+    on_leverage = [_ask(rule, proposal, exposure) for rule in rules if rule.name == LEVERAGE_RULE]
     clamped = replace(proposal, leverage=_clamped(proposal.leverage, on_leverage))
-    others = [
-        _ask(rule, clamped, exposure) for rule in rules if rule.name != LEVERAGE_RULE
-    ]
+    others = [_ask(rule, clamped, exposure) for rule in rules if rule.name != LEVERAGE_RULE]
     return clamped, (*on_leverage, *_asset_leverage(clamped), *others)
 
 
 def _clamped(leverage: Decimal, verdicts: Iterable[Verdict]) -> Decimal:
     """The smallest leverage allowed. Each leverage rule sees what was proposed, so their order does not matter."""
-    return min(
-        [
-            leverage,
-            *(v.allowed_leverage for v in verdicts if v.allowed_leverage is not None),
-        ]
-    )
+    return min([leverage, *(v.allowed_leverage for v in verdicts if v.allowed_leverage is not None)])
 
 
 def _asset_leverage(proposal: Proposal) -> list[Verdict]:
@@ -93,26 +73,13 @@ def _asset_leverage(proposal: Proposal) -> list[Verdict]:
     if proposal.leverage <= proposal.asset_max_leverage:
         return []
     limit = f"{proposal.asset_max_leverage}x"
-    return [
-        _venue_refuses(
-            "LEVERAGE_ABOVE_ASSET_MAX", f"{plain(proposal.leverage)}x", limit
-        )
-    ]
+    return [_venue_refuses("LEVERAGE_ABOVE_ASSET_MAX", f"{plain(proposal.leverage)}x", limit)]
 
 
-def _order(
-    proposal: Proposal, verdicts: Iterable[Verdict], rules_venue: VenueRules
-) -> Proposal:
+def _order(proposal: Proposal, verdicts: Iterable[Verdict], rules_venue: VenueRules) -> Proposal:
     """The final order: the smallest size any rule allows, on the lot grid."""
-    allowed = min(
-        [
-            proposal.size,
-            *(v.allowed_size for v in verdicts if v.allowed_size is not None),
-        ]
-    )
-    return replace(
-        proposal, size=rules_venue.floor_size(proposal.coin, allowed), final=True
-    )
+    allowed = min([proposal.size, *(v.allowed_size for v in verdicts if v.allowed_size is not None)])
+    return replace(proposal, size=rules_venue.floor_size(proposal.coin, allowed), final=True)
 
 
 def _final_pass(
@@ -120,23 +87,13 @@ def _final_pass(
 ) -> tuple[Verdict, ...]:
     """Every rule's word on the final order, and the venue's. Whoever would still shrink it refuses it."""
     if order.size <= 0:
-        return (
-            _venue_refuses(
-                "SIZE_BELOW_LOT", plain(order.size), f"one lot of {order.coin}"
-            ),
-        )
+        return (_venue_refuses("SIZE_BELOW_LOT", plain(order.size), f"one lot of {order.coin}"),)
     verdicts = [_ask(rule, order, exposure) for rule in rules]
-    words = [
-        v if v.outcome == "pass" else replace(v, outcome="refuse") for v in verdicts
-    ]
+    words = [v if v.outcome == "pass" else replace(v, outcome="refuse") for v in verdicts]
     least_usd = rules_venue.min_notional_usd
     if order.notional_usd < least_usd:
         words.append(
-            _venue_refuses(
-                "BELOW_MIN_NOTIONAL",
-                f"{plain(order.notional_usd)} USD",
-                f"{plain(least_usd)} USD",
-            )
+            _venue_refuses("BELOW_MIN_NOTIONAL", f"{plain(order.notional_usd)} USD", f"{plain(least_usd)} USD")
         )
     return tuple(words)
 
@@ -153,11 +110,7 @@ def _ask(rule: Rule, proposal: Proposal, exposure: Exposure) -> Verdict:
 
 def _problem(rule: Rule, verdict: object, proposal: Proposal) -> str:
     """What is wrong with a rule's answer; empty when nothing is."""
-    if not isinstance(verdict, Verdict) or verdict.outcome not in (
-        "pass",
-        "shrink",
-        "refuse",
-    ):
+    if not isinstance(verdict, Verdict) or verdict.outcome not in ("pass", "shrink", "refuse"):
         return f"not a verdict: {verdict!r}"
     if verdict.rule != rule.name:
         return f"speaks for {verdict.rule!r}"
@@ -168,27 +121,14 @@ def _problem(rule: Rule, verdict: object, proposal: Proposal) -> str:
 
 def _bad_allowance(rule: Rule, verdict: Verdict, proposal: Proposal) -> str:
     """Only a shrink allows something: one number, below what was proposed; ``max_leverage`` alone a leverage."""
-    given, stray, proposed = (
-        verdict.allowed_size,
-        verdict.allowed_leverage,
-        proposal.size,
-    )
+    given, stray, proposed, least = verdict.allowed_size, verdict.allowed_leverage, proposal.size, 0
     if rule.name == LEVERAGE_RULE:
-        given, stray, proposed = stray, given, proposal.leverage
+        given, stray, proposed, least = stray, given, proposal.leverage, 1
     if verdict.outcome != "shrink":
         fits = given is None and stray is None
     else:
-        fits = (
-            given is not None
-            and stray is None
-            and given.is_finite()
-            and 0 <= given <= proposed
-        )
-    return (
-        ""
-        if fits
-        else f"{verdict.outcome} with an allowance of {given} and {stray}, of {proposed} proposed"
-    )
+        fits = given is not None and stray is None and given.is_finite() and least <= given <= proposed
+    return "" if fits else f"{verdict.outcome} with an allowance of {given} and {stray}, of {proposed} proposed"
 
 
 def _failed(rule: Rule, problem: str) -> Verdict:

@@ -22,7 +22,7 @@ SHARES = st.builds(share, SIZES, SIZES)
 
 
 def trade(**amount: Decimal) -> TradeIntent:
-    return TradeIntent(coin="BTC", side=Side.BUY, **amount)
+    return TradeIntent(coin="BTC", side=Side.BUY, **amount)  # type: ignore[arg-type]  # amounts only
 
 
 def lots(size: Decimal) -> Decimal:
@@ -44,9 +44,7 @@ def lots(size: Decimal) -> Decimal:
 def test_an_entry_is_sized_by_what_the_intent_names(
     intent: TradeIntent, entry_share: Decimal, expected: Decimal
 ) -> None:
-    assert (
-        entry_size(intent, entry_share, cap_px=D(100), equity_usd=D(5000)) == expected
-    )
+    assert entry_size(intent, entry_share, cap_px=D(100), equity_usd=D(5000)) == expected
 
 
 @pytest.mark.parametrize("equity_usd", [D(0), D(-20)])
@@ -64,25 +62,15 @@ def test_no_equity_buys_nothing(equity_usd: Decimal) -> None:
         (D(1), D(0), D(0)),
     ],
 )
-def test_an_exit_is_a_share_of_what_is_ours(
-    fraction: Decimal, ours: Decimal, expected: Decimal
-) -> None:
+def test_an_exit_is_a_share_of_what_is_ours(fraction: Decimal, ours: Decimal, expected: Decimal) -> None:
     assert exit_size(fraction, ours) == expected
 
 
 @pytest.mark.parametrize(
     ("part", "whole", "expected"),
-    [
-        (D(1), D(4), D("0.25")),
-        (D(1), D(-4), D("0.25")),
-        (D(5), D(4), D(1)),
-        (D(1), D(0), D(1)),
-        (D(0), D(3), D(0)),
-    ],
+    [(D(1), D(4), D("0.25")), (D(1), D(-4), D("0.25")), (D(5), D(4), D(1)), (D(1), D(0), D(1)), (D(0), D(3), D(0))],
 )
-def test_a_share_is_a_part_of_the_whole_by_magnitude(
-    part: Decimal, whole: Decimal, expected: Decimal
-) -> None:
+def test_a_share_is_a_part_of_the_whole_by_magnitude(part: Decimal, whole: Decimal, expected: Decimal) -> None:
     assert share(part, whole) == expected
 
 
@@ -93,55 +81,29 @@ def test_a_third_of_three_is_one_and_not_the_lot_below() -> None:
 
 
 @given(SIZES, SIZES, SIZES)
-def test_a_share_of_a_size_is_the_exact_one_on_the_lot_grid(
-    part: Decimal, whole: Decimal, ours: Decimal
-) -> None:
-    exact = min(Fraction(part) / Fraction(whole), 1) * Fraction(ours)
-    assert Fraction(lots(exit_size(share(part, whole), ours))) == Fraction(
-        int(exact * 100_000), 100_000
-    )
+def test_a_share_of_a_size_is_the_exact_one_on_the_lot_grid(part: Decimal, whole: Decimal, ours: Decimal) -> None:
+    exact = min(Fraction(part) / Fraction(whole), Fraction(1)) * Fraction(ours)
+    assert Fraction(lots(exit_size(share(part, whole), ours))) == Fraction(int(exact * 100_000), 100_000)
 
 
 @given(SIZES, SHARES, PRICES, MONEY)
-def test_never_more_than_the_asked_size(
-    size: Decimal, part: Decimal, px: Decimal, equity_usd: Decimal
-) -> None:
-    assert (
-        0
-        <= Fraction(entry_size(trade(size=size), part, px, equity_usd))
-        <= Fraction(size) * Fraction(part)
-    )
+def test_never_more_than_the_asked_size(size: Decimal, part: Decimal, px: Decimal, equity_usd: Decimal) -> None:
+    assert 0 <= Fraction(entry_size(trade(size=size), part, px, equity_usd)) <= Fraction(size) * Fraction(part)
 
 
 @given(MONEY, SHARES, PRICES, MONEY)
-def test_never_more_than_the_asked_notional(
-    usd: Decimal, part: Decimal, px: Decimal, equity_usd: Decimal
-) -> None:
-    assert (
-        0
-        <= Fraction(entry_size(trade(notional_usd=usd), part, px, equity_usd))
-        * Fraction(px)
-        <= Fraction(usd)
-    )
+def test_never_more_than_the_asked_notional(usd: Decimal, part: Decimal, px: Decimal, equity_usd: Decimal) -> None:
+    assert 0 <= Fraction(entry_size(trade(notional_usd=usd), part, px, equity_usd)) * Fraction(px) <= Fraction(usd)
 
 
 @given(st.decimals("0.001", "500", places=3), SHARES, PRICES, MONEY)
 def test_never_more_than_the_asked_share_of_equity(
     percent: Decimal, part: Decimal, px: Decimal, equity_usd: Decimal
 ) -> None:
-    notional = Fraction(
-        entry_size(trade(equity_pct=percent), part, px, equity_usd)
-    ) * Fraction(px)
+    notional = Fraction(entry_size(trade(equity_pct=percent), part, px, equity_usd)) * Fraction(px)
     assert 0 <= notional <= Fraction(equity_usd) * Fraction(percent) / 100
 
 
 @given(SHARES, st.decimals("-1000000", "1000000", places=5))
-def test_an_exit_never_exceeds_its_share_of_the_position(
-    fraction: Decimal, ours: Decimal
-) -> None:
-    assert (
-        0
-        <= Fraction(exit_size(fraction, ours))
-        <= Fraction(fraction) * abs(Fraction(ours))
-        <= abs(Fraction(ours))
-    )
+def test_an_exit_never_exceeds_its_share_of_the_position(fraction: Decimal, ours: Decimal) -> None:
+    assert 0 <= Fraction(exit_size(fraction, ours)) <= Fraction(fraction) * abs(Fraction(ours)) <= abs(Fraction(ours))

@@ -102,7 +102,9 @@ class FrameRefused(Event):
 class ActionReceived(Event):
     """A new action, decoded, with the agent's book before and after it and the accounts it was routed to.
 
-    ``coin`` is ``None`` and ``symbol_problem`` says why when the symbol is not the venue's.
+    ``coin`` is ``None`` and ``symbol_problem`` says why when the symbol is not the venue's. ``gapped``: frames of this
+    agent may have been missed since its book was flat. ``superseded``: stamped before an action already seen.
+    ``routes`` names, account by account, the route that brings the action there.
     """
 
     frame_id: int | None
@@ -130,8 +132,10 @@ class ActionReceived(Event):
     server_execution: bool | None
     book_before: Decimal
     book_after: Decimal
-    book_counts: bool
+    gapped: bool
+    superseded: bool
     accounts: tuple[str, ...]
+    routes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +229,7 @@ class StopWanted(Event):
 
     coin: str
     trigger_px: Decimal
+    signal_at_ms: int
     default: bool = False
 
 
@@ -405,6 +410,15 @@ class CancelWanted(Event):
     oid: int | None
     cloid: str | None
     why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelSettled(Event):
+    """A cancel was answered: ``done``, ``gone`` (never placed, cancelled or filled: three facts in one), ``unknown``."""
+
+    oid: int | None
+    cloid: str | None
+    result: Literal["done", "gone", "unknown"]
 
 
 # -- what the venue says ------------------------------------------------------------------------------------------

@@ -1,0 +1,258 @@
+"""What one account's desk knows: plain values, changed by ``evolve`` alone.
+
+Everything here can be folded again from the events (replay runs only ``evolve``) and written as one JSON document
+(a snapshot), so nothing here is clever: records in dictionaries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from executor.core.events import ActionReceived, LegKind
+from executor.core.facts import OpenOrder
+from executor.core.lifecycle import IN_FLIGHT_STATES, OPEN_STATES, LegState
+from executor.core.types import ZERO, Agent, Side
+
+KEEP_CLOSED_LEGS = 500
+"""How many finished legs are kept for late facts about them."""
+
+KEEP_FILLS = 4000
+"""How many fill identities are kept to count each fill once; the venue replays its last 2000."""
+
+
+@dataclass(slots=True)
+class Leg:
+    """One order we mean to have on the venue. ``filled`` is what is counted into the position already.
+
+    ``told_filled`` is what the answer claimed, ``seen_filled`` the sum of its fills: whichever comes first counts,
+    neither counts twice. Prices in quote units, sizes in base units, positive.
+    """
+
+    cloid: str
+    kind: LegKind
+    key: str
+    attempt: int
+    coin: str
+    side: Side
+    size: Decimal
+    limit_px: Decimal
+    reduce_only: bool
+    planned_at_ms: int
+    state: LegState = LegState.PLANNED
+    agent: Agent | None = None
+    signal_at_ms: int = 0
+    trigger_px: Decimal | None = None
+    leverage: Decimal | None = None
+    good_until_ms: int | None = None
+    wait_flat: bool = False
+    bracket: str | None = None
+    oid: int | None = None
+    request_id: str | None = None
+    sent_at_ms: int = 0
+    told_filled: Decimal = ZERO
+    seen_filled: Decimal = ZERO
+    last_change_ms: int = 0
+    deadline_ms: int | None = None
+    doubted: bool = False
+
+    @property
+    def filled(self) -> Decimal:
+        """What certainly executed."""
+        return max(self.told_filled, self.seen_filled)
+
+    @property
+    def open(self) -> bool:
+        """Whether it may still execute."""
+        return self.state in OPEN_STATES
+
+    @property
+    def in_flight(self) -> bool:
+        """Sent, with no readable record of the venue's yet."""
+        return self.state in IN_FLIGHT_STATES
+
+    @property
+    def remaining(self) -> Decimal:
+        """What may still execute."""
+        return self.size - self.filled if self.open else ZERO
+
+
+@dataclass(slots=True)
+class Position:
+    """One coin's position: the venue's ``size``, and the part of it that is ``owned`` (opened by our orders).
+
+    Both signed. ``owner`` is the agent whose action opened it, at ``opened_at_ms`` by that action's stamp.
+    ``read_at_ms`` is the venue's time of the newest read it is based on.
+    """
+
+    coin: str
+    size: Decimal = ZERO
+    owned: Decimal = ZERO
+    owner: Agent | None = None
+    entry_px: Decimal = ZERO
+    opened_at_ms: int = 0
+    leverage: int | None = None
+    is_cross: bool = False
+    liquidation_px: Decimal | None = None
+    unrealized_pnl_usd: Decimal = ZERO
+    read_at_ms: int = 0
+    unprotected_since_ms: int | None = None
+    acted: bool = False
+
+
+@dataclass(slots=True)
+class Exit:
+    """A part of the owned position that has to go. ``missed`` counts attempts that did not do it."""
+
+    key: str
+    coin: str
+    agent: Agent | None
+    owed: Decimal
+    why: str
+    at_ms: int
+    attempts: int = 0
+    missed: int = 0
+    last_attempt_ms: int = 0
+
+
+@dataclass(slots=True)
+class StopWish:
+    """Where the coin's stop shall be. ``seen`` is false until its position exists."""
+
+    key: str
+    trigger_px: Decimal
+    at_ms: int
+    signal_at_ms: int = 0
+    default: bool = False
+    seen: bool = False
+    attempts: int = 0
+    failed_at_ms: int = 0
+
+
+@dataclass(slots=True)
+class TargetWish:
+    """A fraction of the owned position shall take profit here."""
+
+    key: str
+    trigger_px: Decimal
+    fraction: Decimal
+    at_ms: int
+    seen: bool = False
+    attempts: int = 0
+    failed_at_ms: int = 0
+
+
+@dataclass(slots=True)
+class Leverage:
+    """One coin's leverage setting: ``status`` is wanted, confirmed or failed."""
+
+    leverage: int
+    is_cross: bool
+    status: str
+    asked: bool = False
+
+
+@dataclass(slots=True)
+class Request:
+    """One request that is out, or whose outcome nobody knows. Enough for a byte-identical resend."""
+
+    request_id: str
+    purpose: str
+    nonce: int
+    expires_after_ms: int | None
+    vault: str | None
+    action: dict[str, object]
+    cloids: tuple[str, ...]
+    oids: tuple[int, ...]
+    coin: str | None
+    at_ms: int
+    unknown: bool = False
+
+
+@dataclass(slots=True)
+class Cancel:
+    """An order that shall go. ``asked`` while a request for it is out."""
+
+    coin: str
+    oid: int | None
+    cloid: str | None
+    why: str
+    asked: bool = False
+    attempts: int = 0
+    last_attempt_ms: int = 0
+
+
+@dataclass(slots=True)
+class Day:
+    """Money since 00:00 UTC: ``start_ms`` is that midnight, ``realized_usd`` net of fees."""
+
+    start_ms: int = 0
+    start_equity_usd: Decimal = ZERO
+    start_unrealized_usd: Decimal = ZERO
+    realized_usd: Decimal = ZERO
+
+
+@dataclass(slots=True)
+class DeskState:
+    """All of one account. Times are the venue's, in milliseconds, unless a name says otherwise."""
+
+    account: str
+    positions: dict[str, Position] = field(default_factory=dict)
+    legs: dict[str, Leg] = field(default_factory=dict)
+    exits: dict[str, Exit] = field(default_factory=dict)
+    stops: dict[str, StopWish] = field(default_factory=dict)
+    targets: dict[str, list[TargetWish]] = field(default_factory=dict)
+    leverage: dict[str, Leverage] = field(default_factory=dict)
+    requests: dict[str, Request] = field(default_factory=dict)
+    cancels: dict[str, Cancel] = field(default_factory=dict)
+    waiting: dict[str, ActionReceived] = field(default_factory=dict)
+    orders: dict[int, OpenOrder] = field(default_factory=dict)
+    seen_fills: dict[str, int] = field(default_factory=dict)
+    last_fill_ms: int = 0
+    entries_at_ms: list[int] = field(default_factory=list)
+    last_entry_ms: dict[str, int] = field(default_factory=dict)
+    breakers: dict[str, int | None] = field(default_factory=dict)
+    day: Day = field(default_factory=Day)
+    equity_usd: Decimal = ZERO
+    account_read_ms: int = 0
+    orders_read_ms: int = 0
+    reconciled: bool = False
+    paused: bool = False
+    flattening: bool = False
+    latched: bool = False
+    flat_reads: int = 0
+    continuous: bool = False
+    started_ms: int = 0
+
+    # -- readings used all over core ------------------------------------------------------------------------
+
+    def position(self, coin: str) -> Position:
+        """The coin's position, a flat one if there is none."""
+        return self.positions.get(coin) or Position(coin=coin)
+
+    def legs_of(self, coin: str, kind: LegKind | None = None) -> list[Leg]:
+        """The coin's legs that may still execute, oldest first."""
+        return [leg for leg in self.legs.values() if leg.coin == coin and leg.open and kind in (None, leg.kind)]
+
+    def exits_of(self, coin: str) -> list[Exit]:
+        """The coin's exits that still owe something, oldest first."""
+        return [owed for owed in self.exits.values() if owed.coin == coin]
+
+    def unresolved(self, coin: str) -> Decimal:
+        """What the coin's entries that are planned, out or unknown may still add (positive)."""
+        return sum((leg.remaining for leg in self.legs_of(coin, "entry")), ZERO)
+
+    def owed(self, coin: str) -> Decimal:
+        """What the coin's exits still have to close (positive)."""
+        return sum((owed.owed for owed in self.exits_of(coin)), ZERO)
+
+    def has_unknown(self, coin: str) -> bool:
+        """Whether some order of the coin has an outcome nobody knows: then new risk there waits."""
+        return any(leg.state is LegState.UNKNOWN for leg in self.legs_of(coin))
+
+    def coins(self) -> list[str]:
+        """Every coin that has a position, an open leg, an exit or a wish, sorted."""
+        names = {c for c, p in self.positions.items() if p.size != 0}
+        names |= {leg.coin for leg in self.legs.values() if leg.open}
+        names |= {owed.coin for owed in self.exits.values()} | set(self.stops) | set(self.targets)
+        return sorted(names)

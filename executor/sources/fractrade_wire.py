@@ -118,9 +118,9 @@ def _merged(frame: JsonObject, inner: JsonObject) -> JsonObject:
 
 
 def _object(value: object, field: str) -> JsonObject:
-    if type(value) is dict:
-        return value
-    wrong_type(field, "an object", value)
+    if type(value) is not dict:
+        wrong_type(field, "an object", value)
+    return value
 
 
 def _optional_object(value: object, field: str) -> JsonObject:

@@ -55,7 +55,8 @@ def test_any_other_frame_is_malformed_with_a_reason_and_a_field(row: dict[str, A
     event = decode(row["frame"], origin())
     assert isinstance(event, Malformed), event
     assert {"reason": event.reason, "field": event.field} == row["malformed"]
-    assert event.detail.isascii() and len(event.detail) < 200
+    assert event.detail.isascii()
+    assert len(event.detail) < 200
 
 
 def test_bytes_and_text_are_the_same_frame() -> None:
@@ -141,10 +142,12 @@ def test_two_actions_of_one_event_have_two_keys() -> None:  # fixture F19
 
 def test_a_frame_without_any_id_can_be_recognised_when_it_comes_again() -> None:
     first = action(action_id=None, at_ms=1)
-    assert first.sender_id is None and first.event_id is None
+    assert first.sender_id is None
+    assert first.event_id is None
     assert first.key == action(action_id=None, at_ms=2, channel="user:u1").key
     assert first.key != action(action_id=None, position={"size": "0.26"}).key
-    assert first.action_id == first.key and len(first.key) == 32
+    assert first.action_id == first.key
+    assert len(first.key) == 32
 
 
 CHANGES: list[dict[str, Any]] = [

@@ -1,0 +1,259 @@
+"""The one reconnecting WebSocket client that every source shares: opens, listens, judges each end, comes back.
+
+Never ``async for connect()`` of the library: it returns about 1,100 times a second to a server that accepts and closes
+(reliability.md A4). What an end means is decided in ``reconnect``; this module only obeys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from urllib.parse import quote, quote_plus, urlsplit
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, WebSocketException
+
+from executor.clock import Clock
+from executor.errors import ConfigError
+from executor.sources.reconnect import Backoff, Retry, Stop, Verdict, judge
+
+MAX_MESSAGE_BYTES = 8 << 20
+"""Beyond this the library ends the connection (1009); below it a decoder records what is too large for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where to connect.
+
+    ``url`` and ``headers`` hold credentials and show up nowhere; ``secrets`` are the raw values, blotted out of
+    whatever a server says.
+    """
+
+    name: str
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def shown(self) -> str:
+        """The address without its credentials."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The connection's patience, in seconds.
+
+    A peer that answers no ping within ``ping_timeout_s`` is dead, whatever we send it. ``silence_s`` limits the time
+    since the last *frame*; ``None`` where silence is normal, as on Fractrade, whose agents may rest for hours.
+    A connection is stable after ``stable_s`` and a frame or pong.
+    """
+
+    open_s: float = 10.0
+    ping_s: float = 20.0
+    ping_timeout_s: float = 20.0
+    silence_s: float | None = None
+    stable_s: float = 30.0
+    close_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The handshake succeeded."""
+
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One message: text, or the bytes that were not text."""
+
+    raw: str | bytes
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A connection ended or could not be opened; the next attempt follows in ``retry_in_s``."""
+
+    verdict: Retry
+    retry_in_s: float
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Given up for good; the last item."""
+
+    verdict: Stop
+    at_ms: int
+
+
+Item = Opened | Received | Closed | Stopped
+
+
+class _Handshake(connect):
+    """One attempt that follows no redirect: another address must not see the credentials of this one."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+def _silenced() -> logging.Logger:
+    """A logger of no hierarchy that says nothing: at DEBUG the library writes the request line and headers."""
+    logger = logging.Logger("executor.silenced")  # noqa: LOG001  # in the hierarchy, a log setting could wake it
+    logger.disabled = True
+    return logger
+
+
+class Connection:
+    """One endpoint, kept open. ``run`` calls back with items, in order; the callback must not block.
+
+    Nothing is buffered here: the library holds a few frames and then stops reading from the network.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        clock: Clock,
+        jitter: Callable[[], float],
+        timing: Timing = Timing(),
+        proxy: str | None = None,
+    ) -> None:
+        _check_address(endpoint)
+        self._endpoint = endpoint
+        self._clock = clock
+        self._timing = timing
+        self._proxy = proxy
+        self._backoff = Backoff(jitter)
+        self._ending = asyncio.Event()
+        self._socket: ClientConnection | None = None
+        self._heard = False
+
+    def __repr__(self) -> str:
+        return f"<Connection {self._endpoint.name} {self._endpoint.shown}>"
+
+    @property
+    def attempts(self) -> int:
+        """Failed attempts since the last stable connection."""
+        return self._backoff.attempts
+
+    async def run(self, deliver: Callable[[Item], None]) -> Stop | None:
+        """Connect, listen and reconnect until stopped for good (the reason is returned), closed or cancelled."""
+        while not self._ending.is_set():
+            verdict = self._redacted(await self._session(deliver))
+            if self._ending.is_set():
+                break
+            if isinstance(verdict, Stop):
+                deliver(Stopped(verdict, self._clock.now_ms()))
+                return verdict
+            pause_s = max(verdict.at_least_s, self._backoff.delay_s(self._clock.monotonic_s()))
+            deliver(Closed(verdict, pause_s, self._clock.now_ms()))
+            await self._pause(pause_s)
+        return None
+
+    async def close(self) -> None:
+        """End the connection and let ``run`` return; idempotent."""
+        self._ending.set()
+        if self._socket is not None:
+            await self._socket.close()
+
+    async def send(self, text: str) -> bool:
+        """Send one text frame on the open socket; false when there is none, or it is just ending."""
+        if self._socket is None:
+            return False
+        try:
+            await self._socket.send(text)
+        except ConnectionClosed:
+            return False
+        return True
+
+    async def _session(self, deliver: Callable[[Item], None]) -> Verdict:
+        try:
+            socket = await self._open()
+        except (OSError, WebSocketException, UnicodeError) as fault:  # UnicodeError: a host name IDNA cannot encode
+            return judge(fault)
+        self._socket = socket
+        opened_s = self._clock.monotonic_s()
+        try:
+            if self._ending.is_set():  # closed while the handshake was under way
+                return Retry("CLOSED_NORMALLY")
+            deliver(Opened(self._clock.now_ms()))
+            return await self._listen(socket, deliver)
+        finally:
+            self._socket = None
+            await socket.close()
+            self._settle(socket, opened_s)
+
+    def _open(self) -> _Handshake:
+        timing = self._timing
+        return _Handshake(
+            self._endpoint.url,
+            additional_headers=self._endpoint.headers,
+            compression=None,
+            proxy=self._proxy,
+            open_timeout=timing.open_s,
+            ping_interval=timing.ping_s,
+            ping_timeout=timing.ping_timeout_s,
+            close_timeout=timing.close_s,
+            max_size=MAX_MESSAGE_BYTES,
+            logger=_silenced(),
+        )
+
+    async def _listen(self, socket: ClientConnection, deliver: Callable[[Item], None]) -> Verdict:
+        self._heard = False
+        try:
+            while True:
+                raw = await self._receive(socket)
+                self._heard = True
+                deliver(Received(raw, self._clock.now_ms()))
+        except ConnectionClosed as end:
+            return judge(end)
+        except TimeoutError:
+            return Retry("SILENT", f"no frame for {self._timing.silence_s} s")
+
+    async def _receive(self, socket: ClientConnection) -> str | bytes:
+        """One message. Text that is not UTF-8 stays bytes, for the decoder to refuse, and ends no connection."""
+        async with asyncio.timeout(self._timing.silence_s):
+            raw = await socket.recv(decode=False)
+        try:
+            return raw.decode()
+        except UnicodeDecodeError:
+            return raw
+
+    def _settle(self, socket: ClientConnection, opened_s: float) -> None:
+        """Only a connection that lasted and spoke ends the trouble; accept-then-close goes on counting."""
+        lasted = self._clock.monotonic_s() - opened_s >= self._timing.stable_s
+        if lasted and (self._heard or socket.latency > 0):
+            self._backoff.reset()
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ending.wait()
+
+    def _redacted(self, verdict: Verdict) -> Verdict:
+        return replace(verdict, detail=redacted(verdict.detail, self._endpoint.secrets))
+
+
+def redacted(text: str, secrets: tuple[str, ...]) -> str:
+    """A server's words for logs and tables: no secret in any spelling, printable ASCII, at most 160 characters."""
+    for secret in secrets:
+        for spelling in (secret, quote(secret, safe=""), quote_plus(secret)):
+            text = text.replace(spelling, "***")
+    return "".join(c if c.isascii() and c.isprintable() else "?" for c in text)[:160]
+
+
+def _check_address(endpoint: Endpoint) -> None:
+    """Refuse what the library would refuse with the whole URL in its message."""
+    parts = urlsplit(endpoint.url)
+    if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.fragment:
+        raise ConfigError(
+            f"channel {endpoint.name}: the url is no WebSocket address", "use ws://host[:port] or wss://host[:port]"
+        )
+    if not all(value.isascii() and value.isprintable() for value in endpoint.headers.values()):
+        raise ConfigError(f"channel {endpoint.name}: a credential holds characters no header can carry", "check it")

@@ -1,0 +1,165 @@
+"""Decides, without I/O, what the end of a connection means: try again and when, or stop for good and what to do.
+
+The close codes are the seed's table (000, "Error Codes"), those of RFC 6455 section 7.4 and what other signal systems
+document (signal-protocols.md sections 2.2 and 4.1); the pace follows reliability.md A6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+SLOW_S = 30.0
+"""Wait at least this long where trying sooner can hardly help, or was asked not to be done."""
+
+MAX_RETRY_AFTER_S = 300.0
+"""A server may ask for a longer pause than ours, but not for a day."""
+
+_CREDENTIALS = "check this source's credentials and ids, and that they belong together; then restart"
+_POLICY = (
+    "check the credentials and that this user has at most 10 connections open in all and sends at most 100 messages "
+    "a minute; then restart"
+)
+_ADDRESS = "check this source's url and ids"
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Try again, not sooner than ``at_least_s`` seconds from now. ``reason`` is a stable code."""
+
+    reason: str
+    detail: str = ""
+    at_least_s: float = 0.0
+    remedy: str = ""
+    code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Trying again cannot help: this channel is given up for good, ``remedy`` tells a person what to do."""
+
+    reason: str
+    detail: str = ""
+    remedy: str = _CREDENTIALS
+    code: int | None = None
+
+
+Verdict = Retry | Stop
+
+_CLOSES: Mapping[int, Verdict] = {
+    1000: Retry("CLOSED_NORMALLY"),  # servers send it for shutdowns and time-outs alike: no farewell for good
+    1001: Retry("GOING_AWAY"),
+    1002: Retry("PROTOCOL_ERROR", at_least_s=SLOW_S),
+    1003: Retry("UNSUPPORTED_DATA", at_least_s=SLOW_S),
+    1005: Retry("CLOSED_WITHOUT_CODE"),
+    1006: Retry("CONNECTION_LOST"),
+    1007: Retry("INVALID_DATA", at_least_s=SLOW_S),
+    1008: Stop("POLICY_VIOLATION", remedy=_POLICY),
+    1009: Retry("MESSAGE_TOO_BIG", at_least_s=SLOW_S),  # the same message may wait for us at the next connection
+    1010: Retry("MISSING_EXTENSION", at_least_s=SLOW_S),
+    1011: Retry("SERVER_ERROR"),  # also our own word for a peer that no longer answers pings
+    1012: Retry("SERVER_RESTART"),
+    1013: Retry("TRY_AGAIN_LATER", at_least_s=SLOW_S),
+    1014: Retry("BAD_GATEWAY"),
+    3000: Stop("UNAUTHORIZED"),
+    3003: Stop("FORBIDDEN"),
+    4001: Stop("UNAUTHORIZED"),
+    4401: Stop("UNAUTHORIZED"),
+}
+
+_STATUSES: Mapping[int, Verdict] = {
+    400: Retry("BAD_REQUEST", at_least_s=SLOW_S, remedy=_ADDRESS),
+    401: Stop("UNAUTHORIZED"),
+    403: Stop("FORBIDDEN"),
+    404: Retry("NOT_FOUND", at_least_s=SLOW_S, remedy=_ADDRESS),
+    407: Retry("PROXY_REFUSED", at_least_s=SLOW_S, remedy="check the proxy's credentials"),
+    429: Retry("TOO_MANY_REQUESTS", at_least_s=SLOW_S),
+}
+
+
+def judge_close(code: int, detail: str = "") -> Verdict:
+    """What a close code means; codes nobody documented are tried again, slowly."""
+    row = _CLOSES.get(code, Retry("CLOSED_UNKNOWN_CODE", at_least_s=SLOW_S))
+    return _told(row, code, detail)
+
+
+def judge_status(status: int, retry_after_s: float = 0.0) -> Verdict:
+    """What an HTTP answer to the handshake means. 5xx is the server's trouble and passes; the rest is ours."""
+    row = _STATUSES.get(status)
+    if row is None and status >= 500:
+        row = Retry("SERVER_UNAVAILABLE")
+    if row is None and 300 <= status < 400:  # never followed: the credentials are for the configured host alone
+        row = Retry("REDIRECTED", at_least_s=SLOW_S, remedy="set url to the address the server now uses")
+    told = _told(row or Retry("HANDSHAKE_REFUSED", at_least_s=SLOW_S, remedy=_ADDRESS), status, f"HTTP {status}")
+    if isinstance(told, Stop) or retry_after_s <= told.at_least_s:
+        return told
+    return Retry(told.reason, told.detail, min(retry_after_s, MAX_RETRY_AFTER_S), told.remedy, told.code)
+
+
+def _told(row: Verdict, code: int, detail: str) -> Verdict:
+    if isinstance(row, Stop):
+        return Stop(row.reason, detail, row.remedy, code)
+    return Retry(row.reason, detail, row.at_least_s, row.remedy, code)
+
+
+def judge(fault: Exception) -> Verdict:
+    """What an exception of the connection means. Its text is used only where it cannot hold a URL or header."""
+    if isinstance(fault, ConnectionClosed):
+        frame = fault.rcvd or fault.sent
+        return judge_close(1006) if frame is None else judge_close(frame.code, frame.reason)
+    if isinstance(fault, InvalidStatus):
+        return judge_status(fault.response.status_code, _seconds(fault.response.headers.get("Retry-After")))
+    if isinstance(fault, TimeoutError):
+        return Retry("TIMEOUT", "no answer in time")
+    if isinstance(fault, OSError):
+        return Retry("UNREACHABLE", str(fault))
+    return Retry("HANDSHAKE_FAILED", type(fault).__name__, at_least_s=SLOW_S, remedy=_ADDRESS)
+
+
+def _seconds(header: str | None) -> float:
+    """``Retry-After`` in seconds; its date form is not worth a calendar here."""
+    return float(header) if header is not None and header.isascii() and header.isdigit() else 0.0
+
+
+class Backoff:
+    """How long to wait before the next attempt, given how long the trouble has lasted.
+
+    In an outage's first minute the pauses grow to 4.5 s, so that a server that heals is found within 5 s at about 20
+    attempts a minute; later they grow to 55 s, below 9 a minute (reliability.md A6: at most 30 in any minute, 10
+    sustained).
+    ``jitter`` gives numbers in [0, 1), so that many workers do not return together.
+    """
+
+    FIRST_S, FAST_CAP_S, FAST_FOR_S = 0.5, 4.5, 60.0
+    SLOW_FIRST_S, SLOW_CAP_S = 10.0, 55.0
+
+    def __init__(self, jitter: Callable[[], float]) -> None:
+        self._jitter = jitter
+        self._since_s: float | None = None
+        self._fast = 0
+        self._slow = 0
+
+    @property
+    def attempts(self) -> int:
+        """Failed attempts since the last stable connection."""
+        return self._fast + self._slow
+
+    def reset(self) -> None:
+        """A connection was stable: the trouble is over."""
+        self._since_s = None
+        self._fast = self._slow = 0
+
+    def delay_s(self, now_s: float) -> float:
+        """The pause after one more failure, at monotonic time ``now_s``."""
+        if self._since_s is None:
+            self._since_s = now_s
+        return self._step(now_s - self._since_s) * (0.7 + 0.3 * self._jitter())
+
+    def _step(self, age_s: float) -> float:
+        if age_s < self.FAST_FOR_S:
+            self._fast += 1
+            return float(min(self.FIRST_S * 2 ** min(self._fast - 1, 10), self.FAST_CAP_S))
+        self._slow += 1
+        return float(min(self.SLOW_FIRST_S * 2 ** min(self._slow - 1, 10), self.SLOW_CAP_S))

@@ -1,0 +1,113 @@
+"""Judges a configuration as a whole: names that must exist, things said twice, what live mode wants written out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import combinations
+from typing import Any
+
+from executor.config.document import Document
+from executor.config.models import Config, Route
+from executor.config.overlay import did_you_mean
+from executor.config.problems import Problem
+from executor.errors import ConfigError
+
+CAPS = {
+    "one order": ("max_order_notional",),
+    "a position": ("max_position_notional", "max_gross_exposure"),
+    "the daily loss": ("daily_loss",),
+}
+"""In live mode each of these must be capped by one of its rules (contract.md, Configuration)."""
+
+CHANNEL_KEYS = ("agents", "user_id", "executor_channel", "tickers", "candles", "orders", "portfolio")
+"""The options by which sources are told what to listen to; one that has none of them always listens."""
+
+
+def problems(config: Config, document: Document) -> Iterator[Problem]:
+    """Everything that is wrong with the whole; each with its remedy in the text."""
+    yield from _twice("sources", [source.name for source in config.sources])
+    yield from _twice("accounts", [account.name for account in config.accounts])
+    yield from _twice("accounts", [account.address for account in config.accounts if account.address])
+    yield from _twice("risk", [rule.rule for rule in config.risk])
+    yield from _unknown_names(config)
+    yield from _crossing_routes(config.routes)
+    if config.execution.emergency_slippage_bps < config.execution.exit_slippage_bps:
+        yield Problem(("execution", "emergency_slippage_bps"), "must not be below exit_slippage_bps: it comes after it")
+    if config.live:
+        yield from _live(config, document)
+
+
+def _twice(block: str, words: Iterable[str]) -> Iterator[Problem]:
+    for word, times in Counter(words).items():
+        if times > 1:
+            yield Problem((block,), f"'{word}' stands {times} times; each may stand once")
+
+
+def _unknown_names(config: Config) -> Iterator[Problem]:
+    sources = [source.name for source in config.sources]
+    accounts = [account.name for account in config.accounts]
+    for index, route in enumerate(config.routes):
+        if route.source not in sources:
+            yield Problem(
+                ("routes", index, "source"),
+                f"no source is called '{route.source}'; {did_you_mean(route.source, sources)}",
+            )
+        for name in route.accounts:
+            if name not in accounts:
+                yield Problem(
+                    ("routes", index, "accounts"), f"no account is called '{name}'; {did_you_mean(name, accounts)}"
+                )
+
+
+def _crossing_routes(routes: tuple[Route, ...]) -> Iterator[Problem]:
+    for (first, one), (second, other) in combinations(enumerate(routes), 2):
+        both = set(one.accounts) & set(other.accounts)
+        if one.source == other.source and both and _share_an_agent(one, other):
+            names = ", ".join(sorted(both))
+            text = f"brings actions to {names} that route {first} brings there too; name the agents of each"
+            yield Problem(("routes", second), text)
+    for index, route in enumerate(routes):
+        if len(set(route.accounts)) < len(route.accounts):
+            yield Problem(("routes", index, "accounts"), "names an account twice")
+
+
+def _share_an_agent(one: Route, other: Route) -> bool:
+    return "*" in (*one.agents, *other.agents) or bool(set(one.agents) & set(other.agents))
+
+
+def _live(config: Config, document: Document) -> Iterator[Problem]:
+    for index, source in enumerate(config.sources):
+        if source.server_execution is None and _knows(source, "server_execution"):
+            yield Problem(
+                ("sources", index, "server_execution"),
+                "must be written out in live mode: skip or execute actions that do not say who executes them",
+            )
+    for index, account in enumerate(config.accounts):
+        if account.address is None:
+            text = "must be written out in live mode: the master, sub-account or vault that is traded"
+            yield Problem(("accounts", index, "address"), text)
+    rules = {rule.rule for rule in config.risk}
+    for what, capping in CAPS.items():
+        if not rules.intersection(capping):
+            yield Problem(("risk",), f"in live mode a rule must cap {what}: add {' or '.join(capping)}")
+    for key in ("policy", "require"):
+        if ("protection", key) not in document.marks:
+            yield Problem(("protection", key), "must be written out in live mode, also where the default is meant")
+
+
+def _knows(source: Any, key: str) -> bool:
+    """Whether the source's plugin has this option; of one that tells nothing it is assumed."""
+    return source.options is None or key in type(source.options).model_fields
+
+
+def require_channels(config: Config) -> None:
+    """Raises ConfigError where a source would listen to nothing: asked by ``run``, not by ``config validate``."""
+    remedy = "name what to listen to (for fractrade: agents, user_id or executor_channel), or see `executor demo`"
+    if not config.sources:
+        raise ConfigError("sources: there is none, so nothing would ever be traded", remedy)
+    for source in config.sources:
+        options = source.raw if source.options is None else dict(source.options)
+        given = [options[key] for key in CHANNEL_KEYS if key in options]
+        if given and not any(given):
+            raise ConfigError(f"sources.{source.name}: it has no channel to listen to", remedy)

@@ -1,0 +1,172 @@
+"""What the program says while it runs: structured, on stderr, and without a secret at any level.
+
+Redaction is the last step before the text leaves, so it also covers tracebacks and the records of other
+libraries (websockets logs whole handshakes at DEBUG).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Literal, TextIO
+from urllib.parse import quote, quote_plus
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+MASK = "[redacted]"
+_SHORTEST_SECRET = 4  # masking shorter ones would eat the log
+
+_SILENCED = ("hyperliquid", "eth_account", "urllib3")
+"""The SDK and what it brings: it is used for its arithmetic, its sockets are ours."""
+
+_CHATTY = ("asyncio", "websockets", "aiohttp")
+"""Worth hearing, but what they say below WARNING is about bytes: it comes with our DEBUG."""
+
+_SENSITIVE = r"(?:api[_-]?key|secret|token|private[_-]?key|password|passphrase|mnemonic)"
+_SENSITIVE_KEY = re.compile(rf"(?i){_SENSITIVE}$")
+_QUOTE = r"(?:\\?[\"'])"
+_KEY_HEX = r"(?:private|secret|signer|key)"
+_PATTERNS = (
+    # name=value of a URL or a form
+    re.compile(rf"(?i)({_SENSITIVE}=)[^&\s\"'#,)\]}}\\]+"),
+    # "name": "value" of a document or a mapping, also where it stands quoted inside another
+    re.compile(rf"(?i)({_SENSITIVE}{_QUOTE}?\s*[:=]\s*b?{_QUOTE})[^\"'\\]+"),
+    # headers, as a line and as a pair: Authorization: Bearer x, X-API-Key: x
+    re.compile(rf"(?i)(authorization{_QUOTE}?\s*[:=,]\s*{_QUOTE}?(?:(?:bearer|basic)\s+)?)[^\s\"',}}\\]+"),
+    re.compile(r"(?i)(x-api-(?:key|secret)\s*:\s*)[^\s\"',}\\]+"),
+    # a private key beside a word that says so
+    re.compile(rf"(?i)({_KEY_HEX}\w*{_QUOTE}?\s*[:=]?\s*{_QUOTE}?)(?:0x)?[0-9a-f]{{64}}\b"),
+)
+
+
+class _Registry:
+    """The secrets of this process and one pattern that finds any of them."""
+
+    def __init__(self) -> None:
+        self.forms: set[str] = set()
+        self.pattern: re.Pattern[str] | None = None
+
+    def add(self, forms: set[str]) -> None:
+        self.forms |= {form for form in forms if len(form) >= _SHORTEST_SECRET}
+        if self.forms:
+            longest_first = sorted(self.forms, key=len, reverse=True)
+            self.pattern = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
+
+
+_registry = _Registry()
+
+
+def register_secret(text: str) -> None:
+    """From now on this text, and what URLs, JSON and Python make of it, appears in no log line."""
+    escaped = {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1]}
+    _registry.add({text, text.removeprefix("0x"), quote(text, safe=""), quote(text), quote_plus(text), *escaped})
+
+
+def redact(text: str) -> str:
+    """The text without any registered secret and without what looks like one."""
+    if _registry.pattern is not None:
+        text = _registry.pattern.sub(MASK, text)
+    for pattern in _PATTERNS:
+        text = pattern.sub(rf"\g<1>{MASK}", text)
+    return text
+
+
+def configure(
+    level: str = "INFO", renderer: Literal["console", "json"] = "console", stream: TextIO | None = None
+) -> None:
+    """Sends every log line of the process, other libraries' and the last words of a crash too, redacted to stderr."""
+    handler = _RedactingHandler(stream or sys.stderr)
+    handler.setFormatter(_formatter(renderer, handler.stream))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in _SILENCED:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.NOTSET if level == "DEBUG" else logging.WARNING)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_shared(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
+    sys.excepthook = _log_crash
+
+
+def logger(name: str, **bound: Any) -> structlog.stdlib.BoundLogger:
+    """A logger that says ``bound`` with every line; lines about an order bind action_id, account and cloid."""
+    made: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name, **bound)
+    return made
+
+
+class LogNotifier:
+    """The built-in notifier (entry point ``log``): tells people by the log."""
+
+    _METHODS: Mapping[str, str] = {"info": "info", "warning": "warning", "alarm": "error"}
+
+    def notify(self, level: str, title: str, body: str) -> None:
+        """One log line; ``level`` is info, warning or alarm."""
+        say = getattr(logger("executor.notify"), self._METHODS.get(level, "warning"))
+        say(title, body=body, action="notify")
+
+
+class _RedactingHandler(logging.StreamHandler[TextIO]):
+    """Redacts the finished line: message, values and traceback alike."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
+        """The library's own version would print the arguments, unredacted."""
+        with contextlib.suppress(OSError, ValueError):
+            self.stream.write(redact(f"a log line of {record.name} was lost: {sys.exc_info()[1]!r}\n"))
+
+
+def _log_crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """An exception nobody caught; its traceback may quote a secret."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+        return
+    logger("executor").critical("crashed", exc_info=(kind, error, trace))
+
+
+def _shared() -> list[Processor]:
+    """What is done to our lines and to other libraries' alike."""
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        _mask_keys,
+    ]
+
+
+def _mask_keys(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Masks by key before colours come between a key and its value."""
+    return {key: MASK if _SENSITIVE_KEY.search(key) else value for key, value in event.items()}
+
+
+def _formatter(renderer: str, stream: TextIO) -> logging.Formatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=_shared(),
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(renderer, stream)],
+    )
+
+
+def _renderers(renderer: str, stream: TextIO) -> list[Processor]:
+    if renderer == "json":
+        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
+    # The plain traceback: the rich one prints local variables, and with them secrets nobody registered.
+    plain = structlog.dev.plain_traceback
+    return [structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=plain)]

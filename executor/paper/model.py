@@ -1,0 +1,232 @@
+"""The paper exchange's data: orders, positions, accounts, settings, and what each step leaves to be told.
+
+Mutable on purpose: one engine owns it, no I/O happens here, and every step is a plain function over ``State``.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Literal
+
+from executor.core.types import ZERO, Asset
+from executor.hyperliquid.meta import Tiers, Universe
+from executor.paper.book import Book
+
+Json = dict[str, Any]
+
+
+class Phase(StrEnum):
+    """Where an order lives: on the book, waiting for the mark, waiting for its parent, or gone."""
+
+    BOOK = "book"
+    ARMED = "armed"
+    DORMANT = "dormant"
+    DONE = "done"
+
+
+@dataclass(slots=True)
+class Order:
+    """One order and its last status. ``sz`` is what remains; ``status_sz`` what remained at the last status."""
+
+    oid: int
+    user: str
+    coin: str
+    is_buy: bool
+    limit_px: Decimal
+    sz: Decimal
+    orig_sz: Decimal
+    tif: str | None
+    reduce_only: bool
+    placed_ms: int
+    cloid: str | None = None
+    trigger_px: Decimal | None = None
+    trigger_market: bool = False
+    tpsl: str | None = None
+    position_tpsl: bool = False
+    parent: int | None = None
+    children: list[int] = field(default_factory=list)
+    siblings: list[int] = field(default_factory=list)
+    phase: Phase = Phase.DORMANT
+    status: str = "open"
+    status_ms: int = 0
+    status_sz: Decimal = ZERO
+    filled_sz: Decimal = ZERO
+    filled_ntl: Decimal = ZERO
+    liquidation_px: Decimal | None = None
+
+    @property
+    def sign(self) -> int:
+        """+1 for a buy, -1 for a sell."""
+        return 1 if self.is_buy else -1
+
+    @property
+    def live(self) -> bool:
+        """Whether it can still do something."""
+        return self.phase is not Phase.DONE
+
+
+@dataclass(slots=True)
+class Position:
+    """A signed size. ``raw_usd`` is the isolated purse (collateral - entry cost), zero and unused in cross mode."""
+
+    szi: Decimal = ZERO
+    entry_px: Decimal = ZERO
+    raw_usd: Decimal = ZERO
+    funding_since_open: Decimal = ZERO
+    funding_since_change: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class Leverage:
+    """A coin's leverage setting on one account."""
+
+    is_cross: bool
+    value: int
+
+
+@dataclass(slots=True)
+class Account:
+    """One address. ``raw_usd`` is cash minus the signed cost of its cross positions (``totalRawUsd``)."""
+
+    user: str
+    raw_usd: Decimal = ZERO
+    positions: dict[str, Position] = field(default_factory=dict)
+    leverage: dict[str, Leverage] = field(default_factory=dict)
+    funding_all_time: dict[str, Decimal] = field(default_factory=dict)
+    builder_fees: dict[str, int] = field(default_factory=dict)
+    volume_usd: Decimal = ZERO
+    requests: int = 0
+    last_over_limit_ms: int = 0
+    cancel_at_ms: int | None = None
+
+
+@dataclass(slots=True)
+class Market:
+    """One coin: its fixed facts, its book, its prices."""
+
+    asset: Asset
+    tiers: Tiers
+    book: Book = field(default_factory=Book)
+    mark: Decimal | None = None
+    oracle: Decimal | None = None
+    funding: Decimal = Decimal("0.0000125")
+    last_px: Decimal | None = None
+    prev_day_px: Decimal | None = None
+    day_base: Decimal = ZERO
+    day_ntl: Decimal = ZERO
+
+    @property
+    def mid(self) -> Decimal | None:
+        """Middle of the book, else the last trade (hyperliquid.md section 6.8)."""
+        bid, ask = self.book.best_px(True), self.book.best_px(False)
+        return (bid + ask) / 2 if bid is not None and ask is not None else self.last_px
+
+    @property
+    def reference(self) -> Decimal | None:
+        """Mark, else mid: what prices are judged against."""
+        return self.mark if self.mark is not None else self.mid
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """News about one coin; ``None`` leaves a value as it was. Levels are ``(px, sz)``, best first."""
+
+    coin: str
+    bids: tuple[tuple[Decimal, Decimal], ...] | None = None
+    asks: tuple[tuple[Decimal, Decimal], ...] | None = None
+    mark: Decimal | None = None
+    oracle: Decimal | None = None
+    funding: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the venue does where its documents are silent (hyperliquid.md section 9), and its constants.
+
+    Each choice can be turned, so that a client is tried in both positions.
+    """
+
+    taker_rate: Decimal = Decimal("0.00045")
+    maker_rate: Decimal = Decimal("0.00015")
+    min_notional_usd: Decimal = Decimal(10)
+    duplicate_cloid: Literal["accept", "reject"] = "accept"
+    gtc_partial: Literal["filled", "resting"] = "filled"
+    ioc_partial_status: Literal["filled", "canceled"] = "filled"
+    partial_open_updates: bool = True
+    ioc_reject_updates: bool = True
+    prevalidation: Literal["statuses", "top_level"] = "statuses"
+    trigger_cap: Decimal = Decimal("0.1")
+    trigger_cap_base: Literal["trigger", "mark"] = "trigger"
+    trigger_remainder: Literal["dies", "rests"] = "dies"
+    past_take_profit: Literal["reject", "fire"] = "reject"
+    lone_trigger_reply: Literal["resting", "waitingForTrigger"] = "resting"
+    schedule_cancel_volume_usd: Decimal = Decimal(1_000_000)
+    max_open_orders: int = 1000
+    address_budget: int = 10_000
+    default_leverage: int = 20
+    abstraction: str = "default"
+
+
+@dataclass(slots=True)
+class Pushes:
+    """What one step changed: rows for the user channels, and which coins, users and orders to look at again."""
+
+    order_updates: dict[str, list[Json]] = field(default_factory=lambda: defaultdict(list))
+    order_history: dict[str, list[Json]] = field(default_factory=lambda: defaultdict(list))
+    fills: dict[str, list[Json]] = field(default_factory=lambda: defaultdict(list))
+    fundings: dict[str, list[Json]] = field(default_factory=lambda: defaultdict(list))
+    system_cancels: dict[str, list[Json]] = field(default_factory=lambda: defaultdict(list))
+    liquidations: dict[str, list[Json]] = field(default_factory=lambda: defaultdict(list))
+    trades: dict[str, list[Json]] = field(default_factory=lambda: defaultdict(list))
+    coins: set[str] = field(default_factory=set)
+    users: set[str] = field(default_factory=set)
+    orders: dict[int, Order] = field(default_factory=dict)
+
+    @property
+    def worth_saving(self) -> bool:
+        """Whether any account or order changed, beyond prices."""
+        return bool(self.users or self.orders or self.fundings)
+
+
+@dataclass(slots=True)
+class State:
+    """Everything the exchange knows. ``salt`` names the step under way, so that ids and hashes derive from it."""
+
+    markets: dict[str, Market]
+    rules: Rules = field(default_factory=Rules)
+    accounts: dict[str, Account] = field(default_factory=dict)
+    orders: dict[int, Order] = field(default_factory=dict)
+    history: dict[str, dict[int, Order]] = field(default_factory=lambda: defaultdict(dict))
+    fills: dict[str, list[Json]] = field(default_factory=lambda: defaultdict(list))
+    fundings: dict[str, list[Json]] = field(default_factory=lambda: defaultdict(list))
+    trades: dict[str, list[Json]] = field(default_factory=lambda: defaultdict(list))
+    next_oid: int = 90_000_000_001
+    next_external: int = 1
+    last_funding_hour: int = 0
+    insurance_usd: Decimal = ZERO
+    now_ms: int = 0
+    out: Pushes = field(default_factory=Pushes)
+
+    def market(self, asset_id: int) -> Market | None:
+        """The market with this asset id."""
+        return next((m for m in self.markets.values() if m.asset.asset_id == asset_id), None)
+
+    def live_orders(self, user: str, coin: str | None = None) -> Iterator[Order]:
+        """A user's orders that can still do something, oldest first."""
+        for order in list(self.history.get(user, {}).values()):
+            if order.live and coin in (None, order.coin):
+                yield order
+
+    def take(self) -> Pushes:
+        """Hands out what has changed since the last call."""
+        out, self.out = self.out, Pushes()
+        return out
+
+
+def open_markets(universe: Universe) -> dict[str, Market]:
+    """Empty markets for every listed coin."""
+    return {asset.coin: Market(asset, universe.tiers(asset.coin)) for asset in universe.assets}

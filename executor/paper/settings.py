@@ -1,0 +1,93 @@
+"""Leverage, margin mode and isolated margin of one coin (hyperliquid.md sections 2.8, 6.5, 6.6)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from executor.paper import margin
+from executor.paper.model import Account, Json, Leverage, Market, Position, State
+from executor.paper.numbers import cents
+
+SWITCH = "Cannot switch leverage type with open position."
+DECREASE = (
+    "Isolated position does not have sufficient margin available to decrease leverage. "
+    "To decrease leverage, add margin to the position."
+)
+CROSS_DECREASE = "Cross position does not have sufficient margin available to decrease leverage."
+CROSS_REFUSED = "Cross margin is not allowed for this asset."
+NO_POSITION = "No isolated position for this asset."
+REMOVAL = "Cannot remove margin: the position needs it."
+INSUFFICIENT = "Insufficient margin available to add to the position."
+
+
+def update_leverage(state: State, account: Account, action: Json) -> str | None:
+    """Sets leverage and mode; the reason when refused. Idempotent, also while flat."""
+    market = state.market(action["asset"])
+    wanted = Leverage(action["isCross"], action["leverage"])
+    if market is None or not 1 <= wanted.value <= market.asset.max_leverage:
+        return "Invalid leverage value"
+    if wanted.is_cross and market.asset.isolated_only:
+        return CROSS_REFUSED
+    position = account.positions.get(market.asset.coin)
+    if position is not None:
+        problem = _held_problem(state, account, market, position, wanted)
+        if problem is not None:
+            return problem
+    account.leverage[market.asset.coin] = wanted
+    return None
+
+
+def _held_problem(
+    state: State, account: Account, market: Market, position: Position, wanted: Leverage
+) -> str | None:
+    """What a held position forbids: another mode, or less leverage than its margin carries."""
+    current = margin.setting(state, account, market)
+    if current.is_cross != wanted.is_cross:
+        return SWITCH
+    if wanted.value >= current.value:
+        return None
+    coin = market.asset.coin
+    need = abs(margin.value(state, coin, position)) / wanted.value
+    if not wanted.is_cross:
+        return None if margin.position_margin(state, account, coin) >= need else DECREASE
+    more = need - margin.position_margin(state, account, coin)
+    return None if more <= margin.free(state, account) else CROSS_DECREASE
+
+
+def update_isolated_margin(state: State, account: Account, action: Json) -> str | None:
+    """Moves dollars (``ntli``, millionths) into a position's purse, or out of it when negative."""
+    return _transfer(state, account, action["asset"], Decimal(action["ntli"]).scaleb(-6))
+
+
+def top_up(state: State, account: Account, action: Json) -> str | None:
+    """Adds what brings an isolated position down to a leverage."""
+    market = state.market(action["asset"])
+    position = account.positions.get(market.asset.coin) if market is not None else None
+    target = Decimal(action["leverage"])
+    if market is None or position is None or target <= 0:
+        return NO_POSITION
+    coin = market.asset.coin
+    need = abs(margin.value(state, coin, position)) / target - margin.position_margin(state, account, coin)
+    return _transfer(state, account, action["asset"], cents(need)) if need > 0 else None
+
+
+def _transfer(state: State, account: Account, asset_id: int, amount: Decimal) -> str | None:
+    market = state.market(asset_id)
+    position = account.positions.get(market.asset.coin) if market is not None else None
+    if market is None or position is None or margin.is_cross(state, account, market.asset.coin):
+        return NO_POSITION
+    if amount > 0 and amount > margin.withdrawable(state, account):
+        return INSUFFICIENT
+    if amount < 0 and not _may_remove(state, account, market, position, -amount):
+        return REMOVAL
+    position.raw_usd += amount
+    account.raw_usd -= amount
+    return None
+
+
+def _may_remove(state: State, account: Account, market: Market, position: Position, amount: Decimal) -> bool:
+    """The transfer rule: initial margin and a tenth of the position must stay (hyperliquid.md section 6.6)."""
+    coin = market.asset.coin
+    worth = abs(margin.value(state, coin, position))
+    floor = max(worth / margin.setting(state, account, market).value, worth / 10)
+    return margin.position_margin(state, account, coin) - amount >= floor

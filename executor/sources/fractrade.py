@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
@@ -38,7 +38,7 @@ _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 
 
 class FractradeOptions(BaseModel):
-    """The keys of a ``type: fractrade`` source (contract.md), its secrets already resolved.
+    """The keys of a ``type: fractrade`` source (contract.md). ``*_env`` only say where secrets lie; see ``Secrets``.
 
     ``after_gap`` and ``server_execution`` are read by the core.
     """
@@ -46,9 +46,9 @@ class FractradeOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     url: str = "wss://api.fractrade.xyz"
-    api_key: SecretStr | None = None
-    api_secret: SecretStr | None = None
-    user_token: SecretStr | None = None
+    api_key_env: str | None = "FRACTRADE_API_KEY"
+    api_secret_env: str | None = "FRACTRADE_API_SECRET"  # noqa: S105  # the name of a variable
+    user_token_env: str | None = "FRACTRADE_USER_TOKEN"  # noqa: S105  # the name of a variable
     agents: tuple[str, ...] = ()
     user_id: str | None = None
     executor_channel: bool = False
@@ -57,9 +57,13 @@ class FractradeOptions(BaseModel):
     server_execution: Literal["skip", "execute"] | None = None
 
 
-def endpoints(options: FractradeOptions) -> tuple[Endpoint, ...]:
+Secrets = Mapping[str, SecretStr]
+"""Resolved secrets by name: ``api_key``, ``api_secret``, ``user_token``; those that could not be read are left out."""
+
+
+def endpoints(options: FractradeOptions, secrets: Secrets) -> tuple[Endpoint, ...]:
     """One endpoint per configured channel; ``ConfigError`` when they cannot be opened as configured."""
-    found = tuple(_endpoints(options))
+    found = tuple(_endpoints(options, secrets))
     if not found:
         raise ConfigError(
             "the fractrade source has no channel",
@@ -76,25 +80,26 @@ def endpoints(options: FractradeOptions) -> tuple[Endpoint, ...]:
     return found
 
 
-def _endpoints(options: FractradeOptions) -> Iterator[Endpoint]:
+def _endpoints(options: FractradeOptions, secrets: Secrets) -> Iterator[Endpoint]:
     for agent_id in options.agents:
         path = f"/ws/actions/{_segment(agent_id, 'agents')}"
-        yield _with_query(options, f"agent:{agent_id}", path)
+        yield _with_query(options.url, secrets, f"agent:{agent_id}", path)
     if options.user_id is not None:
         name, path = f"user:{options.user_id}", f"/ws/user/{_segment(options.user_id, 'user_id')}"
-        yield _with_token(options, name, path) if _user_by_token(options) else _with_query(options, name, path)
+        authenticated = _with_token if _user_by_token(options, secrets) else _with_query
+        yield authenticated(options.url, secrets, name, path)
     if options.executor_channel:
-        yield _with_token(options, "executor", "/ws/executor/")
+        yield _with_token(options.url, secrets, "executor", "/ws/executor/")
 
 
-def _user_by_token(options: FractradeOptions) -> bool:
+def _user_by_token(options: FractradeOptions, secrets: Secrets) -> bool:
     """How the user channel is authenticated is documented nowhere.
 
-    The token is the only user-level credential there is (signal-protocols.md section 1.1), so it goes first when it is
-    configured; ``user_auth`` overrides.
+    The token is the only user-level credential there is (signal-protocols.md section 1.1), so it goes first where it is
+    known; ``user_auth`` overrides.
     """
     if options.user_auth == "auto":
-        return options.user_token is not None
+        return "user_token" in secrets
     return options.user_auth == "token"
 
 
@@ -104,23 +109,23 @@ def _segment(channel_id: str, key: str) -> str:
     return quote(channel_id, safe="")
 
 
-def _with_query(options: FractradeOptions, name: str, path: str) -> Endpoint:
-    key = _secret(options.api_key, name, "api_key")
-    secret = _secret(options.api_secret, name, "api_secret")
+def _with_query(base: str, secrets: Secrets, name: str, path: str) -> Endpoint:
+    key, secret = _secret(secrets, name, "api_key"), _secret(secrets, name, "api_secret")
     query = urlencode({"api_key": key, "api_secret": secret})
-    return Endpoint(name, _address(options.url, path, query), secrets=(key, secret))
+    return Endpoint(name, _address(base, path, query), secrets=(key, secret))
 
 
-def _with_token(options: FractradeOptions, name: str, path: str) -> Endpoint:
-    token = _secret(options.user_token, name, "user_token")
-    return Endpoint(name, _address(options.url, path, ""), {"Authorization": f"Token {token}"}, (token,))
+def _with_token(base: str, secrets: Secrets, name: str, path: str) -> Endpoint:
+    token = _secret(secrets, name, "user_token")
+    return Endpoint(name, _address(base, path, ""), {"Authorization": f"Token {token}"}, (token,))
 
 
-def _secret(value: SecretStr | None, channel: str, key: str) -> str:
-    plain = value.get_secret_value() if value is not None else ""
-    if not plain:
-        raise ConfigError(f"fractrade channel {channel} needs {key}", f"set {key}_env, {key}_file or {key}_cmd")
-    return plain
+def _secret(secrets: Secrets, channel: str, key: str) -> str:
+    if key not in secrets or not secrets[key].get_secret_value():
+        raise ConfigError(
+            f"fractrade channel {channel} needs {key}", f"set the variable that {key}_env names, or {key}_file"
+        )
+    return secrets[key].get_secret_value()
 
 
 def _address(base: str, path: str, query: str) -> str:
@@ -185,6 +190,7 @@ class FractradeSource:
         self,
         name: str,
         options: FractradeOptions,
+        secrets: Secrets,
         clock: Clock,
         jitter: Callable[[], float],
         note: Note | None = None,
@@ -193,7 +199,8 @@ class FractradeSource:
         self.options = options
         self._note = note
         self._channels = [
-            _Channel(point, Connection(point, clock, jitter), _agents_of(point.name)) for point in endpoints(options)
+            _Channel(point, Connection(point, clock, jitter), _agents_of(point.name))
+            for point in endpoints(options, secrets)
         ]
 
     def channels(self) -> tuple[ChannelState, ...]:

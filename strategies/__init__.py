@@ -1,0 +1,1 @@
+"""Built-in strategies, for use and for copying: they import ``executor.api`` only."""

@@ -1,0 +1,110 @@
+"""Live quotes of the coins in use: best bid and offer and mark price, kept for the most recently used ones only."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
+from types import MappingProxyType
+
+from executor.core.types import Quote
+from executor.hyperliquid import parse
+from executor.venue.clock_offset import VenueClock
+from executor.venue.socket import VenueSocket
+
+MAX_COINS = 60
+FRESH_MS = 60_000
+"""How old a pushed quote may be: the venue pushes changes only, so a quiet coin's stands unchanged."""
+
+ReadBook = Callable[[str], Awaitable[tuple[Decimal | None, Decimal | None]]]
+
+
+class QuoteFeed:
+    """``quotes`` is live and read-only. ``cold_reads`` counts the l2Book calls that had to be made."""
+
+    def __init__(self, socket: VenueSocket, clock: VenueClock, read_book: ReadBook, max_coins: int = MAX_COINS) -> None:
+        self.cold_reads = 0
+        self._socket = socket
+        self._clock = clock
+        self._read_book = read_book
+        self._max_coins = max_coins
+        self._quotes: dict[str, Quote] = {}
+        self.quotes: Mapping[str, Quote] = MappingProxyType(self._quotes)
+        self._in_use: OrderedDict[str, None] = OrderedDict()
+        self._heard_ms: dict[str, int] = {}
+        self._reading: dict[str, asyncio.Task[Quote]] = {}
+        socket.routes["bbo"] = self._on_bbo
+        socket.routes["activeAssetCtx"] = self._on_mark
+        socket.listeners.append(self._on_state)
+
+    async def warm(self, coin: str) -> Quote:
+        """A fresh quote of a listed coin; callers that ask for the same cold coin at once share one l2Book call."""
+        self._use(coin)
+        quote = self._quotes.get(coin)
+        if quote is not None and self._is_fresh(coin):
+            return quote
+        reading = self._reading.get(coin)
+        if reading is None:
+            reading = self._reading[coin] = asyncio.create_task(self._read(coin), name=f"l2Book-{coin}")
+            reading.add_done_callback(lambda _: self._reading.pop(coin, None))
+        return await asyncio.shield(reading)
+
+    def stop(self) -> None:
+        """Cancel the reads that are out."""
+        for reading in self._reading.values():
+            reading.cancel()
+
+    def _use(self, coin: str) -> None:
+        """Mark as used just now; a new one is subscribed, the one unused for longest goes."""
+        if coin in self._in_use:
+            self._in_use.move_to_end(coin)
+            return
+        self._in_use[coin] = None
+        for subscription in _subscriptions(coin):
+            self._socket.want(subscription)
+        if len(self._in_use) > self._max_coins:
+            self._forget(self._in_use.popitem(last=False)[0])
+
+    def _forget(self, coin: str) -> None:
+        for subscription in _subscriptions(coin):
+            self._socket.unwant(subscription)
+        self._quotes.pop(coin, None)
+        self._heard_ms.pop(coin, None)
+
+    def _is_fresh(self, coin: str) -> bool:
+        heard_ms = self._heard_ms.get(coin)
+        return heard_ms is not None and self._socket.is_healthy and self._clock.mono_ms() - heard_ms < FRESH_MS
+
+    async def _read(self, coin: str) -> Quote:
+        self.cold_reads += 1
+        bid, ask = await self._read_book(coin)
+        quote = Quote(bid, ask, self._mark(coin), self._clock.now_ms())
+        if not self._is_fresh(coin) and coin in self._in_use:
+            self._quotes[coin] = quote
+        return self._quotes.get(coin, quote)
+
+    def _mark(self, coin: str) -> Decimal | None:
+        quote = self._quotes.get(coin)
+        return None if quote is None else quote.mark
+
+    def _on_bbo(self, data: object) -> None:
+        coin, quote = parse.parse_bbo(data)
+        self._clock.observe_push(quote.at_ms)
+        if coin in self._in_use:
+            self._quotes[coin] = Quote(quote.bid, quote.ask, self._mark(coin), quote.at_ms)
+            self._heard_ms[coin] = self._clock.mono_ms()
+
+    def _on_mark(self, data: object) -> None:
+        coin, mark = parse.parse_mark(data)
+        quote = self._quotes.get(coin)
+        if quote is not None:
+            self._quotes[coin] = Quote(quote.bid, quote.ask, mark, quote.at_ms)
+
+    def _on_state(self, _up: bool) -> None:
+        """After a time without a socket no quote counts as fresh until it was pushed or read again."""
+        self._heard_ms.clear()
+
+
+def _subscriptions(coin: str) -> tuple[dict[str, str], ...]:
+    return {"type": "bbo", "coin": coin}, {"type": "activeAssetCtx", "coin": coin}

@@ -1,0 +1,84 @@
+"""The way out: signed requests over the open socket, else over HTTP; reads over HTTP; both within the rate budgets.
+
+``submit`` never raises and never sends twice: what may have left on the socket is not sent again here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import orjson
+
+from executor.core.facts import RawReply
+from executor.errors import VenueAnswerOdd, VenueUnavailable
+from executor.hyperliquid import limits
+from executor.ports import Lane, SignedRequest
+from executor.venue import envelope
+from executor.venue.budgets import Budgets
+from executor.venue.clock_offset import VenueClock
+from executor.venue.http import HttpDoor
+from executor.venue.posts import Posts
+from executor.venue.socket import VenueSocket
+
+READ_TIMEOUT_S = 10.0
+READ_PATIENCE_S = 10.0
+"""How long a read waits for its share of the rate budget before it gives up."""
+
+
+class Transport:
+    """One socket, one HTTP session, one set of budgets."""
+
+    def __init__(self, http: HttpDoor, socket: VenueSocket, clock: VenueClock, budgets: Budgets) -> None:
+        self.http_fallbacks = 0
+        self._http = http
+        self._socket = socket
+        self._posts = Posts(socket, clock, budgets)
+        self._clock = clock
+        self._budgets = budgets
+
+    async def submit(self, request: SignedRequest, lane: Lane, timeout_s: float) -> RawReply:
+        """Send one signed request and wait for its answer, at most ``timeout_s`` for its share of the budget first."""
+        weight = limits.action_weight(envelope.action_length(request.action))
+        if not await self._admitted(lane, weight, timeout_s):
+            return envelope.not_sent("our own rate budget is short, nothing was sent")
+        reply = await self._send(envelope.exchange_body(request), lane, timeout_s)
+        self._note(reply)
+        return reply
+
+    async def _send(self, body: bytes, lane: Lane, timeout_s: float) -> RawReply:
+        if self._socket.is_open and self._budgets.may_post(lane, self._clock.mono_ms()):
+            return await self._posts.post(body, timeout_s)
+        self.http_fallbacks += 1
+        return await self._http.post("/exchange", body, timeout_s)
+
+    async def info(self, kind: str, lane: Lane, fields: dict[str, object]) -> object:
+        """One ``/info`` read; ``VenueUnavailable`` if it may work later, ``VenueAnswerOdd`` if it will not."""
+        if not await self._admitted(lane, limits.info_weight(kind), READ_PATIENCE_S):
+            raise VenueUnavailable(f"{kind}: our own rate budget is short")
+        reply = await self._http.post("/info", orjson.dumps({"type": kind, **fields}), READ_TIMEOUT_S)
+        self._note(reply)
+        return self._answer(kind, reply)
+
+    def _answer(self, kind: str, reply: RawReply) -> object:
+        if reply.status is None or reply.status == 429 or reply.status >= 500:
+            raise VenueUnavailable(f"{kind}: {reply.error}")
+        if reply.error:
+            raise VenueAnswerOdd(f"{kind}: {reply.error}")
+        if isinstance(reply.body, list):
+            extra = limits.info_weight(kind, len(reply.body)) - limits.info_weight(kind)
+            self._budgets.spend(extra, self._clock.mono_ms())
+        return reply.body
+
+    def _note(self, reply: RawReply) -> None:
+        if reply.status == 429:
+            self._budgets.throttled(self._clock.mono_ms())
+
+    async def _admitted(self, lane: Lane, weight: int, patience_s: float) -> bool:
+        """Wait for the budget, at most so long; counts the weight when it may go."""
+        deadline_ms = self._clock.mono_ms() + int(patience_s * 1000)
+        while wait := self._budgets.wait_ms(lane, weight, self._clock.mono_ms()):
+            if self._clock.mono_ms() + wait > deadline_ms:
+                return False
+            await asyncio.sleep(wait / 1000)
+        self._budgets.spend(weight, self._clock.mono_ms())
+        return True

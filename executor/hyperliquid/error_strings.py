@@ -1,6 +1,6 @@
-"""Every error string of the venue with our reason code: one table, read by the worker and written by the paper exchange.
+"""Every error string of the venue with our reason code: one table that the worker reads and the paper exchange writes.
 
-hyperliquid.md sections 2.6 and 2.7.
+Source: hyperliquid.md sections 2.6 and 2.7.
 """
 
 from __future__ import annotations
@@ -44,78 +44,89 @@ class ErrorText(NamedTuple):
 FALLBACK_REASON = "VENUE_REJECTED_OTHER"
 DUPLICATE_NONCE = "DUPLICATE_NONCE"
 
-ERROR_REASONS: tuple[ErrorText, ...] = (
-    # One order's or cancel's, section 2.6; where two wordings are known the live one comes first
-    ErrorText("TICK_SIZE", "Price must be divisible by tick size.", True),
-    ErrorText("INVALID_PRICE", "Order has invalid price.", True),
-    ErrorText("INVALID_SIZE", "Order has invalid size.", True),
-    ErrorText("ZERO_SIZE", "Order has zero size.", True),
-    ErrorText("MIN_NOTIONAL", "Order must have minimum value of $10.", True),
-    ErrorText("MIN_NOTIONAL", "Order must have minimum value of {minimum}.", True),
-    ErrorText("INSUFFICIENT_MARGIN", "Insufficient margin to place order.", True),
-    ErrorText("REDUCE_ONLY_WOULD_INCREASE", "Reduce only order would increase position.", True),
-    ErrorText("POST_ONLY_WOULD_MATCH", "Post only order would have immediately matched, bbo was {bid}@{ask}.", True),
-    ErrorText("IOC_NO_MATCH", "Order could not immediately match against any resting orders.", True),
-    ErrorText("INVALID_TRIGGER_PX", "Invalid TP/SL price.", True),
-    ErrorText("NO_LIQUIDITY", "No liquidity available for market order.", True),
-    ErrorText("OPEN_INTEREST_CAPPED", "Order would increase open interest while open interest is capped", True),
-    ErrorText(
+_ORDER_ERRORS = (
+    ("TICK_SIZE", "Price must be divisible by tick size."),
+    ("INVALID_PRICE", "Order has invalid price."),
+    ("INVALID_SIZE", "Order has invalid size."),
+    ("ZERO_SIZE", "Order has zero size."),
+    ("MIN_NOTIONAL", "Order must have minimum value of $10."),
+    ("MIN_NOTIONAL", "Order must have minimum value of {minimum}."),
+    ("INSUFFICIENT_MARGIN", "Insufficient margin to place order."),
+    ("REDUCE_ONLY_WOULD_INCREASE", "Reduce only order would increase position."),
+    ("POST_ONLY_WOULD_MATCH", "Post only order would have immediately matched, bbo was {bid}@{ask}."),
+    ("IOC_NO_MATCH", "Order could not immediately match against any resting orders."),
+    ("INVALID_TRIGGER_PX", "Invalid TP/SL price."),
+    ("NO_LIQUIDITY", "No liquidity available for market order."),
+    ("OPEN_INTEREST_CAPPED", "Order would increase open interest while open interest is capped"),
+    (
         "OPEN_INTEREST_CAPPED_PRICE",
         "Order rejected due to price more aggressive than oracle while at open interest cap",
-        True,
     ),
-    ErrorText("OPEN_INTEREST_TOO_FAST", "Order would increase open interest too quickly", True),
-    ErrorText("INSUFFICIENT_SPOT_BALANCE", "Insufficient spot balance", True),
-    ErrorText("INSUFFICIENT_SPOT_BALANCE", "Order has insufficient spot balance to trade", True),
-    ErrorText("TOO_FAR_FROM_ORACLE", "Price too far from oracle", True),
-    ErrorText("TOO_FAR_FROM_ORACLE", "Order price too far from oracle", True),
-    ErrorText("TOO_FAR_FROM_REFERENCE", "Order price cannot be more than 80% away from the reference price", True),
-    ErrorText("MARGIN_TIER_LIMIT", "Order would cause position to exceed margin tier limit at current leverage", True),
-    ErrorText("TOO_MANY_OPEN_ORDERS", "Too many open orders.", True),  # our wording: the venue's is unknown (U5)
-    ErrorText("BUILDER_FEE_NOT_APPROVED", "Builder fee has not been approved.", True),
-    ErrorText("PRIORITY_BALANCE", "Insufficient delegatable balance for priority order", True),
-    ErrorText("POST_ONLY_PERIOD", "Only post-only orders allowed immediately after network upgrade", True),
-    ErrorText("REDUCE_ONLY_SPOT", "Reduce-only is invalid for spot trading.", True),
-    ErrorText("EMPTY_BATCH", "Orders are empty."),
-    ErrorText("MODIFY_GONE", "Cannot modify canceled or filled order", True),
-    ErrorText("ORDER_GONE", "Order was never placed, already canceled, or filled.", True),
-    ErrorText("TWAP_DURATION", "Invalid TWAP duration: {minutes} min(s)"),
-    ErrorText("TWAP_TOO_SMALL", "TWAP order value too small. Min is {minimum}."),
-    ErrorText("TWAP_GONE", "TWAP was never placed, already canceled, or filled."),
-    # The whole action's, section 2.7
-    ErrorText("SIGNER_UNKNOWN", "User or API Wallet {address} does not exist."),
-    ErrorText("NOT_DEPOSITED", "Must deposit before performing actions. User: {address}"),
-    ErrorText("SIGNATURE_UNRECOVERABLE", "Unable to recover signer."),
-    ErrorText("WRONG_NETWORK_SIGNATURE", "Mainnet and testnet require different signature."),
-    ErrorText("MULTI_SIG_REQUIRED", "Multi-sig required"),
-    ErrorText(DUPLICATE_NONCE, "Invalid nonce: duplicate nonce {nonce}"),
-    ErrorText("NONCE_TOO_LOW", "Invalid nonce: nonce too low {nonce} < {limit}"),
-    ErrorText("NONCE_TOO_HIGH", "Invalid nonce: nonce too high {nonce} > {limit}"),
-    ErrorText("EXPIRED", "Action already expired"),
-    ErrorText("VAULT_UNKNOWN", "Vault not registered: {address}"),
-    ErrorText("VAULT_NOT_PERMITTED", "Vault may not perform this action."),
-    ErrorText("BATCH_TOO_LARGE", "Signed action over weight limit of 200."),
-    ErrorText(
+    ("OPEN_INTEREST_TOO_FAST", "Order would increase open interest too quickly"),
+    ("INSUFFICIENT_SPOT_BALANCE", "Insufficient spot balance"),
+    ("INSUFFICIENT_SPOT_BALANCE", "Order has insufficient spot balance to trade"),
+    ("TOO_FAR_FROM_ORACLE", "Price too far from oracle"),
+    ("TOO_FAR_FROM_ORACLE", "Order price too far from oracle"),
+    ("TOO_FAR_FROM_REFERENCE", "Order price cannot be more than 80% away from the reference price"),
+    ("MARGIN_TIER_LIMIT", "Order would cause position to exceed margin tier limit at current leverage"),
+    ("TOO_MANY_OPEN_ORDERS", "Too many open orders."),  # our wording: the venue's is unknown (U5)
+    ("BUILDER_FEE_NOT_APPROVED", "Builder fee has not been approved."),
+    ("PRIORITY_BALANCE", "Insufficient delegatable balance for priority order"),
+    ("POST_ONLY_PERIOD", "Only post-only orders allowed immediately after network upgrade"),
+    ("REDUCE_ONLY_SPOT", "Reduce-only is invalid for spot trading."),
+    ("MODIFY_GONE", "Cannot modify canceled or filled order"),
+    ("ORDER_GONE", "Order was never placed, already canceled, or filled."),
+)
+"""One order's or cancel's, section 2.6; where two wordings are known the live one comes first."""
+
+_ACTION_ERRORS = (
+    ("EMPTY_BATCH", "Orders are empty."),
+    ("TWAP_DURATION", "Invalid TWAP duration: {minutes} min(s)"),
+    ("TWAP_TOO_SMALL", "TWAP order value too small. Min is {minimum}."),
+    ("TWAP_GONE", "TWAP was never placed, already canceled, or filled."),
+    ("SIGNER_UNKNOWN", "User or API Wallet {address} does not exist."),
+    ("NOT_DEPOSITED", "Must deposit before performing actions. User: {address}"),
+    ("SIGNATURE_UNRECOVERABLE", "Unable to recover signer."),
+    ("WRONG_NETWORK_SIGNATURE", "Mainnet and testnet require different signature."),
+    ("MULTI_SIG_REQUIRED", "Multi-sig required"),
+    (DUPLICATE_NONCE, "Invalid nonce: duplicate nonce {nonce}"),
+    ("NONCE_TOO_LOW", "Invalid nonce: nonce too low {nonce} < {limit}"),
+    ("NONCE_TOO_HIGH", "Invalid nonce: nonce too high {nonce} > {limit}"),
+    ("EXPIRED", "Action already expired"),
+    ("VAULT_UNKNOWN", "Vault not registered: {address}"),
+    ("VAULT_NOT_PERMITTED", "Vault may not perform this action."),
+    ("BATCH_TOO_LARGE", "Signed action over weight limit of 200."),
+    (
         "ADDRESS_BUDGET_EXHAUSTED",
-        "Too many cumulative requests sent ({used} > {cap}) for cumulative volume traded ${volume}. "
-        "Place taker orders to free up 1 request per USDC traded.",
+        (
+            "Too many cumulative requests sent ({used} > {cap}) for cumulative volume traded ${volume}. "
+            "Place taker orders to free up 1 request per USDC traded."
+        ),
     ),
-    ErrorText("INVALID_LEVERAGE", "Invalid leverage value"),
-    ErrorText(
+    ("INVALID_LEVERAGE", "Invalid leverage value"),
+    (
         "ISOLATED_MARGIN_SHORT",
-        "Isolated position does not have sufficient margin available to decrease leverage. "
-        "To decrease leverage, add margin to the position.",
+        (
+            "Isolated position does not have sufficient margin available to decrease leverage. "
+            "To decrease leverage, add margin to the position."
+        ),
     ),
-    ErrorText("MARGIN_MODE_LOCKED", "Cannot switch leverage type with open position."),
-    ErrorText("ISOLATED_ONLY", "Cross margin is not allowed for this asset."),  # our wording (U5)
-    ErrorText(
+    ("MARGIN_MODE_LOCKED", "Cannot switch leverage type with open position."),
+    ("ISOLATED_ONLY", "Cross margin is not allowed for this asset."),  # our wording (U5)
+    (
         "SCHEDULED_CANCEL_VOLUME",
         "Cannot set scheduled cancel time until enough volume traded. Required: $1000000. Traded: ${volume}.",
     ),
-    ErrorText("TOO_MANY_AGENTS", "Too many extra agents for cumulative volume traded. Current limit is {limit}"),
-    ErrorText("TOO_MANY_SUB_ACCOUNTS", "Too many sub-accounts."),
-    ErrorText("UNIFIED_ACCOUNT", "Action disabled when unified account is active"),
-    ErrorText("ACCOUNT_MODE_LOCKED", "Abstraction transition not allowed"),
+    ("TOO_MANY_AGENTS", "Too many extra agents for cumulative volume traded. Current limit is {limit}"),
+    ("TOO_MANY_SUB_ACCOUNTS", "Too many sub-accounts."),
+    ("UNIFIED_ACCOUNT", "Action disabled when unified account is active"),
+    ("ACCOUNT_MODE_LOCKED", "Abstraction transition not allowed"),
+)
+"""The whole action's, sections 2.6 (empty batch, TWAP) and 2.7."""
+
+ERROR_REASONS: tuple[ErrorText, ...] = (
+    *(ErrorText(reason, template, per_order=True) for reason, template in _ORDER_ERRORS),
+    *(ErrorText(reason, template) for reason, template in _ACTION_ERRORS),
 )
 """Ordered: the first row whose fixed beginning fits a string gives its reason."""
 
@@ -131,7 +142,7 @@ _TEMPLATES = {row.reason: row for row in reversed(ERROR_REASONS)}
 
 
 def reason_for(text: str) -> str:
-    """The stable reason code of an error string, whatever follows its fixed beginning; ``VENUE_REJECTED_OTHER`` if new."""
+    """The reason code of an error string, whatever follows its fixed beginning; ``VENUE_REJECTED_OTHER`` if new."""
     folded = text.strip().casefold().removeprefix(_OLD_PREFIX)
     return next((reason for beginning, reason in _BEGINNINGS if folded.startswith(beginning)), FALLBACK_REASON)
 
@@ -147,7 +158,7 @@ def status_for(reason: str) -> str:
 
 
 def error_text(reason: str, *, asset_id: int | None = None, **params: object) -> str:
-    """The venue's string for a reason code, as it sends it live; ``KeyError`` for a code or parameter not in the table."""
+    """The venue's string for a reason code, as sent live; ``KeyError`` for a code or parameter not in the table."""
     row = _TEMPLATES[reason]
     suffix = f" asset={asset_id}" if row.per_order and asset_id is not None else ""
     return row.template.format(**params) + suffix

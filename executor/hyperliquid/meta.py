@@ -75,12 +75,14 @@ def _tables(meta: reading.Object) -> dict[int, Tiers]:
         where = f"meta.marginTables[{i}]"
         if not isinstance(entry, list) or len(entry) != 2 or not isinstance(entry[0], int):
             raise VenueAnswerOdd(f"{where}: expected [id, table]")
-        tables[entry[0]] = _table(reading.mapping(entry[1], where))
+        tables[entry[0]] = _table(reading.mapping(entry[1], where), where)
     return tables
 
 
-def _table(table: reading.Object) -> Tiers:
+def _table(table: reading.Object, where: str) -> Tiers:
     rows = [reading.mapping(row, "marginTiers[]") for row in reading.items(table, "marginTiers")]
+    if not rows:
+        raise VenueAnswerOdd(f"{where}: no tier")
     return tuple(sorted((reading.number(row, "lowerBound"), reading.integer(row, "maxLeverage")) for row in rows))
 
 

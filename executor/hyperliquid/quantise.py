@@ -56,7 +56,7 @@ def round_trigger_px(asset: Asset, px: Decimal) -> Decimal:
 
 
 def entry_cap_px(asset: Asset, side: Side, touch_px: Decimal, slippage_bps: Decimal | int) -> Decimal:
-    """The worst price an entry may pay: ``slippage_bps`` beyond the touch, rounded towards less risk, never inside it."""
+    """The worst price an entry may pay: ``slippage_bps`` beyond the touch, rounded towards it but never inside it."""
     cap = _beyond(side, touch_px, slippage_bps)
     if side is Side.BUY:
         return max(px_down(asset, cap), px_up(asset, touch_px))
@@ -64,12 +64,12 @@ def entry_cap_px(asset: Asset, side: Side, touch_px: Decimal, slippage_bps: Deci
 
 
 def exit_cap_px(asset: Asset, side: Side, touch_px: Decimal, slippage_bps: Decimal | int) -> Decimal:
-    """The worst price an exit may pay: ``slippage_bps`` beyond the touch, rounded outward, because an exit must fill."""
+    """The worst price an exit may pay: ``slippage_bps`` beyond the touch, rounded outward: an exit must fill."""
     return _outward(asset, side, _beyond(side, touch_px, slippage_bps))
 
 
 def stop_limit_px(asset: Asset, side: Side, trigger_px: Decimal) -> Decimal:
-    """The limit price that goes with a market trigger of order side ``side``: 10 % beyond it, on the aggressive side."""
+    """The limit price that goes with a market trigger of order side ``side``: 10 % beyond it, rounded outward."""
     return _outward(asset, side, _beyond(side, trigger_px, TRIGGER_SLIPPAGE * _BPS))
 
 

@@ -11,6 +11,7 @@ from executor.errors import VenueAnswerOdd
 Object = dict[str, Any]
 
 _BRIEF = 200
+_TOO_LARGE = 10**40
 
 _PLAIN_NUMBER = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?")
 """Plain decimals only: an exponent could make a short text an endless number, and the venue never writes one."""
@@ -67,9 +68,11 @@ def integer(obj: Object, key: str) -> int:
 
 def decimal_or_none(value: object) -> Decimal | None:
     """A decimal string (or an integer) as ``Decimal``; ``None`` for anything else."""
-    if isinstance(value, str) and _PLAIN_NUMBER.fullmatch(value):
-        return Decimal(value)
-    return Decimal(value) if isinstance(value, int) and not isinstance(value, bool) else None
+    if isinstance(value, str):
+        return Decimal(value) if _PLAIN_NUMBER.fullmatch(value) else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return Decimal(value) if abs(value) < _TOO_LARGE else None
 
 
 def number(obj: Object, key: str) -> Decimal:

@@ -1,7 +1,7 @@
 """Hashes, signs and recovers Hyperliquid actions, byte-identical to the official SDK at a hundredth of its cost.
 
 The scheme is hyperliquid.md section 3.1: keccak over msgpack, nonce, vault and expiry gives a connection id, which is
-signed as an EIP-712 ``Agent`` message. Everything in that message but the connection id is constant and hashed once here.
+signed as an EIP-712 ``Agent`` message. All of that message but the connection id is constant and hashed once here.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import msgpack  # type: ignore[import-untyped]  # it ships no type information
+import msgpack
 from coincurve import PrivateKey, PublicKey
 
 from executor.hyperliquid.keccak import keccak256
@@ -121,7 +121,7 @@ _ABSENT_IS_EMPTY = frozenset({"agentName"})  # the SDK signs "" for an unnamed a
 
 _ENCODERS: dict[str, Callable[[Any], bytes]] = {
     "string": lambda value: keccak256(value.encode()),
-    "uint64": lambda value: _word(value),
+    "uint64": _word,
     "bool": lambda value: _word(bool(value)),
     "address": lambda value: _word(int(value, 16)),
 }

@@ -1,4 +1,4 @@
-"""The venue's words for an order's state, and the door to its error strings and answers (hyperliquid.md section 1.3)."""
+"""The venue's words for an order's state (hyperliquid.md section 1.3); also the door to error strings and answers."""
 
 from __future__ import annotations
 

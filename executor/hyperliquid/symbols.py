@@ -1,4 +1,4 @@
-"""Maps the symbol a signal names to the venue's coin, or says why it cannot be sure. Unsure is refused, never guessed."""
+"""Maps the symbol a signal names to the venue's coin, or says why it cannot be sure: unsure is refused, not guessed."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class SymbolProblem:
 
 
 # What other systems append to a coin: a dollar quote, a settlement (ccxt's ``:USDC``), a word for "perpetual".
-_SUFFIX = re.compile(r"(?:[-/_]?(?:USDC|USDT|USD)(?::(?:USDC|USDT|USD))?)?(?:[-/_]?(?:PERP|SWAP))?$", re.IGNORECASE)
-_MULTIPLE = re.compile(r"1000(?:000)?(?=[A-Za-z])")
+_SUFFIX = re.compile(r"(?:[-/_]?(?:USDC|USDT|USD)(?::(?:USDC|USDT|USD))?)?(?:[-/_]?(?:PERP|SWAP))?\Z", re.IGNORECASE)
+_MULTIPLE = re.compile(r"(?:1000(?:000)?|1[Mm])(?=[A-Za-z])")
 
 
 @lru_cache(maxsize=2048)
 def resolve(text: str, universe: Universe) -> str | SymbolProblem:
-    """The venue's coin for ``BTC``, ``btc``, ``BTC-PERP``, ``BTC/USDC``, ``BTCUSDT``, ``KPEPE``…
+    """The venue's coin for ``BTC``, ``btc``, ``BTC-PERP``, ``BTC/USDC``, ``BTCUSDT`` or ``KPEPE``.
 
     The venue's exact spelling wins; otherwise exactly one listed coin must match without regard to case. A name whose
     size unit differs from the listed one (``PEPE`` where only ``kPEPE`` = 1000 PEPE is listed) is AMBIGUOUS_SYMBOL.

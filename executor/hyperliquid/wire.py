@@ -21,7 +21,7 @@ MAX_DECIMALS = 8
 
 
 def decimal_to_wire(value: Decimal) -> str:
-    """Plain decimal text: no exponent, no trailing zeros, no ``-0``. ``ValueError`` if more than 8 decimals or not finite."""
+    """Plain decimal text, no exponent, trailing zeros or ``-0``; ``ValueError`` beyond 8 decimals or if not finite."""
     if not value.is_finite():
         raise ValueError(f"not a number for the wire: {value}")
     text = format(value, "f")
@@ -258,13 +258,16 @@ _TWAP = _struct(
 
 SCHEMAS: dict[str, tuple[Field, ...]] = {
     "order": (Field("orders", _list_of(_ORDER)), Field("grouping", _GROUPING), Field("builder", _BUILDER, None)),
-    "cancel": (Field("cancels", _list_of(_struct(Field("a", _U32), Field("o", _U64)))), Field("f", _boolean, False)),
+    "cancel": (
+        Field("cancels", _list_of(_struct(Field("a", _U32), Field("o", _U64)))),
+        Field("f", _boolean, default=False),
+    ),
     "cancelByCloid": (
         Field("cancels", _list_of(_struct(Field("asset", _U32), Field("cloid", _CLOID)))),
-        Field("f", _boolean, False),
+        Field("f", _boolean, default=False),
     ),
-    "modify": (Field("oid", _OID), Field("order", _ORDER), Field("a", _boolean, False)),
-    "batchModify": (Field("modifies", _list_of(_MODIFY)), Field("a", _boolean, False)),
+    "modify": (Field("oid", _OID), Field("order", _ORDER), Field("a", _boolean, default=False)),
+    "batchModify": (Field("modifies", _list_of(_MODIFY)), Field("a", _boolean, default=False)),
     "updateLeverage": (Field("asset", _U32), Field("isCross", _boolean), Field("leverage", _U32)),
     "updateIsolatedMargin": (Field("asset", _U32), Field("isBuy", _boolean), Field("ntli", _I64)),
     "topUpIsolatedOnlyMargin": (Field("asset", _U32), Field("leverage", _number)),
@@ -292,7 +295,7 @@ _SERIALISERS = {name: _struct(*fields) for name, fields in SCHEMAS.items()}
 
 
 def canonical_action(parsed: Mapping[str, object]) -> Action:
-    """A received L1 action as the venue hashes it: schema key order, lower-case addresses, no defaults, no unknown keys.
+    """A received L1 action as the venue hashes it: schema key order, lower-case addresses, no defaults or unknown keys.
 
     ``ValueError`` says what does not fit the schema (the venue answers HTTP 422, hyperliquid.md section 0.1).
     """

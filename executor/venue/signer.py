@@ -32,6 +32,7 @@ class Signer:
     def from_key_text(cls, text: str, *, mainnet: bool) -> Signer:
         """A signer from 64 hex digits, with or without ``0x``; ``SecretError`` never repeats what it was given."""
         key = _key(text)
+        del text  # tracebacks that print local variables would show it
         if key is None:
             raise SecretError("the signer's key is not a private key", "give 64 hexadecimal digits, 0x in front or not")
         return cls(key, mainnet=mainnet)
@@ -41,7 +42,7 @@ class Signer:
     ) -> Signature:
         """The signature of one action, the same bytes each time; ``SignerRefused`` for actions outside ``SIGNABLE``."""
         kind = action.get("type")
-        if kind not in SIGNABLE:
+        if not isinstance(kind, str) or kind not in SIGNABLE:
             raise SignerRefused(f"the signer does not sign {kind!r:.40} actions")
         return sign_l1(self._key, action, nonce, vault_address, expires_after_ms, self._mainnet)
 

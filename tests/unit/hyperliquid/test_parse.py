@@ -1,0 +1,219 @@
+"""parse.py: recorded answers become facts; one broken field is named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from executor.core.facts import Fill, LeverageFact, OpenOrder, OrderFact, PositionFact
+from executor.core.types import Quote, Side
+from executor.errors import VenueAnswerOdd
+from executor.hyperliquid import parse
+
+DATA = Path(__file__).parents[2] / "data" / "hyperliquid"
+D = Decimal
+
+
+def recorded(name: str) -> Any:
+    return json.loads((DATA / f"{name}.json").read_text())["response"]
+
+
+def account_json() -> dict[str, Any]:
+    """The recorded account (2023), with the ``time`` key every answer has had since."""
+    return {**recorded("get_user_state"), "time": 1708622398623}
+
+
+def fills_json(name: str) -> list[dict[str, Any]]:
+    """Recorded fills (2023), with the ``tid`` key every fill has had since."""
+    return [{**row, "tid": i} for i, row in enumerate(recorded(name))]
+
+
+def test_the_recorded_account() -> None:
+    account = parse.parse_account(account_json())
+    assert account.equity_usd == D("1182.312496")
+    assert account.withdrawable_usd == D("1010.57173")
+    assert account.margin_used_usd == D("171.740766")
+    assert account.at_ms == 1708622398623
+    assert account.positions[0] == PositionFact(
+        "BTC", D("-0.00785"), D("26951.0"), 20, True, D("173198.69592357"), D("10.582271"), D("-0.08007")
+    )
+    assert account.positions[1].liquidation_px is None
+
+
+def test_an_isolated_position_and_a_flat_row() -> None:
+    state = account_json()
+    position = state["assetPositions"][0]["position"]
+    isolated = {**position, "leverage": {"type": "isolated", "value": 3, "rawUsd": "-95.0"}}
+    flat = {**position, "szi": "0.0", "entryPx": None}
+    state["assetPositions"] = [{"type": "oneWay", "position": isolated}, {"type": "oneWay", "position": flat}]
+    (only,) = parse.parse_account(state).positions
+    assert (only.leverage, only.is_cross) == (3, False)
+
+
+@pytest.mark.parametrize("name", ["get_user_fills", "get_user_fills_by_time"])
+def test_the_recorded_fills(name: str) -> None:
+    rows = fills_json(name)
+    fills = parse.parse_fills(rows)
+    assert len(fills) == len(rows)
+    assert fills[0] == Fill(
+        0,
+        189324432,
+        None,
+        "SUI",
+        Side.SELL,
+        D("1.3189"),
+        D("142.7"),
+        D(0),
+        D("-0.25686"),
+        D("4623.5"),
+        1683245884863,
+        crossed=True,
+        liquidation=False,
+    )
+
+
+def test_todays_fill_with_cloid_and_liquidation() -> None:
+    row = {
+        **fills_json("get_user_fills")[0],
+        "side": "B",
+        "crossed": False,
+        "cloid": "0x1",
+        "fee": "-0.01",
+        "liquidation": {"liquidatedUser": "0x2", "markPx": "1", "method": "market"},
+    }
+    fill = parse.parse_fill(row)
+    assert (fill.cloid, fill.side, fill.crossed, fill.liquidation, fill.fee_usd) == (
+        "0x1",
+        Side.BUY,
+        False,
+        True,
+        D("-0.01"),
+    )
+
+
+def test_the_recorded_open_orders_stand_once_each_although_nested_too() -> None:
+    orders = parse.parse_open_orders(recorded("get_frontend_open_orders"))
+    oids = [order.oid for order in orders]
+    assert len(oids) == len(set(oids))
+    stop = next(order for order in orders if order.oid == 3184595906)
+    assert stop == OpenOrder(
+        3184595906,
+        None,
+        "INJ",
+        Side.SELL,
+        D("9.1954"),
+        D("12.5"),
+        D("12.5"),
+        True,
+        D("9.995"),
+        "Stop Market",
+        False,
+        stop.at_ms,
+    )
+    assert stop.is_stop
+    assert next(order for order in orders if order.oid == 3184595907).is_target
+
+
+def test_a_child_that_stands_under_its_parent_only_is_found() -> None:
+    parent = next(row for row in recorded("get_frontend_open_orders") if row["children"])
+    orders = parse.parse_open_orders([parent])
+    assert {order.oid for order in orders} == {parent["oid"], *(child["oid"] for child in parent["children"])}
+
+
+def test_the_recorded_history_reads_like_order_updates() -> None:
+    history = recorded("historical_orders")
+    facts = parse.parse_order_updates(history)
+    assert len(facts) == len(history)
+    assert facts[0].status == "iocCancelRejected"
+    assert facts[0].at_ms == 1755863118217
+    assert facts[0].order is not None
+    assert facts[0].order.trigger_px is None
+
+
+def test_an_order_status_is_the_order_or_that_it_is_not_known() -> None:
+    row = recorded("historical_orders")[0]
+    known = parse.parse_order_status({"status": "order", "order": row})
+    assert (known,) == parse.parse_order_updates([row])
+    assert parse.parse_order_status({"status": "unknownOid"}) == OrderFact(None, "", 0)
+
+
+def test_a_short_order_update_has_no_order_type() -> None:
+    order = {
+        "coin": "BTC",
+        "side": "B",
+        "limitPx": "1.0",
+        "sz": "0.5",
+        "oid": 1,
+        "timestamp": 2,
+        "origSz": "1.0",
+        "cloid": "0x1",
+        "reduceOnly": True,
+    }
+    (fact,) = parse.parse_order_updates([{"order": order, "status": "open", "statusTimestamp": 3}])
+    assert fact.order == OpenOrder(1, "0x1", "BTC", Side.BUY, D(1), D("0.5"), D(1), True, None, "", False, 2)
+
+
+def test_the_recorded_book_and_mids() -> None:
+    assert parse.parse_l2_book(recorded("get_l2_snapshot")) == (D("2.111"), D("2.1124"))
+    assert parse.parse_l2_book({"levels": [[], []]}) == (None, None)
+    mids = parse.parse_mids(recorded("get_all_mids"))
+    assert mids == {coin: D(px) for coin, px in recorded("get_all_mids").items()}
+    assert parse.parse_mids({"mids": {"BTC": "1.5"}}) == {"BTC": D("1.5")}
+    assert parse.parse_mids({"mids": "1.5"}) == {"mids": D("1.5")}
+
+
+def test_a_bbo_may_lack_a_side() -> None:
+    frame = {"coin": "BTC", "time": 7, "bbo": [None, {"px": "2.5", "sz": "1", "n": 1}]}
+    assert parse.parse_bbo(frame) == ("BTC", Quote(None, D("2.5"), None, 7))
+
+
+def test_the_leverage_setting_and_the_mark_price() -> None:
+    data = {"user": "0x1", "coin": "ETH", "leverage": {"type": "cross", "value": 7}, "maxTradeSzs": ["1", "1"]}
+    assert parse.parse_leverage(data) == LeverageFact("ETH", 7, True)
+    assert parse.parse_mark({"coin": "ETH", "ctx": {"markPx": "1.5"}}) == ("ETH", D("1.5"))
+
+
+FILL = fills_json("get_user_fills")[0]
+ORDER = recorded("get_frontend_open_orders")[0]
+
+
+@pytest.mark.parametrize(
+    ("read", "obj", "problem"),
+    [
+        (parse.parse_account, None, "clearinghouseState: expected an object"),
+        (parse.parse_account, {}, "marginSummary: expected an object"),
+        (parse.parse_account, {**account_json(), "time": None}, "time: expected an integer"),
+        (parse.parse_account, {**account_json(), "assetPositions": [1]}, r"assetPositions\[\]: expected an object"),
+        (parse.parse_leverage, {"coin": "A", "leverage": {"type": "both", "value": 1}}, "leverage.type"),
+        (
+            parse.parse_leverage,
+            {"coin": "A", "leverage": {"type": "cross", "value": "1"}},
+            "value: expected an integer",
+        ),
+        (parse.parse_fills, {}, "fills: expected an array"),
+        (parse.parse_fills, [{**FILL, "tid": None}], "tid: expected an integer"),
+        (parse.parse_fill, {**FILL, "px": "NaN"}, "px: expected a decimal string"),
+        (parse.parse_fill, {**FILL, "side": "S"}, "side: expected B or A"),
+        (parse.parse_open_orders, [{**ORDER, "children": None}], "children: expected an array"),
+        (parse.parse_open_orders, [{**ORDER, "children": [1]}], r"children\[\]: expected an object"),
+        (parse.parse_open_orders, [{**ORDER, "triggerPx": None}], "triggerPx: expected a decimal string"),
+        (parse.parse_order_status, {"status": "somewhere"}, "orderStatus.status"),
+        (parse.parse_order_status, {"status": "order"}, "order: expected an object"),
+        (parse.parse_order_updates, [1], r"orderUpdates\[\]: expected an object"),
+        (parse.parse_bbo, {"coin": "A", "time": 1, "bbo": [None]}, "bbo: expected a bid and an offer"),
+        (parse.parse_bbo, {"coin": "A", "time": 1, "bbo": [None, 3]}, "level: expected an object"),
+        (parse.parse_l2_book, None, "l2Book: expected an object"),
+        (parse.parse_l2_book, {"levels": [[]]}, "l2Book.levels: expected bids and offers"),
+        (parse.parse_l2_book, {"levels": [[], {}]}, r"levels\[\]: expected an array"),
+        (parse.parse_mids, {"BTC": 1.5}, "BTC: expected a decimal string"),
+        (parse.parse_mark, {"coin": "A", "ctx": {"markPx": None}}, "markPx: expected a decimal string"),
+    ],
+)
+def test_odd_shapes_name_the_field(read: Callable[[object], object], obj: object, problem: str) -> None:
+    with pytest.raises(VenueAnswerOdd, match=problem):
+        read(obj)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from executor.hyperliquid.error_strings import (
@@ -114,7 +116,9 @@ def test_a_new_string_is_other(text: str) -> None:
     assert reason_for(text) == FALLBACK_REASON
 
 
-PARAMS = dict.fromkeys(("bid", "ask", "minimum", "minutes", "address", "nonce", "limit", "used", "cap", "volume"), "1")
+PARAMS: dict[str, Any] = dict.fromkeys(
+    ("bid", "ask", "minimum", "minutes", "address", "nonce", "limit", "used", "cap", "volume"), "1"
+)
 
 
 @pytest.mark.parametrize("row", ERROR_REASONS, ids=lambda row: row.template[:30])
@@ -133,7 +137,7 @@ def test_live_strings_of_one_order_end_with_the_asset() -> None:
 
 
 @pytest.mark.parametrize(("reason", "params"), [("NO_SUCH_REASON", {}), ("SIGNER_UNKNOWN", {})])
-def test_a_reason_or_parameter_not_in_the_table_is_an_error(reason: str, params: dict[str, object]) -> None:
+def test_a_reason_or_parameter_not_in_the_table_is_an_error(reason: str, params: dict[str, Any]) -> None:
     with pytest.raises(KeyError):
         error_text(reason, **params)
 

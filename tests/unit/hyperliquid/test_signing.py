@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from random import Random  # noqa: TID251  # seeded: the same actions each time
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from coincurve import PrivateKey
@@ -79,18 +79,9 @@ def _random_order(rng: Random) -> wire.Action:
         return wire.limit_order(
             asset, side, px, size, tif=rng.choice(["Ioc", "Gtc", "Alo"]), reduce_only=rng.random() < 0.5, cloid=cloid
         )
-    tpsl = rng.choice(["sl", "tp"])
-    trigger_px, is_market = _random_number(rng), rng.random() < 0.5
-    return wire.trigger_order(
-        asset,
-        side,
-        px,
-        size,
-        trigger_px=trigger_px,
-        tpsl=tpsl,
-        is_market=is_market,
-        cloid=cloid,  # type: ignore[arg-type]  # a literal, chosen at random
-    )
+    kinds: list[Literal["sl", "tp"]] = ["sl", "tp"]
+    trigger_px, is_market, tpsl = _random_number(rng), rng.random() < 0.5, rng.choice(kinds)
+    return wire.trigger_order(asset, side, px, size, trigger_px=trigger_px, tpsl=tpsl, is_market=is_market, cloid=cloid)
 
 
 def _random_action(rng: Random) -> wire.Action:

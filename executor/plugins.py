@@ -87,11 +87,6 @@ def load_file(target: str, base: Path) -> type[Any]:
     return _class_in(_module_of(file), attribute, target)
 
 
-def options_model(plugin: type[Any]) -> type[Any] | None:
-    """The pydantic model of a plugin's own config keys, if it has one."""
-    return getattr(plugin, "Options", None)
-
-
 def _class_in(module: ModuleType, attribute: str, what: str) -> type[Any]:
     found = getattr(module, attribute, None)
     if not isinstance(found, type):

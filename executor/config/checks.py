@@ -26,6 +26,8 @@ CHANNEL_KEYS = ("agents", "user_id", "executor_channel", "tickers", "candles", "
 
 def problems(config: Config, document: Document) -> Iterator[Problem]:
     """Everything that is wrong with the whole; each with its remedy in the text."""
+    if not config.accounts:
+        yield Problem(("accounts",), "there is none; name at least one")
     yield from _twice("sources", [source.name for source in config.sources])
     yield from _twice("accounts", [account.name for account in config.accounts])
     yield from _twice("accounts", [account.address for account in config.accounts if account.address])

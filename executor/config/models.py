@@ -80,7 +80,7 @@ class Source(Model):
     after_gap: Literal["reduce_only", "continue"] = "reduce_only"
     server_execution: Literal["skip", "execute"] | None = None
     raw: dict[str, Any] = {}
-    options: Any = None
+    options: BaseModel | None = None
     secrets: dict[str, SecretRef] = {}
 
     def server_execution_in(self, mode: Mode) -> Literal["skip", "execute"]:
@@ -117,7 +117,7 @@ class Route(Model):
     agents: Annotated[tuple[str, ...], Field(min_length=1)] = ("*",)
     strategy: str = "follow"
     raw: dict[str, Any] = Field(default={}, alias="with")
-    options: Any = None
+    options: BaseModel | None = None
     accounts: Annotated[tuple[str, ...], Field(min_length=1)]
 
     def takes(self, agent_id: str) -> bool:
@@ -156,7 +156,7 @@ class Rule(Model):
     rule: str
     on_breach: Literal["refuse", "shrink"] = "refuse"
     raw: dict[str, Any] = {}
-    options: Any = None
+    options: BaseModel | None = None
 
 
 class Execution(Model):
@@ -253,7 +253,7 @@ class Config(Model):
     version: Literal[1] = 1
     mode: Mode = "dry_run"
     sources: tuple[Source, ...] = ()
-    accounts: Annotated[tuple[Account, ...], Field(min_length=1)] = (Account(name="main"),)
+    accounts: tuple[Account, ...] = (Account(name="main"),)
     routes: tuple[Route, ...] = ()
     hyperliquid: Hyperliquid = Hyperliquid()
     risk: tuple[Rule, ...] = ()

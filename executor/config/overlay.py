@@ -22,7 +22,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint at the nearest known word, or the words there are."""
     words = list(known)
     near = get_close_matches(word, words, n=1, cutoff=0.6)
-    return f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(words) or 'nothing'}"
+    if near:
+        return f"did you mean '{near[0]}'?"
+    return f"known here: {', '.join(words)}" if words else "none is known here"
 
 
 def read_dotenv(folder: FilePath) -> dict[str, str]:

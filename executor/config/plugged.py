@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any, Protocol
@@ -95,15 +96,15 @@ class _NotImportable(Exception):
 
 def _attach(item: Any, block: Block, document: Document, path: Path, base: FilePath, plugins: Plugins) -> Any:
     name = getattr(item, block.selector)
-    options_model = getattr(_plugin(block, name, path, base, plugins), "Options", None)
+    model = options_model(_plugin(block, name, path, base, plugins))
     entry = _at(document.value, path)
     inside = (*path, "with") if isinstance(item, Route) else path
     raw = _raw(block, item, entry)
     update: dict[str, Any] = {"raw": raw}
     if isinstance(item, Source):
         update["secrets"] = _secrets(raw, path)
-    if isinstance(options_model, type) and issubclass(options_model, BaseModel):
-        options = validate(options_model, document, _given(options_model, entry, raw), inside)
+    if model is not None:
+        options = validate(model, document, _given(model, entry, raw), inside)
         update["options"] = _absolute(options, base)
         if isinstance(item, Source):
             update["secrets"] = dict(secret_refs(dict(options))) | update["secrets"]
@@ -119,7 +120,13 @@ def _plugin(block: Block, name: str, path: Path, base: FilePath, plugins: Plugin
     except PluginError as error:
         if isinstance(error.__cause__, ModuleNotFoundError):
             raise _NotImportable(error.message) from error
-        raise Problems([Problem((*path, block.selector), error.message)]) from error
+        raise Problems([Problem((*path, block.selector), f"{error.message}; {error.remedy}")]) from error
+
+
+def options_model(plugin: type[Any]) -> type[BaseModel] | None:
+    """The pydantic model of a plugin's own keys: its ``Options`` attribute, if it has one."""
+    model = getattr(plugin, "Options", None)
+    return model if isinstance(model, type) and issubclass(model, BaseModel) else None
 
 
 def _raw(block: Block, item: Any, entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,7 +142,7 @@ def _given(model: type[BaseModel], entry: Mapping[str, Any], raw: Mapping[str, A
     ``*_file`` and ``*_cmd`` are taken wherever the plugin knows ``*_env``: it receives the secret either way.
     """
     fields = model.model_fields
-    shared = {key: entry[key] for key in fields if key in entry and entry is not raw}
+    shared = {key: entry[key] for key in fields if key in entry and key not in raw}
     return shared | {key: value for key, value in raw.items() if key in fields or not _is_variant(key, fields)}
 
 
@@ -171,8 +178,5 @@ def _at(value: Any, path: Path) -> dict[str, Any]:
 def option_models(plugins: Plugins, block: Block, base: FilePath) -> Iterator[tuple[str, type[BaseModel] | None]]:
     """Each registered plugin of a block and its options model, for the JSON schema."""
     for name in plugins.names(block.group):
-        try:
-            model = getattr(plugins.load(block.group, name, base), "Options", None)
-        except PluginError:
-            continue
-        yield name, model if isinstance(model, type) and issubclass(model, BaseModel) else None
+        with suppress(PluginError):
+            yield name, options_model(plugins.load(block.group, name, base))

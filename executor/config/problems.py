@@ -21,6 +21,20 @@ M = TypeVar("M", bound=BaseModel)
 _SECRET_WORD = re.compile(r"(api_?key|private|secret|token|passw|passphrase|mnemonic|signer)", re.IGNORECASE)
 _QUOTABLE = re.compile(r"[\w.,:+-]{0,40}")
 
+_WORDS = {
+    "bool_type": "must be true or false",
+    "decimal_parsing": "must be a number",
+    "decimal_type": "must be a number",
+    "dict_type": "must be keys and values",
+    "int_type": "must be a whole number",
+    "list_type": "must be a list",
+    "missing": "is missing",
+    "model_type": "must be keys and values",
+    "string_type": "must be text",
+    "tuple_type": "must be a list",
+}
+"""Pydantic's words for JSON, in the words of the file."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -118,9 +132,9 @@ def _problem(model: type[BaseModel], value: Any, path: Path, detail: ErrorDetail
     key = str(loc[-1]) if loc else ""
     if detail["type"] == "extra_forbidden":
         return Problem(here, _unknown_key(key, _fields_at(model, loc[:-1])))
-    if detail["type"] == "missing":
-        return Problem(here, "is missing")
-    text = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    text = _WORDS.get(detail["type"]) or detail["msg"].removeprefix("Value error, ").replace(
+        "Input should be", "must be"
+    )
     return Problem(here, text + _got(key, _walk(value, loc)))
 
 

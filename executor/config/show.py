@@ -95,7 +95,7 @@ def json_schema(plugins: Plugins, base: Path) -> dict[str, Any]:
 def _variant(schema: dict[str, Any], block: Block, name: str, model: type[BaseModel] | None) -> dict[str, Any]:
     """One list item as this plugin wants it."""
     item = _open_variant(schema, block)
-    options: dict[str, Any] = model.model_json_schema() if model else {"additionalProperties": True}
+    options: dict[str, Any] = _options_schema(model) if model else {"additionalProperties": True}
     schema["$defs"].update(options.pop("$defs", {}))
     item["properties"] |= {block.selector: {"const": name}}
     if block.model is Route:
@@ -105,6 +105,16 @@ def _variant(schema: dict[str, Any], block: Block, name: str, model: type[BaseMo
     item["required"] = sorted({*item["required"], *options.get("required", [])})
     item["additionalProperties"] = model is None
     return item
+
+
+def _options_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The plugin's own keys; each secret's ``*_env`` may be its ``*_file`` or ``*_cmd`` instead."""
+    options = model.model_json_schema()
+    names = [key.removesuffix("_env") for key in options.get("properties", {}) if key.endswith("_env")]
+    options["properties"] = options.get("properties", {}) | {
+        f"{name}_{kind}": {"type": "string"} for name in names for kind in ("file", "cmd")
+    }
+    return options
 
 
 def _open_variant(schema: dict[str, Any], block: Block) -> dict[str, Any]:

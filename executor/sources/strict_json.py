@@ -17,10 +17,10 @@ MAX_FRAME = 1 << 20
 JsonObject = dict[str, object]
 
 
-def parse_object(raw: str | bytes) -> JsonObject:
+def parse_object(raw: str | bytes, limit: int = MAX_FRAME) -> JsonObject:
     """The JSON object in one frame; anything else, or anything ambiguous, is refused with a reason."""
-    if len(raw) > MAX_FRAME:
-        raise Refusal("FRAME_TOO_LARGE", "", f"{len(raw)} characters or bytes; at most {MAX_FRAME} are read")
+    if len(raw) > limit:
+        raise Refusal("FRAME_TOO_LARGE", "", f"{len(raw)} characters or bytes; at most {limit} are read")
     value = _parse(_as_text(raw))
     if type(value) is not dict:
         raise Refusal("NOT_AN_OBJECT", "", f"expected a JSON object, got {shown(value)}")

@@ -95,8 +95,8 @@ class Exchange:
 
 def weight(action: Json) -> int:
     """Orders or cancels in an action: what its signed weight and the address budget count."""
-    rows = next((action[key] for key in ("orders", "cancels", "modifies") if key in action), [])
-    return max(1, len(rows))
+    sizes = (len(action[key]) for key in ("orders", "cancels", "modifies") if key in action)
+    return max(1, next(sizes, 1))
 
 
 def _order(state: State, account: Account, action: Json) -> Json:

@@ -92,7 +92,7 @@ class Gate:
         """The signer that is known, and its master."""
         for signer in request.signers:
             user = signer if request.user_signed or signer in funded else self.master_of(signer, now_ms)
-            if user in funded:
+            if user is not None and user in funded:
                 return signer, user
             if user is not None:
                 raise Refused(f"Must deposit before performing actions. User: {user}")

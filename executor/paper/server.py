@@ -1,0 +1,329 @@
+"""The paper exchange as a server: POST /info, POST /exchange and GET /ws on one origin (hyperliquid.md section 8).
+
+    async with PaperExchange(ManualMarket(), fund={address: 10_000}) as paper:
+        paper.market.set_quote("BTC", 100_000, 100_010)
+        ...  # any Hyperliquid client on paper.url
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from executor.clock import Clock, SystemClock
+from executor.hyperliquid import limits
+from executor.paper import info
+from executor.paper.channels import Cadence
+from executor.paper.commit import Committer, Sleep
+from executor.paper.exchange import err, weight
+from executor.paper.faults import Fault, Faults
+from executor.paper.feeds import Feed, ManualMarket
+from executor.paper.gate import Refused, Request, Unprocessable, read_request
+from executor.paper.model import Json, Rules
+from executor.paper.service import Service
+from executor.paper.sockets import Hub
+from executor.paper.tape import TapeFeed
+
+_SERDE = "Failed to deserialize the JSON body into the target type: "
+_GATEWAY = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>502 Bad Gateway</body>\r\n</html>\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the server behaves beyond the venue's rules."""
+
+    latency_ms: int = 200
+    ip_limit: bool = True
+    accept_mainnet_source: bool = False
+    cadence: Cadence = field(default_factory=Cadence)
+
+
+class IpBudget:
+    """Request weights of the last minute, per IP (hyperliquid.md section 5.1)."""
+
+    def __init__(self, clock: Clock, enabled: bool) -> None:
+        self._clock = clock
+        self._enabled = enabled
+        self._spent: dict[str, deque[tuple[float, int]]] = {}
+
+    def take(self, ip: str, cost: int) -> bool:
+        """Whether a request of this weight still fits; if so it is charged."""
+        if not self._enabled:
+            return True
+        now = self._clock.monotonic_s()
+        spent = self._spent.setdefault(ip, deque())
+        while spent and spent[0][0] <= now - 60:
+            spent.popleft()
+        if sum(w for _, w in spent) + cost > limits.IP_WEIGHT_PER_MINUTE:
+            return False
+        spent.append((now, cost))
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One HTTP answer; ``None`` status means the connection ends without one."""
+
+    status: int | None
+    body: bytes = b""
+    content_type: str = "application/json"
+
+    @property
+    def text(self) -> str:
+        """What a websocket post gets instead of an error status."""
+        return f"{self.status} {self.body.decode(errors='replace')}"
+
+
+_NOTHING = Reply(None)
+_TOO_MANY = Reply(429, b"null")
+_BAD_GATEWAY = Reply(502, _GATEWAY.encode(), "text/html")
+
+
+def _json(value: Any) -> Reply:
+    return Reply(200, orjson.dumps(value))
+
+
+def _unprocessable(problem: Unprocessable) -> Reply:
+    return Reply(422, f"{_SERDE}{problem}".encode(), "text/plain")
+
+
+class PaperExchange:
+    """One paper venue on a loopback port: ``async with`` starts and stops it, ``url`` is its origin.
+
+    ``feed`` brings prices (a ``ManualMarket`` is also at ``market``; the bundled tape by default). ``fund`` credits
+    addresses that have no account yet. ``faults`` scripts what goes wrong. ``service`` is the venue behind the sockets.
+    """
+
+    def __init__(
+        self,
+        feed: Feed | None = None,
+        *,
+        fund: Mapping[str, Decimal | int] | None = None,
+        state_path: Path | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        rules: Rules | None = None,
+        options: Options | None = None,
+        clock: Clock | None = None,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self.feed: Feed = feed if feed is not None else TapeFeed()
+        self.options = options or Options()
+        self._fund = dict(fund or {})
+        self._state_path = state_path
+        self._host, self._port = host, port
+        self._rules = rules
+        self._clock = clock or SystemClock()
+        self._sleep = sleep
+        self._tasks: list[asyncio.Task[None]] = []
+        self._budget = IpBudget(self._clock, self.options.ip_limit)
+
+    service: Service
+    hub: Hub
+    _committer: Committer
+    _runner: web.AppRunner
+
+    @property
+    def url(self) -> str:
+        """The origin clients use as base URL."""
+        return f"http://{self._host}:{self._port}"
+
+    @property
+    def faults(self) -> Faults:
+        """The script of faults to inject."""
+        return self.service.faults
+
+    @property
+    def market(self) -> ManualMarket:
+        """The hand-moved market; ``TypeError`` when another feed is in use."""
+        if not isinstance(self.feed, ManualMarket):
+            raise TypeError("this paper exchange is not fed by a ManualMarket")
+        return self.feed
+
+    def fund(self, address: str, usd: Decimal | int) -> None:
+        """Deposits dollars to an address."""
+        self.service.fund(address, usd)
+
+    def approve_agent(self, master: str, agent: str, name: str = "", valid_until_ms: int | None = None) -> None:
+        """Registers an API wallet, as the master's ``approveAgent`` would."""
+        self.service.approve_agent(master, agent, name, valid_until_ms)
+
+    def cut_sockets(self) -> None:
+        """Cuts every websocket abruptly."""
+        self.hub.cut()
+
+    async def __aenter__(self) -> PaperExchange:
+        meta = await self.feed.meta()
+        self.service = Service(meta, self._clock, self._rules, self._state_path)
+        self._committer = Committer(self.service, self.options.latency_ms, self._sleep)
+        self.hub = Hub(self.service, self._post, self.feed.want, self.options.cadence)
+        self.service.listeners.append(self.hub.tell)
+        for address, usd in self._fund.items():
+            self.service.fund_new(address, usd)
+        if isinstance(self.feed, ManualMarket):
+            self.feed.attach(self.service.on_market)
+        await self._listen()
+        self._tasks = [asyncio.create_task(self.feed.run(self.service.on_market)), asyncio.create_task(self._beat())]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.hub.close()
+        await self._runner.cleanup()
+        self.service.file.close()
+
+    async def _listen(self) -> None:
+        app = web.Application(client_max_size=2**22)
+        app.router.add_post("/info", self._http_info)
+        app.router.add_post("/exchange", self._http_exchange)
+        app.router.add_get("/ws", self.hub.serve)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._port)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+
+    async def _beat(self) -> None:
+        """Keeps time passing: periodic frames, funding, scheduled cancels."""
+        while True:
+            await self._sleep(0.1)
+            self.service.tick()
+            await self.hub.beat()
+
+    async def _http_info(self, request: web.Request) -> web.StreamResponse:
+        return self._respond(request, await self._info(await _body(request), request.remote or ""))
+
+    async def _http_exchange(self, request: web.Request) -> web.StreamResponse:
+        return self._respond(request, await self._exchange(await _body(request), request.remote or ""))
+
+    def _respond(self, request: web.Request, reply: Reply) -> web.StreamResponse:
+        if reply.status is None:
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response(status=500)
+        return web.Response(status=reply.status, body=reply.body, content_type=reply.content_type)
+
+    async def _post(self, kind: str, payload: object) -> Json | None:
+        """A websocket ``post``: the same answers in the venue's envelope (hyperliquid.md section 4.6)."""
+        if kind not in ("info", "action"):
+            return {"type": "error", "payload": f"422 unknown request type {kind}"}
+        reply = await (self._info(payload, "ws") if kind == "info" else self._exchange(payload, "ws"))
+        if reply.status is None:
+            return None
+        if reply.status != 200:
+            return {"type": "error", "payload": reply.text}
+        body = orjson.loads(reply.body)
+        if kind == "info":
+            body = {"type": payload["type"] if isinstance(payload, dict) else "", "data": body}
+        return {"type": kind, "payload": body}
+
+    async def _info(self, body: object, ip: str) -> Reply:
+        kind = str(body.get("type")) if isinstance(body, dict) else ""
+        if not self._budget.take(ip, limits.info_weight(kind)):
+            return _TOO_MANY
+        fault = self.faults.draw("info", kind)
+        reply = await self._before(fault)
+        if reply is not None:
+            return reply
+        try:
+            await self._want_coin(body)
+            answer = info.answer(self.service, body)
+        except Unprocessable as problem:
+            return _unprocessable(problem)
+        extra = limits.info_weight(kind, len(answer)) - limits.info_weight(kind) if isinstance(answer, list) else 0
+        self._budget.take(ip, extra)
+        return await self._after(fault, _json(answer))
+
+    async def _want_coin(self, body: object) -> None:
+        coin = body.get("coin") if isinstance(body, dict) else None
+        if isinstance(coin, str) and coin in self.service.state.markets:
+            await self.feed.want(coin)
+
+    async def _exchange(self, body: object, ip: str) -> Reply:
+        try:
+            request = read_request(body, self.options.accept_mainnet_source)
+        except Unprocessable as problem:
+            return _unprocessable(problem)
+        except Refused as refused:
+            return _json(err(str(refused)))
+        if not self._budget.take(ip, limits.action_weight(weight(request.action))):
+            return _TOO_MANY
+        fault = self.faults.draw("exchange", request.action["type"])
+        reply = await self._before(fault)
+        if reply is not None:
+            return reply
+        await self._want_assets(request)
+        return await self._after(fault, _json(await self._committer.submit(request)))
+
+    async def _want_assets(self, request: Request) -> None:
+        """The books an action trades on are there before it is executed."""
+        rows = [*request.action.get("orders", ()), *(m["order"] for m in request.action.get("modifies", ()))]
+        for asset_id in {row["a"] for row in rows}:
+            market = self.service.state.market(asset_id)
+            if market is not None:
+                await self.feed.want(market.asset.coin)
+
+    async def _before(self, fault: Fault | None) -> Reply | None:
+        """What a fault does before the request is looked at; a reply ends it there."""
+        if fault is None:
+            return None
+        if fault.kind == "delay":
+            await self._sleep(fault.delay_ms / 1000)
+        return {"drop_request": _NOTHING, "http_429": _TOO_MANY, "http_502": _BAD_GATEWAY}.get(fault.kind)
+
+    async def _after(self, fault: Fault | None, reply: Reply) -> Reply:
+        """What a fault does to the answer of a request that was executed."""
+        if fault is None:
+            return reply
+        if fault.kind == "delay_answer":
+            await self._sleep(fault.delay_ms / 1000)
+        replaced = {
+            "drop_answer": _NOTHING,
+            "http_429_after": _TOO_MANY,
+            "http_502_after": _BAD_GATEWAY,
+            "garbage": Reply(200, b"<not json>", "text/plain"),
+        }
+        return replaced.get(fault.kind, reply)
+
+
+async def _body(request: web.Request) -> object:
+    """The parsed body; what is no JSON is refused further on, as the wrong shape."""
+    try:
+        return orjson.loads(await request.read())
+    except orjson.JSONDecodeError:
+        return None
+
+
+async def serve(
+    host: str = "127.0.0.1",
+    port: int = 0,
+    tape: Path | None = None,
+    fund: Mapping[str, Decimal | int] | None = None,
+    state_path: Path | None = None,
+    latency_ms: int = 200,
+    speed: float = 1,
+    feed: Feed | None = None,
+    on_ready: Callable[[str], None] = lambda url: None,
+) -> None:
+    """Runs a paper exchange until cancelled; ``on_ready`` gets the URL. ``feed`` overrules the tape."""
+    source = feed if feed is not None else TapeFeed(tape, speed=speed)
+    options = Options(latency_ms=latency_ms)
+    paper = PaperExchange(source, fund=fund, state_path=state_path, host=host, port=port, options=options)
+    async with paper:
+        on_ready(paper.url)
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()

@@ -1,0 +1,159 @@
+"""The venue as one object: requests that passed the gate go to the engine, what changed is saved, then told.
+
+Synchronous: one call is one committed step. The server adds time (latency), sockets and faults around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+from executor.clock import Clock
+from executor.hyperliquid import limits
+from executor.hyperliquid.meta import parse_meta
+from executor.paper.candles import Candles
+from executor.paper.exchange import DEFAULT, Exchange, err, weight
+from executor.paper.faults import Faults
+from executor.paper.gate import Gate, Refused, Request
+from executor.paper.model import Account, Json, Pushes, Rules, State, Tick
+from executor.paper.state import StateFile
+
+CANCELS = frozenset({"cancel", "cancelByCloid"})
+AGENT_DAYS_DEFAULT = 90
+
+
+class Service:
+    """Gate, engine, candles and state file behind one another. ``listeners`` get every step's pushes."""
+
+    def __init__(self, meta: Json, clock: Clock, rules: Rules | None = None, state_path: Path | None = None) -> None:
+        self.meta = meta
+        self.clock = clock
+        self.exchange = Exchange(parse_meta(meta), rules)
+        self.gate = Gate()
+        self.faults = Faults()
+        self.candles = Candles()
+        self.file = StateFile(state_path)
+        self.file.load(self.state, self.gate)
+        self.listeners: list[Callable[[Pushes], None]] = []
+
+    @property
+    def state(self) -> State:
+        """The engine's state, for reading."""
+        return self.exchange.state
+
+    def now(self) -> int:
+        """Venue time in milliseconds."""
+        return self.clock.now_ms()
+
+    def fund(self, address: str, usd: Decimal | int) -> None:
+        """Deposits dollars; a new address becomes a user."""
+        self.exchange.fund(address, Decimal(usd))
+        self._commit()
+
+    def fund_new(self, address: str, usd: Decimal | int) -> None:
+        """Deposits only if the address has no account yet, so that a restart does not fund twice."""
+        if address.lower() not in self.state.accounts:
+            self.fund(address, usd)
+
+    def approve_agent(self, master: str, agent: str, name: str = "", valid_until_ms: int | None = None) -> None:
+        """Registers an API wallet for a master, as ``approveAgent`` does."""
+        self.gate.approve(master, agent, name, valid_until_ms)
+        self.file.save_agents(self.gate)
+
+    def add_sub_account(self, master: str, address: str, usd: Decimal | int = 0) -> None:
+        """Makes a sub-account the master (and its agents) may act for with ``vaultAddress``."""
+        self.gate.sub_accounts[address.lower()] = master.lower()
+        self.file.save_agents(self.gate)
+        self.fund_new(address, usd)
+
+    def on_market(self, tick: Tick) -> None:
+        """Takes market news and commits what it caused."""
+        before = self._day(tick.coin)
+        self.exchange.on_market(tick, self.now())
+        market = self.state.markets.get(tick.coin)
+        mid = market.mid if market is not None else None
+        if mid is not None:
+            self.candles.add(tick.coin, mid, self.now(), self._day(tick.coin) - before)
+        self._commit()
+
+    def _day(self, coin: str) -> Decimal:
+        market = self.state.markets.get(coin)
+        return market.day_base if market is not None else Decimal(0)
+
+    def tick(self) -> None:
+        """Lets time pass without news: funding, scheduled cancels."""
+        self.exchange.advance(self.now())
+        self._commit()
+
+    def execute(self, request: Request) -> Json:
+        """One signed action at venue time now: admitted, applied, saved, told; the whole answer."""
+        now = self.now()
+        try:
+            user = self.gate.admit(request, self.state.accounts, now)
+            self._spend(self.state.accounts[user], request.action, now)
+        except Refused as refused:
+            self._refused(request, str(refused))
+            return err(str(refused))
+        answer = self._user_signed(user, request) if request.user_signed else self._apply(user, request, now)
+        self._commit()
+        return answer
+
+    def _apply(self, user: str, request: Request, now: int) -> Json:
+        return self.exchange.apply(request.action, user, now)
+
+    def _refused(self, request: Request, text: str) -> None:
+        """A stale expiry costs five requests; a used nonce is remembered although the action was refused."""
+        if text == "Action already expired":
+            for signer in request.signers:
+                account = self.state.accounts.get(self.gate.master_of(signer, self.now()) or signer)
+                if account is not None:
+                    account.requests += limits.STALE_EXPIRY_FACTOR * weight(request.action)
+                    self.state.out.users.add(account.user)
+        self._commit()
+
+    def _spend(self, account: Account, action: Json, now: int) -> None:
+        """The address budget (hyperliquid.md section 5.2): 10000 and one per dollar traded, then one in ten seconds."""
+        budget = self.state.rules.address_budget + int(account.volume_usd)
+        if action["type"] in CANCELS:
+            budget = min(budget + 100_000, 2 * budget)
+        if account.requests + weight(action) <= budget:
+            return
+        if now - account.last_over_limit_ms >= limits.ADDRESS_EXHAUSTED_INTERVAL_S * 1000:
+            account.last_over_limit_ms = now
+            return
+        raise Refused(
+            f"Too many cumulative requests sent ({account.requests} > {budget}) for cumulative volume traded "
+            f"${account.volume_usd:.2f}. Place taker orders to free up 1 request per USDC traded."
+        )
+
+    def _user_signed(self, user: str, request: Request) -> Json:
+        action = request.action
+        if action["type"] == "approveAgent":
+            return self._approve(user, action)
+        if action["type"] == "approveBuilderFee":
+            tenths = Decimal(action["maxFeeRate"].rstrip("%")) * 1000
+            self.state.accounts[user].builder_fees[action["builder"].lower()] = int(tenths)
+            self.state.out.users.add(user)
+            return DEFAULT
+        return err(f"Action {action['type']} is not simulated by the paper exchange.")
+
+    def _approve(self, user: str, action: Json) -> Json:
+        """``approveAgent``; a name may carry `` valid_until <ms>`` (hyperliquid.md section 2.3)."""
+        name, _, until = (action.get("agentName") or "").partition(" valid_until ")
+        if len(name) > 16:
+            return err("Agent name is too long.")
+        known = {a.name for a in self.gate.agents.values() if a.master == user and a.name}
+        if name and name not in known and len(known) >= 3:
+            return err("Too many extra agents for cumulative volume traded. Current limit is 3")
+        expiry = int(until) if until.isdigit() else self.now() + AGENT_DAYS_DEFAULT * 86_400_000
+        self.approve_agent(user, action["agentAddress"], name, expiry)
+        return DEFAULT
+
+    def _commit(self) -> None:
+        """Saves first, tells afterwards: nobody hears of what a crash could still undo."""
+        pushes = self.exchange.take()
+        if pushes.worth_saving or self.gate.touched:
+            self.file.save(self.state, pushes, self.gate)
+        for listener in self.listeners:
+            listener(pushes)

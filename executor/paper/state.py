@@ -1,0 +1,161 @@
+"""The exchange's memory on disk: what an answer says is in this file before the answer leaves.
+
+One SQLite file. Accounts, orders and signers are rows of JSON, replaced when they change; fills and fundings are
+appended. A commit reaches the operating system before ``save`` returns, so ``kill -9`` cannot lose it.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, fields
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from executor.paper.gate import Agent, Gate
+from executor.paper.model import Account, Json, Leverage, Order, Phase, Position, Pushes, State
+
+VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS accounts (user TEXT PRIMARY KEY, row TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS orders (oid INTEGER PRIMARY KEY, row TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS fills (seq INTEGER PRIMARY KEY, user TEXT NOT NULL, row TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS fundings (seq INTEGER PRIMARY KEY, user TEXT NOT NULL, row TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS signers (signer TEXT PRIMARY KEY, nonces TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS agents (address TEXT PRIMARY KEY, row TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS sub_accounts (address TEXT PRIMARY KEY, master TEXT NOT NULL);
+"""
+
+
+class StateFileError(Exception):
+    """The state file cannot be used."""
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, default=str, separators=(",", ":"))
+
+
+_REVIVE: dict[object, Callable[[Any], Any]] = {
+    Decimal: Decimal,
+    Decimal | None: lambda v: None if v is None else Decimal(v),
+    Phase: Phase,
+    dict[str, Position]: lambda v: {k: revive(Position, p) for k, p in v.items()},
+    dict[str, Leverage]: lambda v: {k: revive(Leverage, p) for k, p in v.items()},
+    dict[str, Decimal]: lambda v: {k: Decimal(p) for k, p in v.items()},
+}
+
+
+def revive(kind: type[Any], row: Json) -> Any:
+    """A dataclass from its JSON row: decimals were written as text."""
+    hints = get_type_hints(kind)
+    same = lambda value: value  # noqa: E731  # a one-word default, clearer than a def here
+    return kind(**{f.name: _REVIVE.get(hints[f.name], same)(row[f.name]) for f in fields(kind) if f.name in row})
+
+
+class StateFile:
+    """Writes after each step, reads once at start. ``path`` None keeps everything in memory."""
+
+    def __init__(self, path: Path | None) -> None:
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.executescript(_SCHEMA)
+        found = self.fact("version")
+        if found not in (None, str(VERSION)):
+            raise StateFileError(f"the paper exchange's state file has version {found}, this program writes {VERSION}")
+        self._set("version", str(VERSION))
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._db.close()
+
+    def fact(self, name: str) -> str | None:
+        """One remembered value."""
+        row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def _set(self, name: str, value: str) -> None:
+        self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+    def remember(self, name: str, value: str) -> None:
+        """Stores one value beside the exchange's own."""
+        self._set(name, value)
+
+    def save(self, state: State, changed: Pushes, gate: Gate) -> None:
+        """Everything one step changed, in one transaction."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._write(state, changed, gate)
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+        gate.touched.clear()
+
+    def _write(self, state: State, changed: Pushes, gate: Gate) -> None:
+        users = [(u, _text(asdict(state.accounts[u]))) for u in changed.users if u in state.accounts]
+        self._db.executemany("INSERT OR REPLACE INTO accounts VALUES (?, ?)", users)
+        orders = [(oid, _text(asdict(order))) for oid, order in changed.orders.items()]
+        self._db.executemany("INSERT OR REPLACE INTO orders VALUES (?, ?)", orders)
+        self._db.executemany("INSERT INTO fills (user, row) VALUES (?, ?)", _rows(changed.fills.items()))
+        added = {user: state.fundings[user][-len(rows) :] for user, rows in changed.fundings.items()}
+        self._db.executemany("INSERT INTO fundings (user, row) VALUES (?, ?)", _rows(added.items()))
+        signers = [(s, _text(gate.nonces.get(s, []))) for s in gate.touched]
+        self._db.executemany("INSERT OR REPLACE INTO signers VALUES (?, ?)", signers)
+        for name in _COUNTERS:
+            self._set(name, str(getattr(state, name)))
+
+    def save_agents(self, gate: Gate) -> None:
+        """Agents and sub-accounts, whole: they change seldom."""
+        self._db.execute("BEGIN IMMEDIATE")
+        self._db.execute("DELETE FROM agents")
+        self._db.executemany("INSERT INTO agents VALUES (?, ?)", [(a, _text(asdict(v))) for a, v in gate.agents.items()])
+        self._db.executemany("INSERT OR REPLACE INTO sub_accounts VALUES (?, ?)", list(gate.sub_accounts.items()))
+        self._db.execute("COMMIT")
+
+    def load(self, state: State, gate: Gate) -> None:
+        """Brings a fresh exchange back to where the file left it. Coins that are no longer listed are an error."""
+        for user, row in self._db.execute("SELECT user, row FROM accounts"):
+            state.accounts[user] = revive(Account, json.loads(row))
+        for (row,) in self._db.execute("SELECT row FROM orders ORDER BY oid"):
+            _restore_order(state, revive(Order, json.loads(row)))
+        for table, target in (("fills", state.fills), ("fundings", state.fundings)):
+            for user, row in self._db.execute(f"SELECT user, row FROM {table} ORDER BY seq"):
+                target[user].append(json.loads(row))
+        for signer, nonces in self._db.execute("SELECT signer, nonces FROM signers"):
+            gate.nonces[signer] = json.loads(nonces)
+        for address, row in self._db.execute("SELECT address, row FROM agents"):
+            gate.agents[address] = revive(Agent, json.loads(row))
+        gate.sub_accounts.update(self._db.execute("SELECT address, master FROM sub_accounts").fetchall())
+        for name, kind in _COUNTERS.items():
+            found = self.fact(name)
+            if found is not None:
+                setattr(state, name, kind(found))
+
+
+_COUNTERS: dict[str, Callable[[str], Any]] = {
+    "next_oid": int,
+    "next_external": int,
+    "last_funding_hour": int,
+    "insurance_usd": Decimal,
+    "now_ms": int,
+}
+
+
+def _rows(items: Iterable[tuple[str, list[Json]]]) -> list[tuple[str, str]]:
+    return [(user, _text(row)) for user, rows in items for row in rows]
+
+
+def _restore_order(state: State, order: Order) -> None:
+    if order.coin not in state.markets:
+        raise StateFileError(f"the state file holds an order on {order.coin}, which this market feed does not list")
+    state.orders[order.oid] = order
+    state.history[order.user][order.oid] = order
+    if order.phase is Phase.BOOK:
+        state.markets[order.coin].book.add(order)

@@ -30,7 +30,7 @@ _CHATTY = ("asyncio", "websockets", "aiohttp")
 
 _SENSITIVE = r"(?:api[_-]?key|secret|token|private[_-]?key|password|passphrase|mnemonic)"
 _SENSITIVE_KEY = re.compile(rf"(?i){_SENSITIVE}$")
-_QUOTE = r"(?:\\?[\"'])"
+_QUOTE = r"(?:\\*[\"'])"  # however deep the document is quoted
 _KEY_HEX = r"(?:private|secret|signer|key)"
 _PATTERNS = (
     # name=value of a URL or a form
@@ -38,7 +38,7 @@ _PATTERNS = (
     # "name": "value" of a document or a mapping, also where it stands quoted inside another
     re.compile(rf"(?i)({_SENSITIVE}{_QUOTE}?\s*[:=]\s*b?{_QUOTE})[^\"'\\]+"),
     # headers, as a line and as a pair: Authorization: Bearer x, X-API-Key: x
-    re.compile(rf"(?i)(authorization{_QUOTE}?\s*[:=,]\s*{_QUOTE}?(?:(?:bearer|basic)\s+)?)[^\s\"',}}\\]+"),
+    re.compile(rf"(?i)(authorization{_QUOTE}?\s*[:=,]\s*{_QUOTE}?(?:(?:bearer|basic|token)\s+)?)[^\s\"',}}\\]+"),
     re.compile(r"(?i)(x-api-(?:key|secret)\s*:\s*)[^\s\"',}\\]+"),
     # a private key beside a word that says so
     re.compile(rf"(?i)({_KEY_HEX}\w*{_QUOTE}?\s*[:=]?\s*{_QUOTE}?)(?:0x)?[0-9a-f]{{64}}\b"),

@@ -1,0 +1,168 @@
+import io
+import json
+import logging
+import sys
+from urllib.parse import quote_plus
+
+import pytest
+import structlog
+
+from executor import logs
+
+CANARY = 'canary/4711+"ü"'
+KEY = "0x" + "c0ffee00" * 8
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture(autouse=True)
+def restored():
+    """Logging is one per process: put back what was there."""
+    root, hook = logging.getLogger(), sys.excepthook
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], sys.excepthook = handlers, hook
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.fixture(params=["console", "json", "terminal"])
+def stream(request):
+    out = Terminal() if request.param == "terminal" else io.StringIO()
+    logs.configure("DEBUG", "json" if request.param == "json" else "console", out)
+    return out
+
+
+@pytest.fixture
+def json_stream():
+    out = io.StringIO()
+    logs.configure("INFO", "json", out)
+    return out
+
+
+def test_lines_are_structured(json_stream):
+    logs.logger("executor.desk", account="main").info("sent", action="send", action_id="a1", cloid="0xf7ac")
+    line = json.loads(json_stream.getvalue())
+    assert {
+        "event": "sent",
+        "level": "info",
+        "logger": "executor.desk",
+        "account": "main",
+        "action_id": "a1",
+    }.items() <= line.items()
+    assert line["timestamp"].endswith("Z")
+
+
+def test_the_level_is_kept(json_stream):
+    logs.logger("x").debug("hidden")
+    assert json_stream.getvalue() == ""
+
+
+@pytest.mark.parametrize("secret", [CANARY, KEY, "plain-secret-1"])
+def test_a_registered_secret_never_appears(stream, secret):
+    logs.register_secret(secret)
+    log = logs.logger("executor.x")
+    nested = {"url": f"wss://h/?q={quote_plus(secret)}", "list": [secret, secret.encode()], secret: secret}
+    log.info(f"event {secret}", value=secret, nested=nested)
+    log.info("positional %s", secret)
+    try:
+        raise ValueError(f"it was {secret}")
+    except ValueError:
+        log.exception("failed")
+        logging.getLogger("websockets.client").debug("> GET /?k=%s", secret, exc_info=True)
+    logging.getLogger("aiohttp").warning("body %r", {"secret": secret})
+    out = stream.getvalue()
+    assert "failed" in out
+    assert "websockets.client" in out
+    for form in (secret, secret.removeprefix("0x"), quote_plus(secret), json.dumps(secret)[1:-1]):
+        assert form not in out
+        assert form.upper() not in out.upper()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "wss://h/ws/actions/a?api_key=CANARY&api_secret=CANARY",
+        "GET /?token=CANARY HTTP/1.1",
+        "> Authorization: Token CANARY",
+        "Authorization: Bearer CANARY",
+        "> X-API-Key: CANARY",
+        "{'api_key': 'CANARY'}",
+        '{"access_token": "CANARY", "x": 1}',
+        '"{\\"user_token\\": \\"CANARY\\"}"',
+        "Headers({'Authorization': 'Token CANARY'})",
+        f"private_key={KEY}",
+        f"signer {KEY}",
+        f'"secret_key": "{KEY[2:]}"',
+    ],
+)
+def test_what_looks_like_a_secret_is_masked_unregistered(stream, text):
+    logs.logger("x").warning(text, api_secret="CANARY", nested={"inner": text})
+    logging.getLogger("anything").error("%s", text)
+    out = stream.getvalue()
+    assert "anything" in out
+    assert "CANARY" not in out
+    assert KEY[2:] not in out
+
+
+def test_a_cloid_or_a_hash_is_not_masked(json_stream):
+    logs.logger("x").info("sent", cloid="0xf7ac" + "ab" * 14, hash="0x" + "ab" * 32, token_count=3)
+    line = json.loads(json_stream.getvalue())
+    assert (line["cloid"], line["hash"], line["token_count"]) == ("0xf7ac" + "ab" * 14, "0x" + "ab" * 32, 3)
+
+
+@pytest.mark.parametrize("name", ["hyperliquid", "hyperliquid.api", "urllib3.connectionpool", "eth_account"])
+def test_the_sdk_is_silent(stream, name):
+    logging.getLogger(name).critical("noise")
+    assert stream.getvalue() == ""
+
+
+def test_other_libraries_speak_at_debug_only_when_we_do(json_stream):
+    logging.getLogger("websockets.client").info("handshake")
+    assert json_stream.getvalue() == ""
+
+
+def test_colours_are_for_terminals():
+    plain, terminal = io.StringIO(), Terminal()
+    for out in (plain, terminal):
+        logs.configure("INFO", "console", out)
+        logs.logger("x").info("hello", a=1)
+    assert "\x1b[" not in plain.getvalue()
+    assert "\x1b[" in terminal.getvalue()
+
+
+def test_a_crash_is_logged_without_its_secrets(stream):
+    logs.register_secret("crash-canary")
+    try:
+        raise RuntimeError("crash-canary")
+    except RuntimeError as error:
+        sys.excepthook(RuntimeError, error, error.__traceback__)
+    assert "crashed" in stream.getvalue()
+    assert "crash-canary" not in stream.getvalue()
+
+
+def test_a_line_that_cannot_be_formatted_does_not_show_its_arguments(stream):
+    logs.register_secret("format-canary")
+    (ours,) = [handler for handler in logging.getLogger().handlers if type(handler).__module__ == "executor.logs"]
+    ours.handle(logging.LogRecord("odd", logging.ERROR, "", 0, "%d", ("format-canary",), None))
+    assert "was lost" in stream.getvalue()
+    assert "format-canary" not in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("level", "logged"), [("info", "info"), ("warning", "warning"), ("alarm", "error"), ("odd", "warning")]
+)
+def test_the_log_notifier_speaks_at_its_level(json_stream, level, logged):
+    logs.LogNotifier().notify(level, "stop missing", "BTC has had none for 3 s")
+    line = json.loads(json_stream.getvalue())
+    assert (line["level"], line["event"], line["body"]) == (logged, "stop missing", "BTC has had none for 3 s")
+
+
+def test_without_a_stream_it_is_stderr(capsys):
+    logs.configure("INFO", "json")
+    logs.logger("x").info("hello")
+    captured = capsys.readouterr()
+    assert (captured.out, "hello" in captured.err) == ("", True)

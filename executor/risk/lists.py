@@ -13,7 +13,7 @@ from executor.risk.base import BaseRule, RefuseOnly
 
 Direction = Literal["long", "short"]
 
-_COIN = re.compile(r"(\w+:)?[A-Za-z0-9]+(?<!.USDT)(?<!.USDC)", re.ASCII)
+_COIN = re.compile(r"(\w+:)?[A-Za-z0-9]+(?<!.USDT)(?<!.USDC)", re.ASCII | re.IGNORECASE)
 
 
 def _venue_coin(text: str) -> str:

@@ -1,0 +1,72 @@
+"""What stops every entry: a day's loss until midnight, a file until it is gone."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from executor.risk.breakers import DailyLoss, KillFile
+
+D = Decimal
+
+
+@pytest.mark.parametrize(
+    ("options", "pnl_usd", "reason", "value", "limit"),
+    [
+        ({"max_usd": 100}, "-99.99", "", "99.99 USD lost today", "100 USD"),
+        ({"max_usd": 100}, "-100", "DAILY_LOSS", "100 USD lost today", "100 USD"),
+        ({"max_pct": "2.5"}, "-24.99", "", "24.99 USD lost today", "25 USD"),
+        ({"max_pct": "2.5"}, "-25", "DAILY_LOSS", "25 USD lost today", "25 USD"),
+        ({"max_pct": 5}, "10", "", "-10 USD lost today", "50 USD"),
+    ],
+)
+def test_a_days_loss_refuses_at_its_limit_and_asks_for_the_latch(
+    ask: Any, words: Any, options: dict[str, Any], pnl_usd: str, reason: str, value: str, limit: str
+) -> None:
+    seen = {"day_pnl_usd": D(pnl_usd)}
+    assert words(DailyLoss, options, seen) == (reason, value, limit)
+    assert ask(DailyLoss, options, seen).latch == bool(reason)
+
+
+def test_a_latched_day_stays_lost_also_after_a_recovery(ask: Any, words: Any) -> None:
+    seen = {"day_pnl_usd": D(50), "latched": ("daily_loss",)}
+    assert words(DailyLoss, {"max_usd": 100}, seen) == ("DAILY_LOSS_LATCHED", "-50 USD lost today", "100 USD")
+    assert not ask(DailyLoss, {"max_usd": 100}, seen).latch
+
+
+def test_another_breakers_latch_is_not_its_own(words: Any) -> None:
+    assert words(DailyLoss, {"max_usd": 100}, {"latched": ("another",)})[0] == ""
+
+
+def test_a_percentage_of_nothing_stops_everything(words: Any) -> None:
+    assert words(DailyLoss, {"max_pct": 5}, {"day_start_equity_usd": D(0)})[0] == "DAILY_LOSS"
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [({}, "exactly one"), ({"max_usd": 1, "max_pct": 1}, "exactly one"), ({"max_pct": 101}, "100")],
+)
+def test_a_day_has_exactly_one_limit(options: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ValidationError, match=complaint):
+        DailyLoss.Options(**options)
+
+
+def test_the_file_stops_entries_while_it_is_there(words: Any) -> None:
+    options = {"path": "/var/stop"}
+    assert words(KillFile, options) == ("", "/var/stop is absent", "/var/stop is absent")
+    there = {"files_present": ("/var/stop",)}
+    assert words(KillFile, options, there) == ("KILL_FILE", "/var/stop exists", "/var/stop is absent")
+
+
+def test_the_file_is_watched() -> None:
+    assert KillFile.from_options(KillFile.Options(path=Path("/var/stop"))).watches == ("/var/stop",)
+
+
+@pytest.mark.parametrize("path", ["", ".", "/"])
+def test_a_folder_is_no_file_to_watch(path: str) -> None:
+    with pytest.raises(ValidationError, match="name a file"):
+        KillFile.Options(path=Path(path))

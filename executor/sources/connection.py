@@ -250,10 +250,17 @@ def redacted(text: str, secrets: tuple[str, ...]) -> str:
 
 def _check_address(endpoint: Endpoint) -> None:
     """Refuse what the library would refuse with the whole URL in its message."""
-    parts = urlsplit(endpoint.url)
-    if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.fragment:
+    if not _is_address(endpoint.url):
         raise ConfigError(
             f"channel {endpoint.name}: the url is no WebSocket address", "use ws://host[:port] or wss://host[:port]"
         )
     if not all(value.isascii() and value.isprintable() for value in endpoint.headers.values()):
         raise ConfigError(f"channel {endpoint.name}: a credential holds characters no header can carry", "check it")
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("ws", "wss") and bool(parts.hostname) and parts.port != 0 and not parts.fragment
+    except ValueError:  # brackets that do not close, a port beyond 65535
+        return False

@@ -130,11 +130,18 @@ def _secret(secrets: Secrets, channel: str, key: str) -> str:
 
 def _address(base: str, path: str, query: str) -> str:
     """The channel's URL under the configured base: http(s) becomes ws(s), trailing slashes of the base go."""
-    parts = urlsplit(base)
+    try:
+        parts = urlsplit(base)
+    except ValueError:
+        raise _no_address() from None
     scheme = _SCHEMES.get(parts.scheme.lower())
     if scheme is None or not parts.hostname or parts.query or parts.fragment:
-        raise ConfigError("the fractrade source's url is no address", "use wss://host or https://host")
+        raise _no_address()
     return urlunsplit((scheme, parts.netloc, parts.path.rstrip("/") + path, query, ""))
+
+
+def _no_address() -> ConfigError:
+    return ConfigError("the fractrade source's url is no address", "use wss://host or https://host")
 
 
 @dataclass(slots=True)

@@ -54,23 +54,24 @@ class Recorded:
 
 def read_frames(path: Path) -> Iterator[Recorded]:
     """The recorded frames of a file, in its order; raises ``ConfigError`` that names the line."""
-    number = 0
     try:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
-                    yield _recorded(line)
+                    yield _recorded(line, f"{path} line {number}")
     except (OSError, UnicodeDecodeError) as fault:
         raise ConfigError(f"{path}: {fault}", "name a file of recorded frames") from fault
+
+
+def _recorded(line: str, place: str) -> Recorded:
+    try:
+        return _record(parse_object(line, MAX_LINE))
     except Refusal as refusal:
         where = f"{refusal.field}: " if refusal.field else ""
-        raise ConfigError(
-            f"{path} line {number}: {where}{refusal.detail}", "see contract.md, replay, for the format"
-        ) from refusal
+        raise ConfigError(f"{place}: {where}{refusal.detail}", "see contract.md, replay, for the format") from refusal
 
 
-def _recorded(line: str) -> Recorded:
-    record = parse_object(line, MAX_LINE)
+def _record(record: JsonObject) -> Recorded:
     source = need(text(record.get("source"), "source"), "source")
     return Recorded(
         received_at_ms=_received_at(record.get("received_at")),

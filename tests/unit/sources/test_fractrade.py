@@ -77,6 +77,7 @@ def test_a_web_address_becomes_a_socket_address(url: str, wanted: str) -> None:
         ({"url": "ftp://host", "executor_channel": True}, "wss://"),
         ({"url": "wss://host?api_key=x", "executor_channel": True}, "wss://"),
         ({"url": "host", "executor_channel": True}, "wss://"),
+        ({"url": "wss://[", "executor_channel": True}, "wss://"),
     ],
 )
 def test_what_cannot_be_opened_is_refused_with_the_remedy(keys: dict[str, Any], words: str) -> None:

@@ -148,6 +148,10 @@ class FractradeSimulator:
         """Return once no client is connected; raises ``TimeoutError``."""
         await self._wait(lambda: not self.clients, timeout_s)
 
+    async def wait_handshakes(self, count: int, timeout_s: float | None = 10.0) -> None:
+        """Return once at least ``count`` clients have knocked, welcome or not; raises ``TimeoutError``."""
+        await self._wait(lambda: self.handshakes >= count, timeout_s)
+
     async def _wait(self, fulfilled: Callable[[], bool], timeout_s: float | None) -> None:
         async with asyncio.timeout(timeout_s), self._changed:
             await self._changed.wait_for(fulfilled)
@@ -163,7 +167,9 @@ class FractradeSimulator:
         return await self._serve(request, "executor", welcome=self.credentials.token_fits(request))
 
     async def _serve(self, request: web.Request, channel: str, *, welcome: bool) -> web.StreamResponse:
-        self.handshakes += 1
+        async with self._changed:
+            self.handshakes += 1
+            self._changed.notify_all()
         if self.refuse_with is not None or not welcome:
             return web.Response(status=self.refuse_with or 403)
         socket = web.WebSocketResponse(autoping=False, compress=False, timeout=1.0)

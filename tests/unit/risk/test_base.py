@@ -41,6 +41,7 @@ REFUSE_ONLY: list[tuple[type[Any], dict[str, Any]]] = [
 @pytest.mark.parametrize(("kind", "options"), CAN_SHRINK + REFUSE_ONLY)
 def test_a_rule_refuses_unless_told_otherwise(kind: type[Any], options: dict[str, Any]) -> None:
     assert kind.Options(**options).on_breach == "refuse"
+    assert kind.Options(**options, on_breach="refuse") == kind.Options(**options)
 
 
 @pytest.mark.parametrize(("kind", "options"), CAN_SHRINK)
@@ -68,6 +69,13 @@ def test_a_rule_is_a_frozen_value_that_holds_its_options_only(kind: type[Any], o
 def test_no_other_rule_watches_files(kind: type[Any], options: dict[str, Any]) -> None:
     rule: Rule = kind.from_options(kind.Options(**options))
     assert rule.watches == ()
+
+
+@pytest.mark.parametrize(("breach", "outcome", "reason"), [(True, "refuse", "WHY"), (False, "pass", "")])
+def test_a_word_has_a_reason_only_against(breach: bool, outcome: str, reason: str) -> None:
+    rule = MaxOrderNotional.from_options(MaxOrderNotional.Options(max_usd=Decimal(1)))
+    verdict = rule.word(breach, "WHY", "2 USD", "1 USD")
+    assert (verdict.outcome, verdict.reason, verdict.value, verdict.limit) == (outcome, reason, "2 USD", "1 USD")
 
 
 def test_numbers_are_worded_plainly_with_their_unit() -> None:

@@ -113,6 +113,9 @@ def _complete(value: dict[str, Any]) -> None:
     """
     for key in [key for key, block in value.items() if block is None and key in Config.model_fields]:
         del value[key]
+    for route in _mappings(value.get("routes")):
+        if route.get("with", ()) is None:
+            del route["with"]
     accounts = [account.get("name") for account in _mappings(value.get("accounts", [{"name": "main"}]))]
     if len(accounts) != 1:
         return

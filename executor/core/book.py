@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from executor.core.sizing import share
 from executor.core.types import ZERO, Agent, Side, side_of
 
 WINDOW_MS = 120_000
@@ -99,7 +100,7 @@ def split(before: Decimal, after: Decimal) -> Split:
         grown = abs(after) if before == 0 or crossed else abs(after) - abs(before)
         fraction = Decimal(1) if crossed else ZERO
         return Split(fraction, grown, side_of(after) if grown else None)
-    return Split((abs(before) - abs(after)) / abs(before), ZERO, None)
+    return Split(share(abs(before) - abs(after), before), ZERO, None)
 
 
 @dataclass(frozen=True, slots=True, order=True)

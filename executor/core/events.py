@@ -15,6 +15,7 @@ from executor.core.protocols import Verdict
 from executor.core.types import Agent, Side
 
 LegKind = Literal["entry", "exit", "stop", "target"]
+Part = Literal["all", "entry", "exit"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +203,7 @@ class ActionRefused(Event):
 
     reason: str
     detail: str
-    part: Literal["all", "entry", "exit"] = "all"
+    part: Part = "all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

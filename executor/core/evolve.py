@@ -148,19 +148,18 @@ def _leg_fill(state: DeskState, leg: Leg, size: Decimal, px: Decimal, in_read: b
 
 def _account_read(state: DeskState, event: ev.AccountRead) -> None:
     fact = event.fact
-    listed = {p.coin: p for p in fact.positions}
-    for coin in set(listed) | set(state.positions):
+    for coin in {p.coin for p in fact.positions} | set(state.positions):
         if coin in event.skipped:
             _position(state, coin)
             continue
-        _set_position(state, coin, listed, fact)
+        _set_position(state, coin, fact)
     state.equity_usd = fact.equity_usd
     state.account_read_ms = fact.at_ms
     state.flat_reads = 0 if fact.positions else state.flat_reads + 1
     _roll_day(state, fact)
 
 
-def _set_position(state: DeskState, coin: str, listed: dict[str, object], fact: AccountFact) -> None:
+def _set_position(state: DeskState, coin: str, fact: AccountFact) -> None:
     position = _position(state, coin)
     position.read_at_ms = fact.at_ms
     told = next((p for p in fact.positions if p.coin == coin), None)
@@ -552,7 +551,7 @@ def agent_of(event: ev.ActionReceived) -> Agent:
     return Agent(event.system, event.agent_id)
 
 
-_HANDLERS: dict[str, Callable[[DeskState, ev.Event], None]] = {
+_HANDLERS: dict[str, Callable[..., None]] = {
     "FillSeen": _fill_seen,
     "AccountRead": _account_read,
     "OrdersRead": _orders_read,
@@ -591,4 +590,5 @@ _HANDLERS: dict[str, Callable[[DeskState, ev.Event], None]] = {
     "BreakerReset": _breaker_reset,
     "ProtectionChanged": _protection_changed,
     "ProtectionActed": _protection_acted,
-}  # type: ignore[assignment]  # each handler takes the event class its key names
+}
+"""Each handler takes the event class its key names."""

@@ -1,0 +1,310 @@
+"""From the venue's words to events: answers to our requests, pushed order updates and fills, look-ups.
+
+An answer is a claim about one request, read by the one classifier (``hyperliquid.statuses.classify``). What is said twice
+changes nothing; what does not fit is an anomaly and leaves state alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from executor.core import events as ev
+from executor.core.evolve import fill_id
+from executor.core.facts import Answer, Done, Fill, Filled, OpenOrder, OrderFact, Rejected, Resting, Unknown, Waiting
+from executor.core.lifecycle import LegState, step
+from executor.core.prior import ending_of
+from executor.core.settings import ABSENT_MARGIN_MS
+from executor.core.state import DeskState, Leg, Request
+
+VERB_OF: dict[type[ev.Event], Callable[[ev.Event], str]] = {
+    ev.LegRested: lambda event: "rested",
+    ev.LegFilled: lambda event: "filled",
+    ev.LegTriggered: lambda event: "triggered",
+    ev.LegEnded: lambda event: getattr(event, "ending", ""),
+    ev.LegRejected: lambda event: "rejected",
+    ev.LegUnknown: lambda event: "unknown",
+    ev.LegAbsent: lambda event: "absent",
+}
+"""The lifecycle's word for each event about a leg."""
+
+
+def lawful(state: DeskState, event: ev.Event) -> list[ev.Event]:
+    """The event if the lifecycle allows it where the leg is; else an anomaly that tells of it."""
+    name = getattr(event, "cloid", None)
+    leg = state.legs.get(name or "")
+    if leg is None:
+        return []
+    verb = VERB_OF[type(event)](event)
+    if step(leg.state, verb) is None:
+        text = f"{leg.kind} leg is {leg.state} and was told {verb}"
+        return [ev.AnomalyNoted(at_ms=event.at_ms, account=state.account, key=leg.key, code="ILLEGAL_STEP", text=text)]
+    if leg.state is LegState.ABSENT:
+        text = f"{leg.kind} leg {leg.cloid} was thought absent and is told {verb}"
+        alarm = ev.AlarmRaised(at_ms=event.at_ms, account=state.account, key=leg.key, code="ABSENT_APPEARED", text=text)
+        return [event, alarm]
+    return [event]
+
+
+# -- answers ----------------------------------------------------------------------------------------------------
+
+
+def answer_events(
+    state: DeskState, request: Request, answers: Sequence[Answer], now_ms: int, *, resend: bool
+) -> list[ev.Event]:
+    """What one request's answers mean; ``answers`` are aligned with its legs, or with its cancels."""
+    handler = _BY_PURPOSE.get(request.purpose, _order_answers)
+    return handler(state, request, answers, now_ms, resend)
+
+
+def _order_answers(
+    state: DeskState, request: Request, answers: Sequence[Answer], now_ms: int, resend: bool
+) -> list[ev.Event]:
+    events: list[ev.Event] = []
+    for name, answer in zip(request.cloids, answers, strict=True):
+        leg = state.legs.get(name)
+        if leg is not None and not (resend and isinstance(answer, Unknown)):
+            events += _leg_answer(state, request, leg, answer, now_ms)
+    if not any(isinstance(answer, Unknown) for answer in answers):
+        events.append(_closed(state, request, "answered", now_ms))
+    return events + _conflict(state, answers, now_ms, resend)
+
+
+def _leg_answer(state: DeskState, request: Request, leg: Leg, answer: Answer, now_ms: int) -> list[ev.Event]:
+    at, acc, key, name = now_ms, state.account, leg.key, leg.cloid
+    match answer:
+        case Resting(oid=oid):
+            event: ev.Event = ev.LegRested(at_ms=at, account=acc, key=key, cloid=name, oid=oid)
+        case Filled(oid=oid, size=size, avg_px=px):
+            event = ev.LegFilled(at_ms=at, account=acc, key=key, cloid=name, oid=oid, size=size, avg_px=px)
+        case Waiting(for_trigger=armed):
+            return lawful(state, _waiting(state, leg, armed, now_ms))
+        case Rejected(reason=reason, text=text):
+            event = ev.LegRejected(at_ms=at, account=acc, key=key, cloid=name, reason=reason, text=text)
+        case Unknown(reason=reason, text=text):
+            deadline = None if request.expires_after_ms is None else request.expires_after_ms + ABSENT_MARGIN_MS
+            event = ev.LegUnknown(
+                at_ms=at, account=acc, key=key, cloid=name, reason=reason, text=text, deadline_ms=deadline
+            )
+        case Done():
+            event = ev.LegUnknown(
+                at_ms=at, account=acc, key=key, cloid=name, reason="ANSWER_ODD", text="done", deadline_ms=None
+            )
+    return lawful(state, event)
+
+
+def _waiting(state: DeskState, leg: Leg, armed: bool, now_ms: int) -> ev.Event:
+    """A grouped child: armed, or dead because its IOC parent did not fill whole (hyperliquid.md section 6.4)."""
+    if armed:
+        return ev.LegRested(at_ms=now_ms, account=state.account, key=leg.key, cloid=leg.cloid, oid=None)
+    return ev.LegEnded(
+        at_ms=now_ms,
+        account=state.account,
+        key=leg.key,
+        cloid=leg.cloid,
+        oid=None,
+        ending="canceled",
+        status="waitingForFill",
+    )
+
+
+def _conflict(state: DeskState, answers: Sequence[Answer], now_ms: int, resend: bool) -> list[ev.Event]:
+    """A nonce of ours that was used already means that someone else signs with this key."""
+    told = any(isinstance(a, Unknown) and a.reason == "DUPLICATE_NONCE" for a in answers)
+    if resend or not told or "signer_conflict" in state.breakers:
+        return []
+    text = "the venue saw our nonce before we used it: someone else signs with this key; entries stop"
+    return [
+        ev.BreakerLatched(
+            at_ms=now_ms, account=state.account, rule="signer_conflict", value="duplicate nonce", limit=""
+        ),
+        ev.AlarmRaised(at_ms=now_ms, account=state.account, code="SIGNER_CONFLICT", text=text),
+    ]
+
+
+def _closed(state: DeskState, request: Request, result: str, now_ms: int, text: str = "") -> ev.RequestClosed:
+    return ev.RequestClosed(
+        at_ms=now_ms, account=state.account, request_id=request.request_id, result=result, text=text
+    )
+
+
+def _cancel_answers(
+    state: DeskState, request: Request, answers: Sequence[Answer], now_ms: int, resend: bool
+) -> list[ev.Event]:
+    names: list[tuple[str | None, int | None]] = [(name, None) for name in request.cloids]
+    names += [(None, oid) for oid in request.oids]
+    events: list[ev.Event] = []
+    for (name, oid), answer in zip(names, answers, strict=True):
+        result = {Done: "done", Rejected: "gone"}.get(type(answer), "unknown")
+        events.append(
+            ev.CancelSettled(at_ms=now_ms, account=state.account, oid=oid, cloid=name, result=result)  # type: ignore[arg-type]  # one of the three words
+        )
+        leg = state.legs.get(name or "")
+        if result == "done" and leg is not None and leg.open:
+            events += lawful(state, _canceled(state, leg, now_ms))
+    return [*events, _closed(state, request, "answered", now_ms)]
+
+
+def _canceled(state: DeskState, leg: Leg, now_ms: int) -> ev.LegEnded:
+    return ev.LegEnded(
+        at_ms=now_ms,
+        account=state.account,
+        key=leg.key,
+        cloid=leg.cloid,
+        oid=leg.oid,
+        ending="canceled",
+        status="canceled",
+    )
+
+
+def _leverage_answers(
+    state: DeskState, request: Request, answers: Sequence[Answer], now_ms: int, resend: bool
+) -> list[ev.Event]:
+    """Definite ok confirms; a readable no fails; anything else is left to a fresh read of the setting."""
+    coin, wanted = request.coin or "", state.leverage.get(request.coin or "")
+    closed = _closed(state, request, "answered", now_ms)
+    answer = answers[0]
+    if wanted is None or isinstance(answer, Unknown):
+        return [closed]
+    if isinstance(answer, Done):
+        return [
+            ev.LeverageConfirmed(
+                at_ms=now_ms,
+                account=state.account,
+                coin=coin,
+                leverage=wanted.leverage,
+                is_cross=wanted.is_cross,
+            ),
+            closed,
+        ]
+    reason, text = (answer.reason, answer.text) if isinstance(answer, Rejected) else ("ANSWER_ODD", str(answer))
+    return [closed, *leverage_failed(state, coin, reason, text, now_ms)]
+
+
+def leverage_failed(state: DeskState, coin: str, reason: str, text: str, now_ms: int) -> list[ev.Event]:
+    """The setting could not be confirmed: the entries that wait for it are refused."""
+    events: list[ev.Event] = [
+        ev.LeverageFailed(at_ms=now_ms, account=state.account, coin=coin, reason=reason, text=text)
+    ]
+    for leg in state.legs_of(coin, "entry"):
+        if leg.state is not LegState.PLANNED:
+            continue
+        family = [o for o in state.legs.values() if o is leg or (o.bracket and o.bracket == leg.bracket and o.open)]
+        events += [
+            ev.LegDropped(at_ms=now_ms, account=state.account, key=o.key, cloid=o.cloid, reason="LEVERAGE_UNCONFIRMED")
+            for o in family
+        ]
+        events.append(
+            ev.ActionRefused(
+                at_ms=now_ms,
+                account=state.account,
+                key=leg.key,
+                reason="LEVERAGE_UNCONFIRMED",
+                detail=f"{reason}: {text}",
+                part="entry",
+            )
+        )
+    return events
+
+
+_BY_PURPOSE: dict[str, Callable[[DeskState, Request, Sequence[Answer], int, bool], list[ev.Event]]] = {
+    "cancel": _cancel_answers,
+    "leverage": _leverage_answers,
+}
+
+
+# -- news and look-ups --------------------------------------------------------------------------------------------
+
+
+def fill_events(state: DeskState, fills: Iterable[Fill], now_ms: int) -> list[ev.Event]:
+    """New fills, each once, with the leg each belongs to; from any feed, in any order."""
+    by_oid = {leg.oid: leg for leg in state.legs.values() if leg.oid is not None}
+    events: list[ev.Event] = []
+    seen: set[str] = set()
+    for fill in fills:
+        identity = fill_id(fill.tid, fill.oid)
+        if identity in state.seen_fills or identity in seen:
+            continue
+        seen.add(identity)
+        leg = state.legs.get(fill.cloid or "") or by_oid.get(fill.oid)
+        events.append(
+            ev.FillSeen(
+                at_ms=now_ms,
+                account=state.account,
+                key=leg.key if leg else None,
+                fill=fill,
+                cloid=leg.cloid if leg else None,
+            )
+        )
+    return events
+
+
+def order_events(state: DeskState, facts: Iterable[OrderFact], now_ms: int) -> list[ev.Event]:
+    """Pushed order updates of ours; what they only repeat is left out."""
+    events: list[ev.Event] = []
+    for fact in facts:
+        leg = state.legs.get((fact.order.cloid if fact.order else None) or "")
+        if leg is not None and fact.order is not None and not _stale_oid(leg, fact.order):
+            events += status_of_leg(state, leg, fact, now_ms)
+    return events
+
+
+def _stale_oid(leg: Leg, order: OpenOrder) -> bool:
+    """After a modify the old oid ends under the same cloid: that says nothing of the living one."""
+    return leg.oid is not None and order.oid < leg.oid
+
+
+def status_of_leg(state: DeskState, leg: Leg, fact: OrderFact, now_ms: int) -> list[ev.Event]:
+    """The event a status says of a leg, if it says something new. What executed is told by fills."""
+    order = fact.order
+    if order is None:
+        return []
+    at, acc, key, name = now_ms, state.account, leg.key, leg.cloid
+    if fact.status == "open":
+        if leg.state is LegState.RESTING and leg.oid == order.oid and not leg.doubted:
+            return []
+        return lawful(state, ev.LegRested(at_ms=at, account=acc, key=key, cloid=name, oid=order.oid))
+    if fact.status == "triggered":
+        if leg.state is LegState.TRIGGERED:
+            return []
+        return lawful(state, ev.LegTriggered(at_ms=at, account=acc, key=key, cloid=name))
+    if not leg.open and leg.state is not LegState.ABSENT:
+        return []
+    ended = ev.LegEnded(
+        at_ms=at,
+        account=acc,
+        key=key,
+        cloid=name,
+        oid=order.oid,
+        ending=ending_of(fact.status),  # type: ignore[arg-type]  # one of the three endings
+        status=fact.status,
+    )
+    return lawful(state, ended)
+
+
+def lookup_events(
+    state: DeskState, leg: Leg, fact: OrderFact, fills: Sequence[Fill], listed: bool, venue_now_ms: int
+) -> list[ev.Event]:
+    """What a look-up of an unknown or doubted leg proves.
+
+    Found: its status, and its fills. Not found: absent only when the venue's time is past its expiry and margin, it is
+    in no list of open orders, and has no fill. Until then nothing (design.md section 4).
+    """
+    mine = [fill for fill in fills if fill.cloid == leg.cloid or (leg.oid is not None and fill.oid == leg.oid)]
+    events = fill_events(state, mine, venue_now_ms)
+    if fact.order is not None:
+        return [*status_of_leg(state, leg, fact, venue_now_ms), *events]
+    if mine:
+        ended = ev.LegEnded(
+            at_ms=venue_now_ms,
+            account=state.account,
+            key=leg.key,
+            cloid=leg.cloid,
+            oid=mine[0].oid,
+            ending="filled",
+            status="seen in fills",
+        )
+        return [*lawful(state, ended), *events]
+    proved = leg.deadline_ms is not None and venue_now_ms > leg.deadline_ms
+    if listed or leg.state is not LegState.UNKNOWN or not proved:
+        return []
+    return lawful(state, ev.LegAbsent(at_ms=venue_now_ms, account=state.account, key=leg.key, cloid=leg.cloid))

@@ -1,0 +1,104 @@
+"""What may leave now, and in which company.
+
+Batches hold at most 39 orders (the 40th would cost a second unit of weight), never exits or protection with entries;
+brackets go alone. What reduces never waits; entries wait for what they depend on, and the desk's lane
+decides when the ready ones leave (design.md section 3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+from executor.core.lifecycle import LegState
+from executor.core.protocols import Market
+from executor.core.settings import DeskSettings
+from executor.core.state import Cancel, DeskState, Leg
+from executor.core.steps import leverage_ready
+
+MAX_BATCH = 39
+
+Purpose = Literal["entry", "exit", "protect", "cancel", "leverage"]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One request to be: its legs in order, or the cancels, or the coin whose leverage is to be set."""
+
+    purpose: Purpose
+    legs: tuple[Leg, ...] = ()
+    cancels: tuple[Cancel, ...] = ()
+    coin: str | None = None
+    grouping: Literal["na", "normalTpsl"] = "na"
+
+
+def urgent(state: DeskState) -> list[Batch]:
+    """Exits, protection, cancels and leverage settings that are ready: they leave at once."""
+    exits, protection = [], []
+    for leg in state.legs.values():
+        if leg.state is LegState.PLANNED and leg.bracket is None:
+            if leg.kind == "exit":
+                exits.append(leg)
+            elif leg.kind != "entry":
+                protection.append(leg)
+    batches = [Batch("exit", tuple(some)) for some in _exit_groups(exits)]
+    batches += [Batch("protect", tuple(some)) for some in _chunks(protection)]
+    return batches + _cancels(state) + _leverage(state)
+
+
+def _exit_groups(exits: list[Leg]) -> list[list[Leg]]:
+    """First attempts go together; an exit that missed goes again on its own."""
+    first = [leg for leg in exits if leg.attempt == 1]
+    return [*_chunks(first), *([leg] for leg in exits if leg.attempt > 1)]
+
+
+def _chunks(legs: list[Leg]) -> list[list[Leg]]:
+    rest = iter(legs)
+    chunks = []
+    while chunk := list(islice(rest, MAX_BATCH)):
+        chunks.append(chunk)
+    return chunks
+
+
+def _cancels(state: DeskState) -> list[Batch]:
+    due = [cancel for cancel in state.cancels.values() if not cancel.asked]
+    by_name = [cancel for cancel in due if cancel.cloid is not None]
+    by_oid = [cancel for cancel in due if cancel.cloid is None]
+    return [Batch("cancel", cancels=tuple(some[:MAX_BATCH])) for some in (by_name, by_oid) if some]
+
+
+def _leverage(state: DeskState) -> list[Batch]:
+    wanted = [coin for coin, known in state.leverage.items() if known.status == "wanted" and not known.asked]
+    return [Batch("leverage", coin=coin) for coin in wanted]
+
+
+def ready_entries(settings: DeskSettings, state: DeskState, market: Market) -> list[Leg]:
+    """Planned entries that depend on nothing any more, oldest first."""
+    planned = [leg for leg in state.legs.values() if leg.kind == "entry" and leg.state is LegState.PLANNED]
+    if not planned or not state.reconciled:
+        return []
+    blocked = {leg.coin for leg in planned if state.has_unknown(leg.coin)}
+    return [
+        leg
+        for leg in planned
+        if leg.coin not in blocked and _flat_enough(state, leg) and leverage_ready(settings, state, leg, market)
+    ]
+
+
+def _flat_enough(state: DeskState, leg: Leg) -> bool:
+    """The opening leg of a flip leaves once the old position is gone."""
+    if not leg.wait_flat:
+        return True
+    return state.position(leg.coin).owned == 0 and not state.exits_of(leg.coin)
+
+
+def entry_batches(state: DeskState, ready: list[Leg]) -> list[Batch]:
+    """Ready entries in as few requests as the venue's weights allow."""
+    plain_legs = [leg for leg in ready if leg.bracket is None]
+    batches = [Batch("entry", tuple(some)) for some in _chunks(plain_legs)]
+    for leg in ready:
+        if leg.bracket is not None:
+            family = [o for o in state.legs.values() if o.bracket == leg.bracket and o.state is LegState.PLANNED]
+            batches.append(Batch("entry", tuple(family), grouping="normalTpsl"))
+    return batches

@@ -1,0 +1,255 @@
+"""What an account does about one action: the exit part, the entry part, the stop, the target.
+
+``take_up`` is the middle of the program. It reads the desk's state and returns events; it changes nothing. The
+agent's book says what the action means: what shrinks it is an exit for us, whatever the strategy wants, at once and
+unconditionally; what grows or flips it is an entry and must pass every gate. Orders are only planned
+here: ``steps`` keeps what was planned going, ``batch`` says what may leave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from executor.core import events as ev
+from executor.core.book import split
+from executor.core.entry import describe, entry_events, holder_of
+from executor.core.identity import plain
+from executor.core.intents import StopIntent, TargetIntent
+from executor.core.lifecycle import LegState
+from executor.core.prior import cloids_of, prior_events
+from executor.core.protocols import Market
+from executor.core.settings import DeskSettings
+from executor.core.signal import Signal
+from executor.core.sizing import exit_size, share
+from executor.core.state import DeskState
+from executor.core.types import ZERO, ActionType, Side, closing_side
+
+Taker = Callable[[DeskSettings, DeskState, Signal, int, Market], list[ev.Event]]
+
+
+def take_up(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: int, market: Market) -> list[ev.Event]:
+    """Decide on one action for one account."""
+    refusal = _outright(signal)
+    if refusal is not None:
+        return [_refuse(state, signal, now_ms, *refusal)]
+    found = prior_events(state, signal, cloids_of(settings, signal.key, signal.received.action_type), now_ms)
+    if not found:
+        return _TAKERS[signal.received.action_type](settings, state, signal, now_ms, market)
+    if signal.received.action_type == ActionType.TRADE:
+        return [*_taken(state, signal, now_ms), *found]
+    return [*found, *_TAKERS[signal.received.action_type](settings, state, signal, now_ms, market)]
+
+
+def _outright(signal: Signal) -> tuple[str, str] | None:
+    """Actions that are not for us to execute, whatever they say."""
+    received = signal.received
+    if received.status not in (None, "PENDING"):
+        return ("NOT_PENDING", f"status is {received.status}")
+    if received.server_execution:
+        return ("SERVER_EXECUTION", "the platform executes this one itself")
+    if received.server_execution is None and signal.unstated == "skip":
+        return (
+            "SERVER_EXECUTION_UNSTATED",
+            "the frame does not say who executes, and sources[].server_execution is skip",
+        )
+    if received.coin is None:
+        return (received.symbol_problem, f"symbol {received.symbol!r}")
+    return None
+
+
+def _refuse(
+    state: DeskState, signal: Signal, now_ms: int, reason: str, detail: str, part: ev.Part = "all"
+) -> ev.ActionRefused:
+    return ev.ActionRefused(
+        at_ms=now_ms, account=state.account, key=signal.key, reason=reason, detail=detail, part=part
+    )
+
+
+def _taken(
+    state: DeskState, signal: Signal, now_ms: int, fraction: Decimal = ZERO, entry: Decimal = ZERO
+) -> list[ev.Event]:
+    """The first two steps of every explanation: what the action means for us, and what the strategy wanted."""
+    received = signal.received
+    taken = ev.ActionTaken(
+        at_ms=now_ms,
+        account=state.account,
+        key=signal.key,
+        agent=signal.agent,
+        coin=received.coin or "",
+        side=received.side,
+        action_id=received.action_id,
+        action_type=received.action_type,
+        signal_at_ms=signal.signal_at_ms,
+        route=signal.route,
+        strategy=signal.strategy,
+        exit_fraction=fraction,
+        entry_size=entry,
+        looked_up=signal.looked_up,
+    )
+    proposed = ev.IntentProposed(
+        at_ms=now_ms,
+        account=state.account,
+        key=signal.key,
+        strategy=signal.strategy,
+        intents=tuple(describe(intent) for intent in signal.intents),
+        failure=signal.failure,
+    )
+    return [taken, proposed]
+
+
+# -- trades -----------------------------------------------------------------------------------------------------
+
+
+def _trade(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: int, market: Market) -> list[ev.Event]:
+    received = signal.received
+    parts = split(received.book_before, received.book_after)
+    fraction = _lost_book_fraction(state, signal) if parts.exit_fraction == 0 else parts.exit_fraction
+    opens = parts.entry_size if parts.entry_side is received.side and not received.reduce_only else ZERO
+    if parts.exit_fraction == 0 and fraction > 0:
+        opens = ZERO
+    events = _taken(state, signal, now_ms, fraction, opens)
+    exits = _exit_part(state, signal, fraction, now_ms, market) if fraction > 0 else []
+    events += exits
+    if opens > 0:
+        wait_flat = any(isinstance(event, ev.ExitOwed) for event in exits)
+        events += entry_events(settings, state, signal, opens, received.side, now_ms, market, wait_flat=wait_flat)
+    elif fraction == 0:
+        events.append(_refuse(state, signal, now_ms, "NO_POSITION", "it only reduces, and there is nothing to reduce"))
+    return events
+
+
+def _lost_book_fraction(state: DeskState, signal: Signal) -> Decimal:
+    """The share that leaves when the agent's book is unknown to us but its position is ours: it then only reduces."""
+    received = signal.received
+    owned = state.position(received.coin or "").owned
+    ours = state.position(received.coin or "").owner == signal.agent
+    if not ours or owned == 0 or received.book_before != 0 or received.side is not closing_side(owned):
+        return ZERO
+    return share(received.size, owned)
+
+
+def _exit_part(state: DeskState, signal: Signal, fraction: Decimal, now_ms: int, market: Market) -> list[ev.Event]:
+    """Our share of what the agent closes, out of what is live and what may still come (design.md section 5)."""
+    received, coin = signal.received, signal.received.coin or ""
+    holder = holder_of(state, coin)
+    if holder is None and state.position(coin).size == 0:
+        return [_refuse(state, signal, now_ms, "NO_POSITION", f"we hold no {coin} to close", "exit")]
+    if holder != signal.agent:
+        return [_refuse(state, signal, now_ms, "SYMBOL_OWNED", f"the {coin} position is not this agent's", "exit")]
+    position = state.position(coin)
+    older = position.owned != 0 and signal.signal_at_ms < position.opened_at_ms
+    if older and received.book_after != 0:
+        return [_refuse(state, signal, now_ms, "SUPERSEDED", "older than the position it would close", "exit")]
+    dropped = _drop_planned(state, signal, fraction, now_ms)
+    gone = sum((state.legs[d.cloid].remaining for d in dropped if state.legs[d.cloid].kind == "entry"), ZERO)
+    base = abs(position.owned) + state.unresolved(coin) - gone - state.owed(coin)
+    size = base if fraction == 1 else market.rules.floor_size(coin, exit_size(fraction, base))
+    if size <= 0:
+        if dropped:
+            return list(dropped)
+        return [_refuse(state, signal, now_ms, "NO_POSITION", f"nothing of {coin} is left to close", "exit")]
+    mark = market.mark(coin)
+    if fraction < 1 and mark is not None and size * mark < market.rules.min_notional_usd:
+        text = f"{plain(size)} {coin} is less than the venue takes; it leaves with the next exit"
+        return [_refuse(state, signal, now_ms, "EXIT_BELOW_MINIMUM", text, "exit")]
+    owed = ev.ExitOwed(
+        at_ms=now_ms, account=state.account, key=signal.key, coin=coin, agent=signal.agent, size=size, why="signal"
+    )
+    return [*dropped, owed]
+
+
+def _drop_planned(state: DeskState, signal: Signal, fraction: Decimal, now_ms: int) -> list[ev.LegDropped]:
+    """A full exit makes entries that have not left yet pointless."""
+    if fraction < 1:
+        return []
+    planned = [leg for leg in state.legs_of(signal.received.coin or "") if leg.state is LegState.PLANNED]
+    return [
+        ev.LegDropped(at_ms=now_ms, account=state.account, key=leg.key, cloid=leg.cloid, reason="CLOSED_BEFORE_SENT")
+        for leg in planned
+        if leg.kind == "entry" or leg.bracket
+    ]
+
+
+# -- stops and targets ------------------------------------------------------------------------------------------
+
+
+def _protective_refusal(state: DeskState, signal: Signal) -> tuple[str, str] | None:
+    """What stops and targets must be: of this agent's position, on its closing side, not older than it."""
+    received, coin = signal.received, signal.received.coin or ""
+    holder, position = holder_of(state, coin), state.position(coin)
+    if (holder is not None and holder != signal.agent) or (holder is None and position.size != 0):
+        return ("SYMBOL_OWNED", f"the {coin} position is not this agent's")
+    side = _held_side(state, coin)
+    if side is not None and received.side is side:
+        return ("WRONG_SIDE", f"a {received.side} order does not close this position")
+    if position.owned != 0 and signal.signal_at_ms < position.opened_at_ms:
+        return ("SUPERSEDED", "older than the position it would protect")
+    return None
+
+
+def _held_side(state: DeskState, coin: str) -> Side | None:
+    owned = state.position(coin).owned
+    if owned != 0:
+        return closing_side(owned).opposite
+    return next((leg.side for leg in state.legs_of(coin, "entry")), None)
+
+
+def _with_alarm(state: DeskState, signal: Signal, now_ms: int, refusal: tuple[str, str]) -> list[ev.Event]:
+    """A protective order that is refused leaves a position as it was: a person is told."""
+    text = f"{signal.received.action_type} on {signal.received.coin} refused: {refusal[1]}"
+    alarm = ev.AlarmRaised(at_ms=now_ms, account=state.account, key=signal.key, code=refusal[0], text=text)
+    return [_refuse(state, signal, now_ms, *refusal), alarm]
+
+
+def _stop(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: int, market: Market) -> list[ev.Event]:
+    events = _taken(state, signal, now_ms)
+    refusal = _protective_refusal(state, signal) or _older_stop(state, signal)
+    if refusal is not None:
+        return [*events, *_with_alarm(state, signal, now_ms, refusal)]
+    coin = signal.received.coin or ""
+    wished = next((i.trigger_px for i in signal.intents if isinstance(i, StopIntent)), signal.received.trigger_px)
+    wanted = ev.StopWanted(
+        at_ms=now_ms,
+        account=state.account,
+        key=signal.key,
+        coin=coin,
+        trigger_px=market.rules.trigger_px(coin, wished or ZERO),
+        signal_at_ms=signal.signal_at_ms,
+    )
+    return [*events, wanted]
+
+
+def _older_stop(state: DeskState, signal: Signal) -> tuple[str, str] | None:
+    wish = state.stops.get(signal.received.coin or "")
+    if wish is None or wish.default or signal.signal_at_ms >= wish.signal_at_ms:
+        return None
+    return ("SUPERSEDED", f"a newer stop at {plain(wish.trigger_px)} stands")
+
+
+def _target(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: int, market: Market) -> list[ev.Event]:
+    events = _taken(state, signal, now_ms)
+    refusal = _protective_refusal(state, signal)
+    if refusal is not None:
+        return [*events, *_with_alarm(state, signal, now_ms, refusal)]
+    coin, received = signal.received.coin or "", signal.received
+    default = TargetIntent(
+        coin=coin, trigger_px=received.trigger_px or ZERO, fraction=share(received.size, received.book_after)
+    )
+    wished = next((i for i in signal.intents if isinstance(i, TargetIntent)), default)
+    wanted = ev.TargetWanted(
+        at_ms=now_ms,
+        account=state.account,
+        key=signal.key,
+        coin=coin,
+        trigger_px=market.rules.trigger_px(coin, wished.trigger_px),
+        fraction=wished.fraction,
+    )
+    return [*events, wanted]
+
+
+_TAKERS: dict[str, Taker] = {
+    ActionType.TRADE: _trade,
+    ActionType.STOP_LOSS: _stop,
+    ActionType.TAKE_PROFIT: _target,
+}

@@ -1,0 +1,332 @@
+"""The entry part of an action: every gate it must pass, its size, its verdict, its planned order.
+
+When in doubt, do not open, and say so: each gate is one row with a stable reason code, asked in this order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from decimal import ROUND_DOWN, Decimal
+
+from executor.core import events as ev
+from executor.core.exposure import exposure_of
+from executor.core.identity import cloid, plain
+from executor.core.intents import Intent, StopIntent, TradeIntent
+from executor.core.protocols import Market, Proposal, Verdict
+from executor.core.settings import MAX_STAMP_AHEAD_MS, DeskSettings
+from executor.core.signal import Signal
+from executor.core.sizing import entry_size, share
+from executor.core.state import DeskState
+from executor.core.types import Agent, Side
+from executor.core.verdict import judge
+
+Refusal = tuple[str, str]
+Gate = Callable[[DeskSettings, DeskState, Signal, int], Refusal | None]
+
+
+def _paused(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: int) -> Refusal | None:
+    return ("PAUSED", "entries are paused; `executor resume` lets them go") if state.paused else None
+
+
+def _flattened(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: int) -> Refusal | None:
+    return ("FLATTENED", "the account was flattened; `executor resume` lets entries go") if state.latched else None
+
+
+def _reconciled(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: int) -> Refusal | None:
+    return None if signal.entries_open else ("NOT_RECONCILED", "the account could not be read completely")
+
+
+def _breaker(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: int) -> Refusal | None:
+    if "signer_conflict" not in state.breakers:
+        return None
+    return ("SIGNER_CONFLICT", "someone else signs with this key; stop it, then `executor reset signer_conflict`")
+
+
+def _unidentified(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: int) -> Refusal | None:
+    received = signal.received
+    if received.event_id or received.action_id != received.key:
+        return None
+    return ("NO_ID", "the frame carries no id, so a repeat could not be told from a new action")
+
+
+def _proved(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: int) -> Refusal | None:
+    if not signal.unproven:
+        return None
+    return ("UNPROVEN", "whether this action was executed before could not be looked up")
+
+
+def _fresh(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: int) -> Refusal | None:
+    age = now_ms - signal.signal_at_ms
+    if age > settings.entry_ttl_ms:
+        return ("STALE", f"{age} ms old, entries live {settings.entry_ttl_ms} ms")
+    if age < -MAX_STAMP_AHEAD_MS:
+        return ("STAMP_IN_FUTURE", f"stamped {-age} ms ahead of the venue's time")
+    return None
+
+
+def _current(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: int) -> Refusal | None:
+    if not signal.received.superseded:
+        return None
+    return ("SUPERSEDED", "a later action of this agent and symbol was already seen")
+
+
+def _gapless(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: int) -> Refusal | None:
+    if not signal.received.gapped or signal.after_gap == "continue":
+        return None
+    return ("AFTER_GAP", "frames may have been missed; until the agent's book is flat it only reduces")
+
+
+def _unowned(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: int) -> Refusal | None:
+    coin = signal.received.coin or ""
+    position = state.position(coin)
+    if position.size != position.owned:
+        return ("SYMBOL_OWNED", f"{coin} holds {plain(position.size - position.owned)} that we did not open")
+    holders = {leg.agent for leg in state.legs_of(coin, "entry")} | ({position.owner} if position.size else set())
+    others = [agent.agent_id for agent in holders if agent is not None and agent != signal.agent]
+    return ("SYMBOL_OWNED", f"{coin} belongs to agent {others[0]}") if others else None
+
+
+def _wanted(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: int) -> Refusal | None:
+    if signal.failure:
+        return ("STRATEGY_FAILED", signal.failure)
+    trades = [intent for intent in signal.intents if isinstance(intent, TradeIntent)]
+    if not trades:
+        return ("STRATEGY_DECLINED", f"strategy {signal.strategy} wants no trade")
+    if len(trades) > 1 or trades[0].coin != signal.received.coin:
+        return ("STRATEGY_ODD", "a strategy may want one trade, in the action's own symbol")
+    return None
+
+
+GATES: tuple[Gate, ...] = (
+    _paused,
+    _flattened,
+    _breaker,
+    _reconciled,
+    _unidentified,
+    _proved,
+    _current,
+    _fresh,
+    _gapless,
+    _unowned,
+    _wanted,
+)
+"""Asked in this order; the first no decides."""
+
+
+def describe(intent: Intent) -> dict[str, str]:
+    """An intent as recorded: what is set, as text."""
+    shown = {k: v for k, v in asdict(intent).items() if v is not None}
+    return {"kind": type(intent).__name__} | {
+        k: plain(v) if isinstance(v, Decimal) else str(v) for k, v in shown.items()
+    }
+
+
+def entry_events(
+    settings: DeskSettings,
+    state: DeskState,
+    signal: Signal,
+    size: Decimal,
+    side: Side,
+    now_ms: int,
+    market: Market,
+    *,
+    wait_flat: bool,
+) -> list[ev.Event]:
+    """Judge the opening part of an action and plan its order, or refuse it with the deciding reason."""
+    for gate in GATES:
+        refusal = gate(settings, state, signal, now_ms)
+        if refusal is not None:
+            return [_refuse(state, signal, now_ms, *refusal)]
+    intent = next(i for i in signal.intents if isinstance(i, TradeIntent))
+    if intent.side is not side:
+        return [_refuse(state, signal, now_ms, "STRATEGY_ODD", f"wants to {intent.side}, the action opens by {side}")]
+    return _judged(settings, state, signal, intent, size, now_ms, market, wait_flat)
+
+
+def _refuse(state: DeskState, signal: Signal, now_ms: int, reason: str, detail: str) -> ev.ActionRefused:
+    return ev.ActionRefused(
+        at_ms=now_ms, account=state.account, key=signal.key, reason=reason, detail=detail, part="entry"
+    )
+
+
+def _judged(
+    settings: DeskSettings,
+    state: DeskState,
+    signal: Signal,
+    intent: TradeIntent,
+    theirs: Decimal,
+    now_ms: int,
+    market: Market,
+    wait_flat: bool,
+) -> list[ev.Event]:
+    coin = intent.coin
+    asset, touch = market.rules.asset(coin), market.touch(coin, intent.side)
+    if asset is None or touch is None:
+        return [_refuse(state, signal, now_ms, "NO_QUOTE", f"no price to buy or sell {coin} at")]
+    cap_px = market.rules.entry_cap_px(coin, intent.side, touch, settings.entry_slippage_bps)
+    proposal = Proposal(
+        coin=coin,
+        side=intent.side,
+        size=entry_size(intent, share(theirs, signal.received.size), cap_px, state.equity_usd),
+        cap_px=cap_px,
+        leverage=wanted_leverage(settings, state, signal, intent),
+        asset_max_leverage=asset.max_leverage,
+        has_stop=intent.stop_px is not None or _stop_wished(state, signal),
+    )
+    exposure = exposure_of(state, now_ms, market, signal.files_present)
+    judgement = judge(proposal, exposure, settings.rules, market.rules)
+    judged = ev.EntryJudged(
+        at_ms=now_ms,
+        account=state.account,
+        key=signal.key,
+        proposed_size=proposal.size,
+        final_size=judgement.final_size,
+        cap_px=cap_px,
+        touch_px=touch,
+        leverage=judgement.leverage,
+        verdicts=judgement.verdicts,
+    )
+    latched = [_latch(state, verdict, now_ms) for verdict in judgement.verdicts if _latches(state, verdict)][:1]
+    if judgement.refusal is not None:
+        no = judgement.refusal
+        text = f"{no.rule}: {no.value} against a limit of {no.limit}"
+        return [judged, *latched, _refuse(state, signal, now_ms, no.reason, text)]
+    entry = _planned(settings, state, signal, intent, judged, now_ms, wait_flat)
+    return [judged, *latched, *_bracket(settings, state, signal, intent, entry, now_ms, market)]
+
+
+def _latches(state: DeskState, verdict: Verdict) -> bool:
+    return verdict.latch and verdict.rule not in state.breakers
+
+
+def _latch(state: DeskState, verdict: Verdict, now_ms: int) -> ev.BreakerLatched:
+    """A breaker that fired stays until the next 00:00 UTC or ``executor reset``."""
+    midnight = now_ms - now_ms % 86_400_000 + 86_400_000
+    return ev.BreakerLatched(
+        at_ms=now_ms,
+        account=state.account,
+        rule=verdict.rule,
+        value=verdict.value,
+        limit=verdict.limit,
+        until_ms=midnight,
+    )
+
+
+def _stop_wished(state: DeskState, signal: Signal) -> bool:
+    if any(isinstance(intent, StopIntent) for intent in signal.intents):
+        return True
+    return (signal.received.coin or "") in state.stops
+
+
+def wanted_leverage(settings: DeskSettings, state: DeskState, signal: Signal, intent: TradeIntent) -> Decimal:
+    """The leverage that will apply: the coin's own while it is occupied, else intent, action, default.
+
+    Whole numbers only on this venue: rounded down, at least 1.
+    """
+    occupied = occupied_leverage(state, intent.coin)
+    if occupied is not None:
+        return occupied
+    asked = intent.leverage or signal.received.leverage or settings.default_leverage
+    return max(asked.to_integral_value(ROUND_DOWN), Decimal(1))
+
+
+def occupied_leverage(state: DeskState, coin: str) -> Decimal | None:
+    """The leverage of a coin that has a position or entries under way; ``None`` for a free coin."""
+    position = state.positions.get(coin)
+    if position is not None and position.size != 0 and position.leverage is not None:
+        return Decimal(position.leverage)
+    under_way = [leg.leverage for leg in state.legs_of(coin, "entry") if leg.leverage is not None]
+    return under_way[-1] if under_way else None
+
+
+def _planned(
+    settings: DeskSettings,
+    state: DeskState,
+    signal: Signal,
+    intent: TradeIntent,
+    judged: ev.EntryJudged,
+    now_ms: int,
+    wait_flat: bool,
+) -> ev.LegPlanned:
+    name = cloid(settings.network, settings.address, signal.key, "entry", 1)
+    return ev.LegPlanned(
+        at_ms=now_ms,
+        account=state.account,
+        key=signal.key,
+        cloid=name,
+        leg="entry",
+        attempt=1,
+        coin=intent.coin,
+        side=intent.side,
+        size=judged.final_size,
+        limit_px=judged.cap_px,
+        reduce_only=False,
+        leverage=judged.leverage,
+        good_until_ms=signal.signal_at_ms + settings.entry_ttl_ms,
+        wait_flat=wait_flat,
+        bracket=name if intent.stop_px is not None or intent.target_px is not None else None,
+        agent=signal.agent,
+        signal_at_ms=signal.signal_at_ms,
+    )
+
+
+def _bracket(
+    settings: DeskSettings,
+    state: DeskState,
+    signal: Signal,
+    intent: TradeIntent,
+    entry: ev.LegPlanned,
+    now_ms: int,
+    market: Market,
+) -> list[ev.Event]:
+    """The entry, and the stop and target that go out in one action with it."""
+    planned: list[ev.Event] = [entry]
+    common = {"at_ms": now_ms, "account": state.account, "key": signal.key, "coin": intent.coin}
+    if intent.stop_px is not None:
+        px = market.rules.trigger_px(intent.coin, intent.stop_px)
+        planned.append(ev.StopWanted(**common, trigger_px=px, signal_at_ms=signal.signal_at_ms))  # type: ignore[arg-type]  # a mapping of mixed types
+        planned.append(_child(settings, state, signal, entry, "stop", px, market))
+    if intent.target_px is not None:
+        px = market.rules.trigger_px(intent.coin, intent.target_px)
+        planned.append(ev.TargetWanted(**common, trigger_px=px, fraction=Decimal(1)))  # type: ignore[arg-type]  # a mapping of mixed types
+        planned.append(_child(settings, state, signal, entry, "target", px, market))
+    return planned
+
+
+def _child(
+    settings: DeskSettings,
+    state: DeskState,
+    signal: Signal,
+    entry: ev.LegPlanned,
+    kind: ev.LegKind,
+    trigger_px: Decimal,
+    market: Market,
+) -> ev.LegPlanned:
+    side = entry.side.opposite
+    return ev.LegPlanned(
+        at_ms=entry.at_ms,
+        account=state.account,
+        key=signal.key,
+        cloid=cloid(settings.network, settings.address, signal.key, kind, 1),
+        leg=kind,
+        attempt=1,
+        coin=entry.coin,
+        side=side,
+        size=entry.size,
+        limit_px=market.rules.stop_limit_px(entry.coin, side, trigger_px),
+        reduce_only=True,
+        trigger_px=trigger_px,
+        good_until_ms=entry.good_until_ms,
+        bracket=entry.bracket,
+        agent=signal.agent,
+        signal_at_ms=signal.signal_at_ms,
+    )
+
+
+def holder_of(state: DeskState, coin: str) -> Agent | None:
+    """The agent a coin belongs to on this account, by its position or by its entries under way."""
+    position = state.position(coin)
+    if position.owned != 0:
+        return position.owner
+    return next((leg.agent for leg in state.legs_of(coin, "entry")), None)

@@ -1,0 +1,126 @@
+"""Exits are kept going until the position has got where it should.
+
+Each exit owes a size. Its next attempt is a reduce-only IOC order for what it still owes, with a wider cap every time
+one misses: exit, emergency, 10 % with an alarm. The venue clips it. Against an unresolved entry it goes out at
+once and stays pending until that entry resolves (design.md section 5).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from executor.core import events as ev
+from executor.core.identity import cloid, plain
+from executor.core.protocols import Market
+from executor.core.settings import LAST_RESORT_BPS, DeskSettings
+from executor.core.state import DeskState, Exit, Leg, Position
+from executor.core.types import ZERO, Side, closing_side
+
+RETRY_MS = 1_000
+"""The pause between attempts once the widest cap has missed too."""
+
+
+def exit_steps(settings: DeskSettings, state: DeskState, coin: str, now_ms: int, market: Market) -> list[ev.Event]:
+    """The next attempt of each exit of this coin, or its end."""
+    events: list[ev.Event] = []
+    for owed in state.exits_of(coin):
+        events += _one(settings, state, owed, now_ms, market)
+    return events
+
+
+def _closable(state: DeskState, owed: Exit) -> Decimal:
+    """What there is to close, signed: a flatten closes the whole position, all else what we own."""
+    position = state.position(owed.coin)
+    return position.size if owed.why == "flatten" else position.owned
+
+
+def _one(settings: DeskSettings, state: DeskState, owed: Exit, now_ms: int, market: Market) -> list[ev.Event]:
+    if any(leg.key == owed.key and leg.open for leg in state.legs_of(owed.coin, "exit")):
+        return []
+    held = _closable(state, owed)
+    pending = _entries_before(state, owed)
+    if owed.owed <= 0 or (held == 0 and not pending):
+        return [_settled(state, owed, now_ms)]
+    if not _due(owed, held, pending, now_ms):
+        return []
+    size = min(owed.owed, abs(held) + sum((leg.remaining for leg in pending), ZERO))
+    if owed.attempts > 0 and _is_dust(size, state.position(owed.coin), market):
+        return [_settled(state, owed, now_ms)]
+    return _attempt(settings, state, owed, size, now_ms, market)
+
+
+def _is_dust(size: Decimal, position: Position, market: Market) -> bool:
+    """A rest of a partial exit the venue takes no order for: it leaves with the next exit."""
+    mark = market.mark(position.coin)
+    return mark is not None and size < abs(position.size) and size * mark < market.rules.min_notional_usd
+
+
+def _entries_before(state: DeskState, owed: Exit) -> list[Leg]:
+    """Entries older than this exit whose outcome is still open: what they bring has to go too."""
+    return [leg for leg in state.legs_of(owed.coin, "entry") if leg.planned_at_ms <= owed.at_ms and leg.key != owed.key]
+
+
+def _due(owed: Exit, held: Decimal, pending: list[Leg], now_ms: int) -> bool:
+    """At once the first time, also against an entry still out; then when there is something to close, paced at last."""
+    if held == 0:
+        return owed.attempts == 0 and any(leg.in_flight for leg in pending)
+    return owed.missed < 3 or now_ms - owed.last_attempt_ms >= RETRY_MS
+
+
+def _settled(state: DeskState, owed: Exit, now_ms: int) -> ev.ExitSettled:
+    return ev.ExitSettled(at_ms=now_ms, account=state.account, key=owed.key, coin=owed.coin, left=owed.owed)
+
+
+def exit_side(state: DeskState, owed: Exit) -> Side | None:
+    """The order side that closes: by what is held, else by the entry still unresolved."""
+    held = _closable(state, owed)
+    if held != 0:
+        return closing_side(held)
+    entry = next(iter(state.legs_of(owed.coin, "entry")), None)
+    return None if entry is None else entry.side.opposite
+
+
+def _attempt(
+    settings: DeskSettings, state: DeskState, owed: Exit, size: Decimal, now_ms: int, market: Market
+) -> list[ev.Event]:
+    side = exit_side(state, owed)
+    if side is None:
+        return []
+    touch = market.touch(owed.coin, side) or _fallback_px(state.position(owed.coin), market)
+    if touch is None:
+        return []
+    bps = settings.exit_cap_bps(owed.missed)
+    attempt = owed.attempts + 1
+    leg = ev.LegPlanned(
+        at_ms=now_ms,
+        account=state.account,
+        key=owed.key,
+        cloid=cloid(settings.network, settings.address, _unique(state, owed), "exit", attempt),
+        leg="exit",
+        attempt=attempt,
+        coin=owed.coin,
+        side=side,
+        size=size,
+        limit_px=market.rules.exit_cap_px(owed.coin, side, touch, bps),
+        reduce_only=True,
+        agent=owed.agent,
+        signal_at_ms=owed.at_ms,
+    )
+    return [leg, *_alarm(state, owed, bps, now_ms)]
+
+
+def _unique(state: DeskState, owed: Exit) -> str:
+    """An action's exit is identified by the action; one of our own making also by when it was decided."""
+    return owed.key if owed.why == "signal" else f"{owed.key}@{owed.at_ms}"
+
+
+def _fallback_px(position: Position, market: Market) -> Decimal | None:
+    """With an empty book the mark, without a mark the entry price: an exit always has a price to try."""
+    return market.mark(position.coin) or (position.entry_px or None)
+
+
+def _alarm(state: DeskState, owed: Exit, bps: Decimal, now_ms: int) -> list[ev.Event]:
+    if bps < LAST_RESORT_BPS or owed.missed > 2:
+        return []
+    text = f"{owed.coin}: an exit of {plain(owed.owed)} missed {owed.missed} times and goes on with a cap of 10 %"
+    return [ev.AlarmRaised(at_ms=now_ms, account=state.account, key=owed.key, code="EXIT_MISSED", text=text)]

@@ -1,0 +1,277 @@
+"""The door every action comes in by: seen before? which coin? what does it do to the agent's book? which accounts?
+
+Knows the agents, not the accounts: one action is admitted once, and then judged on each account its routes name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from executor.core import events as ev
+from executor.core.book import Book, BookKey, Change, with_change
+from executor.core.protocols import VenueRules
+from executor.core.source_events import Action, Malformed, Status, Trade
+from executor.core.types import Agent
+
+TWIN_MS = 2_000
+"""How far apart the stamps of one trade told twice, flat and as envelope, may be (design.md section 4)."""
+
+TWINS_KEPT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Which agents of which source go to which accounts, by which strategy. ``agents`` are glob patterns."""
+
+    name: str
+    source: str
+    agents: tuple[str, ...]
+    strategy: str
+    accounts: tuple[str, ...]
+
+    def takes(self, source: str, agent_id: str) -> bool:
+        """Whether the route takes this agent's actions."""
+        return self.source == source and any(fnmatchcase(agent_id, pattern) for pattern in self.agents)
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """A recent trade's content, to find the same one told again in the other shape under another id."""
+
+    agent: Agent
+    content: tuple[str, ...]
+    shape: str
+    at_ms: int
+
+
+@dataclass(slots=True)
+class IntakeState:
+    """The agents' books, the channels that are open, and the newest trades. Changed by ``evolve_intake`` alone."""
+
+    books: dict[BookKey, Book] = field(default_factory=dict)
+    channels: dict[tuple[str, str], tuple[str, ...] | None] = field(default_factory=dict)
+    twins: list[Twin] = field(default_factory=list)
+
+
+def _content(event: ev.ActionReceived) -> tuple[str, ...]:
+    trigger = event.trigger_px
+    fields = (
+        event.action_type,
+        event.symbol,
+        event.side,
+        event.size.normalize(),
+        event.reduce_only,
+        event.leverage,
+        trigger,
+    )
+    return tuple(str(f) for f in fields)
+
+
+# -- deciding -----------------------------------------------------------------------------------------------------
+
+
+def admit(
+    state: IntakeState,
+    action: Action,
+    known_fingerprint: str | None,
+    routes: Sequence[Route],
+    rules: VenueRules,
+    frame_id: int | None,
+    now_ms: int,
+) -> list[ev.Event]:
+    """One decoded action: a duplicate, a conflict, or newly received (``known_fingerprint`` is the ledger's word)."""
+    if known_fingerprint is not None:
+        return [_seen_before(action, known_fingerprint, frame_id, now_ms)]
+    received = _received(state, action, routes, rules, frame_id, now_ms)
+    twin = _twin_of(state, received)
+    if twin is not None:
+        suspected = ev.DuplicateSeen(
+            at_ms=now_ms, key=action.key, frame_id=frame_id, channel=action.origin.channel, suspected=True
+        )
+        text = f"the same trade was told {twin.shape} and {action.shape} under two ids; only the first counts"
+        return [suspected, ev.AlarmRaised(at_ms=now_ms, key=action.key, code="SUSPECTED_DUPLICATE", text=text)]
+    if not received.accounts:
+        detail = f"no route takes agent {action.agent.agent_id} of source {action.origin.source}"
+        return [received, ev.ActionRefused(at_ms=now_ms, key=action.key, reason="NO_ROUTE", detail=detail)]
+    return [received]
+
+
+def _seen_before(action: Action, known_fingerprint: str, frame_id: int | None, now_ms: int) -> ev.Event:
+    channel = action.origin.channel
+    if known_fingerprint == action.fingerprint:
+        return ev.DuplicateSeen(at_ms=now_ms, key=action.key, frame_id=frame_id, channel=channel)
+    return ev.ConflictSeen(at_ms=now_ms, key=action.key, frame_id=frame_id, channel=channel)
+
+
+def _received(
+    state: IntakeState,
+    action: Action,
+    routes: Sequence[Route],
+    rules: VenueRules,
+    frame_id: int | None,
+    now_ms: int,
+) -> ev.ActionReceived:
+    coin, problem = rules.resolve(action.symbol)
+    before = state.books.get(BookKey(action.agent, coin or ""), Book())
+    after = with_change(before, change_of(action)) if coin and counts(action) else before
+    taking = [
+        (account, route.name)
+        for route in routes
+        if route.takes(action.origin.source, action.agent.agent_id)
+        for account in route.accounts
+    ]
+    return ev.ActionReceived(
+        at_ms=now_ms,
+        key=action.key,
+        frame_id=frame_id,
+        system=action.agent.system,
+        source=action.origin.source,
+        channel=action.origin.channel,
+        agent_id=action.agent.agent_id,
+        action_id=action.action_id,
+        action_type=action.type,
+        shape=action.shape,
+        fingerprint=action.fingerprint,
+        symbol=action.symbol,
+        coin=coin,
+        symbol_problem=problem,
+        side=action.side,
+        size=action.size,
+        reduce_only=action.reduce_only,
+        leverage=action.leverage,
+        trigger_px=action.trigger_px,
+        reference_px=action.reference_px,
+        event_id=action.event_id,
+        stamped_at_ms=action.stamped_at_ms,
+        received_at_ms=action.origin.received_at_ms,
+        status=action.status,
+        server_execution=action.server_execution,
+        book_before=before.size,
+        book_after=after.size,
+        gapped=before.gapped and before.size != 0,
+        superseded=action.signal_at_ms < before.last_stamp_ms,
+        accounts=tuple(account for account, _ in taking),
+        routes=tuple(route for _, route in taking),
+    )
+
+
+def counts(action: Action) -> bool:
+    """Whether an action moves the agent's book: a trade that is new, whoever executes it."""
+    return isinstance(action, Trade) and action.status in (None, "PENDING")
+
+
+def change_of(action: Action) -> Change:
+    """The change of the agent's book an action stands for."""
+    return Change(action.signal_at_ms, action.size * action.side.sign, action.reduce_only)
+
+
+def _twin_of(state: IntakeState, received: ev.ActionReceived) -> Twin | None:
+    """The same trade in the other shape, stamped at most two seconds away."""
+    if received.stamped_at_ms is None:
+        return None
+    agent, content, at_ms = Agent(received.system, received.agent_id), _content(received), received.stamped_at_ms
+    for twin in state.twins:
+        same = twin.agent == agent and twin.content == content and twin.shape != received.shape
+        if same and abs(twin.at_ms - at_ms) <= TWIN_MS:
+            return twin
+    return None
+
+
+def refused_frame(event: Malformed, frame_id: int | None, now_ms: int) -> ev.FrameRefused:
+    """The record of a frame that is no action."""
+    return ev.FrameRefused(
+        at_ms=now_ms,
+        frame_id=frame_id,
+        reason=event.reason,
+        field=event.field,
+        detail=event.detail,
+        action_id=event.action_id,
+        agent_id=event.agent_id,
+    )
+
+
+def channel_events(state: IntakeState, status: Status, now_ms: int) -> list[ev.Event]:
+    """A channel's change, and the gap it opens for agents that no open channel carries any more."""
+    origin = status.origin
+    changed = ev.SourceChanged(
+        at_ms=now_ms,
+        system=origin.system,
+        source=origin.source,
+        channel=origin.channel,
+        state=status.state,
+        agent_ids=status.agent_ids,
+        code=status.code,
+        detail=status.detail,
+    )
+    others = {key: ids for key, ids in state.channels.items() if key != (origin.source, origin.channel)}
+    was_open = (origin.source, origin.channel) in state.channels
+    if status.state == "open" or not was_open:
+        return [changed]
+    lost = _uncovered(state, origin.system, others.values())
+    return [changed, *_gap(origin.system, lost, now_ms)]
+
+
+def start_gap(state: IntakeState, now_ms: int) -> list[ev.Event]:
+    """A worker that was not running heard nobody: every open book has a gap."""
+    systems = sorted({key.agent.system for key, book in state.books.items() if book.size != 0})
+    return [event for system in systems for event in _gap(system, _uncovered(state, system, ()), now_ms)]
+
+
+def _uncovered(state: IntakeState, system: str, channels: Iterable[tuple[str, ...] | None]) -> list[str]:
+    """Agents with an open book that none of these channels carries."""
+    carried: set[str] = set()
+    for ids in channels:
+        if not ids:
+            return []
+        carried.update(ids)
+    open_books = {k.agent.agent_id for k, b in state.books.items() if k.agent.system == system and b.size != 0}
+    return sorted(open_books - carried)
+
+
+def _gap(system: str, agent_ids: list[str], now_ms: int) -> list[ev.Event]:
+    return [ev.GapNoted(at_ms=now_ms, system=system, agent_ids=tuple(agent_ids))] if agent_ids else []
+
+
+# -- evolving -----------------------------------------------------------------------------------------------------
+
+
+def evolve_intake(state: IntakeState, event: ev.Event) -> None:
+    """Apply one event to the agents' books and channels."""
+    if isinstance(event, ev.ActionReceived):
+        _evolve_received(state, event)
+    elif isinstance(event, ev.SourceChanged):
+        key = (event.source, event.channel)
+        if event.state == "open":
+            state.channels[key] = event.agent_ids
+        else:
+            state.channels.pop(key, None)
+    elif isinstance(event, ev.GapNoted):
+        _evolve_gap(state, event)
+    elif isinstance(event, ev.ProcessStarted):
+        state.channels.clear()
+
+
+def _evolve_received(state: IntakeState, event: ev.ActionReceived) -> None:
+    agent = Agent(event.system, event.agent_id)
+    at_ms = event.received_at_ms if event.stamped_at_ms is None else event.stamped_at_ms
+    if event.stamped_at_ms is not None:
+        twin = Twin(agent, _content(event), event.shape, event.stamped_at_ms)
+        state.twins = [*state.twins[-TWINS_KEPT:], twin]
+    if event.coin is None or event.status not in (None, "PENDING"):
+        return
+    key = BookKey(agent, event.coin)
+    book = state.books.get(key, Book())
+    if event.action_type != Trade.type:
+        stamped = max(book.last_stamp_ms, at_ms)
+        state.books[key] = Book(book.base, book.recent, stamped, book.gapped)
+        return
+    change = Change(at_ms, event.size * event.side.sign, event.reduce_only)
+    state.books[key] = with_change(book, change)
+
+
+def _evolve_gap(state: IntakeState, event: ev.GapNoted) -> None:
+    for key, book in state.books.items():
+        if key.agent.system == event.system and key.agent.agent_id in event.agent_ids and book.size != 0:
+            state.books[key] = Book(book.base, book.recent, book.last_stamp_ms, True)

@@ -1,0 +1,122 @@
+"""Orders of ours that the venue remembers and the ledger does not: recorded with their legs, never sent again.
+
+Asked for before ownership and risk when the ledger is new or restored, after an unclean stop, or for an action
+stamped before this process (design.md section 4). What is found belongs to the agent whose action it was.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from executor.core import events as ev
+from executor.core.identity import cloid
+from executor.core.settings import DeskSettings
+from executor.core.signal import Found, Signal
+from executor.core.state import DeskState
+from executor.core.types import ZERO, ActionType
+
+ATTEMPTS = 3
+"""How many attempts of each leg are asked for: more were never made without a ledger saying so."""
+
+LEGS: dict[str, tuple[ev.LegKind, ...]] = {
+    ActionType.TRADE: ("entry", "exit"),
+    ActionType.STOP_LOSS: ("stop",),
+    ActionType.TAKE_PROFIT: ("target",),
+}
+"""The legs an action of each type may have."""
+
+
+def cloids_of(settings: DeskSettings, key: str, action_type: str) -> dict[str, tuple[ev.LegKind, int]]:
+    """Every cloid this action may have been sent under on this account, with its leg and attempt."""
+    names: dict[str, tuple[ev.LegKind, int]] = {}
+    for leg in LEGS[action_type]:
+        for attempt in range(1, 2 if leg == "entry" else ATTEMPTS + 1):
+            names[cloid(settings.network, settings.address, key, leg, attempt)] = (leg, attempt)
+    return names
+
+
+def prior_events(
+    state: DeskState, signal: Signal, names: dict[str, tuple[ev.LegKind, int]], now_ms: int
+) -> list[ev.Event]:
+    """What to record for the orders found; empty when none was."""
+    events: list[ev.Event] = []
+    for name, found in sorted(signal.prior.items(), key=lambda item: names[item[0]][1]):
+        events += _recorded(state, signal, name, *names[name], found, now_ms)
+    return [*events, *_adoption(state, signal, names, now_ms)] if events else []
+
+
+def _recorded(
+    state: DeskState, signal: Signal, name: str, leg: ev.LegKind, attempt: int, found: Found, now_ms: int
+) -> list[ev.Event]:
+    order = found.fact.order
+    if order is None or name in state.legs:
+        return []
+    planned = ev.LegPlanned(
+        at_ms=now_ms,
+        account=state.account,
+        key=signal.key,
+        cloid=name,
+        leg=leg,
+        attempt=attempt,
+        coin=order.coin,
+        side=order.side,
+        size=order.orig_size,
+        limit_px=order.limit_px,
+        reduce_only=order.reduce_only,
+        trigger_px=order.trigger_px,
+        agent=signal.agent,
+        signal_at_ms=signal.signal_at_ms,
+    )
+    fills = [
+        ev.FillSeen(at_ms=now_ms, account=state.account, key=signal.key, fill=fill, cloid=name) for fill in found.fills
+    ]
+    return [planned, *status_events(state, signal.key, name, found.fact.status, order.oid, now_ms), *fills]
+
+
+def status_events(state: DeskState, key: str, name: str, status: str, oid: int | None, now_ms: int) -> list[ev.Event]:
+    """The event a venue status stands for (hyperliquid.md section 1.3)."""
+    if status == "open":
+        return [ev.LegRested(at_ms=now_ms, account=state.account, key=key, cloid=name, oid=oid)]
+    if status == "triggered":
+        return [ev.LegTriggered(at_ms=now_ms, account=state.account, key=key, cloid=name)]
+    return [
+        ev.LegEnded(
+            at_ms=now_ms, account=state.account, key=key, cloid=name, oid=oid, ending=ending_of(status), status=status
+        )
+    ]
+
+
+Ending = Literal["filled", "canceled", "rejected"]
+
+
+def ending_of(status: str) -> Ending:
+    """How a terminal status ended the order: by the suffix rule for statuses nobody has seen yet."""
+    if status == "filled":
+        return "filled"
+    return "rejected" if status.endswith(("Rejected", "rejected")) else "canceled"
+
+
+def _adoption(
+    state: DeskState, signal: Signal, names: dict[str, tuple[ev.LegKind, int]], now_ms: int
+) -> list[ev.Event]:
+    """The position an entry of ours left behind belongs to the agent."""
+    coin = signal.received.coin or ""
+    position = state.position(coin)
+    entered = sum(
+        (fill.signed_size for name, found in signal.prior.items() if names[name][0] == "entry" for fill in found.fills),
+        ZERO,
+    )
+    if position.owner is not None or position.size * entered <= 0:
+        return []
+    size = position.size if abs(entered) > abs(position.size) else entered
+    return [
+        ev.PositionAdopted(
+            at_ms=now_ms,
+            account=state.account,
+            key=signal.key,
+            coin=coin,
+            agent=signal.agent,
+            size=size,
+            opened_at_ms=signal.signal_at_ms,
+        )
+    ]

@@ -1,0 +1,318 @@
+"""Stops and targets are kept as wished: placed, resized with the position, replaced without a gap, swept when flat.
+
+A stop covers the whole owned position: market, reduce-only, its own order (grouping ``na``). The new one is placed
+before the old one is cancelled, and targets stay untouched. Targets take their fraction, the newest first; the oldest
+are cancelled while their sum exceeds the position. Only our own triggers are ever cancelled here (design.md section 5).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from executor.core import events as ev
+from executor.core.identity import cloid, plain
+from executor.core.lifecycle import LegState
+from executor.core.protocols import Market
+from executor.core.settings import DeskSettings
+from executor.core.sizing import exit_size
+from executor.core.state import DeskState, Leg, Position, StopWish, TargetWish
+from executor.core.types import ZERO, closing_side
+
+RETRY_MS = 1_000
+"""The pause after a protective order was refused, before it is tried again."""
+
+PCT = Decimal(100)
+
+
+def protect_steps(settings: DeskSettings, state: DeskState, coin: str, now_ms: int, market: Market) -> list[ev.Event]:
+    """What the coin's protection needs now."""
+    position = state.position(coin)
+    if position.owned == 0:
+        return _without_position(settings, state, position, now_ms) + _naked(settings, state, position, now_ms, market)
+    return [
+        *_stop_step(settings, state, position, now_ms, market),
+        *_target_steps(settings, state, position, now_ms, market),
+        *_naked(settings, state, position, now_ms, market),
+    ]
+
+
+def _live(state: DeskState, coin: str, kind: ev.LegKind) -> list[Leg]:
+    """The coin's protective legs that may still act, oldest first, cancels under way left out."""
+    return [leg for leg in state.legs_of(coin, kind) if leg.cloid not in state.cancels]
+
+
+def _cancel(state: DeskState, leg: Leg, why: str, now_ms: int) -> list[ev.Event]:
+    if leg.state not in (LegState.RESTING, LegState.UNKNOWN):
+        return []
+    return [
+        ev.CancelWanted(
+            at_ms=now_ms, account=state.account, key=leg.key, coin=leg.coin, oid=leg.oid, cloid=leg.cloid, why=why
+        )
+    ]
+
+
+# -- without a position -------------------------------------------------------------------------------------------
+
+
+def _without_position(settings: DeskSettings, state: DeskState, position: Position, now_ms: int) -> list[ev.Event]:
+    """Sweep what a flat position left behind; wishes whose position does not come lapse after the entry's time."""
+    coin = position.coin
+    if any(leg.open for leg in state.legs_of(coin, "entry")):
+        return []
+    events: list[ev.Event] = []
+    for kind in ("stop", "target"):
+        for leg in _live(state, coin, kind):  # type: ignore[arg-type]  # the two words are leg kinds
+            events += _sweep(state, leg, now_ms)
+    return events + _lapsed(settings, state, coin, now_ms)
+
+
+def _sweep(state: DeskState, leg: Leg, now_ms: int) -> list[ev.Event]:
+    if leg.state is LegState.PLANNED:
+        reason = "NO_POSITION"
+        return [ev.LegDropped(at_ms=now_ms, account=state.account, key=leg.key, cloid=leg.cloid, reason=reason)]
+    return _cancel(state, leg, "position is flat", now_ms)
+
+
+def _lapsed(settings: DeskSettings, state: DeskState, coin: str, now_ms: int) -> list[ev.Event]:
+    stop = state.stops.get(coin)
+    wishes: list[tuple[ev.LegKind, StopWish | TargetWish]] = [("target", wish) for wish in state.targets.get(coin, [])]
+    if stop is not None:
+        wishes.append(("stop", stop))
+    events: list[ev.Event] = []
+    for kind, wish in wishes:
+        if now_ms - wish.at_ms > settings.entry_ttl_ms:
+            events += _no_position(state, coin, kind, wish.key, now_ms)
+    return events
+
+
+def _no_position(state: DeskState, coin: str, kind: ev.LegKind, key: str, now_ms: int) -> list[ev.Event]:
+    reason, text = "NO_POSITION", f"no {coin} position of this agent came within the entry's time"
+    return [
+        ev.WantDropped(at_ms=now_ms, account=state.account, key=key, coin=coin, kind=kind, reason=reason),
+        ev.ActionRefused(at_ms=now_ms, account=state.account, key=key, reason=reason, detail=text),
+    ]
+
+
+# -- the stop -----------------------------------------------------------------------------------------------------
+
+
+def _stop_step(
+    settings: DeskSettings, state: DeskState, position: Position, now_ms: int, market: Market
+) -> list[ev.Event]:
+    wish = state.stops.get(position.coin)
+    if wish is None:
+        return []
+    size, legs = abs(position.owned), _live(state, position.coin, "stop")
+    good = [leg for leg in legs if leg.trigger_px == wish.trigger_px and _covers(leg, size, state)]
+    if good:
+        keep = good[-1]
+        if keep.state is not LegState.RESTING:
+            return []
+        return [event for leg in legs if leg is not keep for event in _cancel(state, leg, "replaced", now_ms)]
+    if now_ms - wish.failed_at_ms < RETRY_MS or any(leg.state is LegState.PLANNED for leg in legs):
+        return []
+    if _crossed(position, wish.trigger_px, market):
+        return _close_now(state, position, wish, now_ms)
+    return _place_stop(settings, state, position, wish, now_ms, market)
+
+
+def _covers(leg: Leg, size: Decimal, state: DeskState) -> bool:
+    """A stop larger than the position is clipped by the venue; it is resized once the coin is quiet."""
+    if leg.size - leg.filled == size:
+        return True
+    return leg.size - leg.filled > size and bool(state.exits_of(leg.coin) or state.legs_of(leg.coin, "exit"))
+
+
+def _crossed(position: Position, trigger_px: Decimal, market: Market) -> bool:
+    """Whether the mark is at or beyond the stop already (triggers fire on the mark, hyperliquid.md section 6.4)."""
+    mark = market.mark(position.coin)
+    if mark is None:
+        return False
+    return mark <= trigger_px if position.owned > 0 else mark >= trigger_px
+
+
+def _close_now(state: DeskState, position: Position, wish: StopWish, now_ms: int) -> list[ev.Event]:
+    if wish.key in state.exits:
+        return []
+    text = f"{position.coin}: the stop at {plain(wish.trigger_px)} is crossed already; closing now"
+    return [
+        ev.AlarmRaised(at_ms=now_ms, account=state.account, key=wish.key, code="STOP_CROSSED", text=text),
+        ev.ExitOwed(
+            at_ms=now_ms,
+            account=state.account,
+            key=wish.key,
+            coin=position.coin,
+            agent=position.owner,
+            size=abs(position.owned),
+            why="stop crossed",
+        ),
+    ]
+
+
+def _place_stop(
+    settings: DeskSettings, state: DeskState, position: Position, wish: StopWish, now_ms: int, market: Market
+) -> list[ev.Event]:
+    leg = _trigger_leg(settings, state, position, "stop", wish, abs(position.owned), now_ms, market)
+    return [leg, *_beyond_liquidation(state, position, wish, now_ms)]
+
+
+def _beyond_liquidation(state: DeskState, position: Position, wish: StopWish, now_ms: int) -> list[ev.Event]:
+    """A stop behind the liquidation price never fires: it is placed, and a person is told."""
+    px = position.liquidation_px
+    if px is None or wish.attempts > 0:
+        return []
+    beyond = wish.trigger_px <= px if position.owned > 0 else wish.trigger_px >= px
+    if not beyond:
+        return []
+    text = f"{position.coin}: the stop at {plain(wish.trigger_px)} is beyond the liquidation price {plain(px)}"
+    return [
+        ev.AlarmRaised(at_ms=now_ms, account=state.account, key=wish.key, code="STOP_BEYOND_LIQUIDATION", text=text)
+    ]
+
+
+def _trigger_leg(
+    settings: DeskSettings,
+    state: DeskState,
+    position: Position,
+    kind: ev.LegKind,
+    wish: StopWish | TargetWish,
+    size: Decimal,
+    now_ms: int,
+    market: Market,
+) -> ev.LegPlanned:
+    side = closing_side(position.owned)
+    attempt = _next_attempt(state, wish.key, kind)
+    return ev.LegPlanned(
+        at_ms=now_ms,
+        account=state.account,
+        key=wish.key,
+        cloid=cloid(settings.network, settings.address, wish.key, kind, attempt),
+        leg=kind,
+        attempt=attempt,
+        coin=position.coin,
+        side=side,
+        size=size,
+        limit_px=market.rules.stop_limit_px(position.coin, side, wish.trigger_px),
+        reduce_only=True,
+        trigger_px=wish.trigger_px,
+        agent=position.owner,
+        signal_at_ms=wish.at_ms,
+    )
+
+
+def _next_attempt(state: DeskState, key: str, kind: ev.LegKind) -> int:
+    made = [leg.attempt for leg in state.legs.values() if leg.key == key and leg.kind == kind]
+    return max(made, default=0) + 1
+
+
+# -- targets ------------------------------------------------------------------------------------------------------
+
+
+def _target_steps(
+    settings: DeskSettings, state: DeskState, position: Position, now_ms: int, market: Market
+) -> list[ev.Event]:
+    wishes = state.targets.get(position.coin, [])
+    legs = _live(state, position.coin, "target")
+    events: list[ev.Event] = []
+    left = abs(position.owned)
+    for wish in reversed(wishes):
+        mine = [leg for leg in legs if leg.key == wish.key]
+        left, more = _one_target(settings, state, position, wish, mine, left, now_ms, market)
+        events += more
+    return events
+
+
+def _one_target(
+    settings: DeskSettings,
+    state: DeskState,
+    position: Position,
+    wish: TargetWish,
+    mine: list[Leg],
+    left: Decimal,
+    now_ms: int,
+    market: Market,
+) -> tuple[Decimal, list[ev.Event]]:
+    """What one target needs, newest first: ``left`` is what the newer ones leave of the position."""
+    taken = sum((leg.size - leg.filled for leg in mine), ZERO)
+    if taken > left:
+        return left, [event for leg in mine for event in _cancel(state, leg, "more than the position", now_ms)]
+    if mine or (wish.attempts > 0 and not _failed_long_ago(wish, now_ms)):
+        return left - taken, []
+    if any(leg.key == wish.key and leg.kind == "target" and leg.filled > 0 for leg in state.legs.values()):
+        return left, []
+    size = market.rules.floor_size(position.coin, exit_size(wish.fraction, position.owned))
+    if size <= 0 or size > left or (wish.failed_at_ms and wish.attempts >= 3):
+        return left, []
+    leg = _trigger_leg(settings, state, position, "target", wish, size, now_ms, market)
+    return left - size, [leg]
+
+
+def _failed_long_ago(wish: TargetWish, now_ms: int) -> bool:
+    return wish.failed_at_ms > 0 and now_ms - wish.failed_at_ms >= RETRY_MS
+
+
+# -- naked positions ------------------------------------------------------------------------------------------------
+
+
+def covered(state: DeskState, coin: str, size: Decimal) -> bool:
+    """Whether a stop of at least this size rests on the venue, by its own record."""
+    stops = [leg for leg in state.legs_of(coin, "stop") if leg.state is LegState.RESTING]
+    return any(leg.size - leg.filled >= size for leg in stops)
+
+
+def _naked(settings: DeskSettings, state: DeskState, position: Position, now_ms: int, market: Market) -> list[ev.Event]:
+    """Measure how long a position that should have a stop has none, and act by the policy."""
+    coin, since = position.coin, position.unprotected_since_ms
+    due = position.owned != 0 and (settings.require == "always" or coin in state.stops)
+    bare = due and not covered(state, coin, abs(position.owned))
+    if not bare:
+        return [_protection(state, coin, "protected", now_ms)] if since is not None else []
+    if since is None:
+        return [_protection(state, coin, "unprotected", now_ms)]
+    if position.acted or now_ms - since < settings.after_ms:
+        return []
+    return _act(settings, state, position, now_ms, market)
+
+
+def _protection(state: DeskState, coin: str, word: str, now_ms: int) -> ev.ProtectionChanged:
+    return ev.ProtectionChanged(at_ms=now_ms, account=state.account, coin=coin, state=word, since_ms=now_ms)  # type: ignore[arg-type]  # one of the two words
+
+
+def _act(settings: DeskSettings, state: DeskState, position: Position, now_ms: int, market: Market) -> list[ev.Event]:
+    """alert, place_default or flatten; a wished stop that does not stand yet is not replaced by a default."""
+    coin = position.coin
+    policy = settings.policy
+    text = f"{coin}: {plain(position.owned)} without a stop for {now_ms - (position.unprotected_since_ms or now_ms)} ms"
+    alarm = ev.AlarmRaised(at_ms=now_ms, account=state.account, code="UNPROTECTED", text=f"{text}; policy {policy}")
+    acted = ev.ProtectionActed(at_ms=now_ms, account=state.account, coin=coin, policy=policy)
+    if policy == "flatten":
+        owed = ev.ExitOwed(
+            at_ms=now_ms,
+            account=state.account,
+            key=f"protect:{coin}",
+            coin=coin,
+            agent=position.owner,
+            size=abs(position.owned),
+            why="unprotected",
+        )
+        return [alarm, acted, owed]
+    if policy == "place_default" and coin not in state.stops:
+        return [alarm, acted, _default_stop(settings, state, position, now_ms, market)]
+    return [alarm, acted]
+
+
+def _default_stop(
+    settings: DeskSettings, state: DeskState, position: Position, now_ms: int, market: Market
+) -> ev.StopWanted:
+    away = settings.default_stop_pct / PCT * (-1 if position.owned > 0 else 1)
+    px = market.rules.trigger_px(position.coin, position.entry_px * (1 + away))
+    key = f"protect:{position.coin}@{now_ms}"
+    return ev.StopWanted(
+        at_ms=now_ms,
+        account=state.account,
+        key=key,
+        coin=position.coin,
+        trigger_px=px,
+        signal_at_ms=now_ms,
+        default=True,
+    )

@@ -1,0 +1,185 @@
+"""What has to happen next, read off the state: nothing here remembers that it was asked before.
+
+``next_steps`` is asked after every change until it has nothing more to say. It plans exits until the position has got
+where it should, keeps stops and targets as wished, sweeps what a flat position leaves behind, lets planned
+entries expire, and drives a flatten. Each function looks at one coin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from executor.core import events as ev
+from executor.core.exits import exit_steps
+from executor.core.lifecycle import LegState
+from executor.core.protect import protect_steps
+from executor.core.protocols import Market
+from executor.core.settings import DeskSettings
+from executor.core.state import DeskState, Leg
+
+Step = Callable[[DeskSettings, DeskState, str, int, Market], list[ev.Event]]
+
+
+def next_steps(settings: DeskSettings, state: DeskState, now_ms: int, market: Market) -> list[ev.Event]:
+    """Everything that is due now; empty when nothing is."""
+    events: list[ev.Event] = []
+    for coin in state.coins():
+        for step in STEPS:
+            events += step(settings, state, coin, now_ms, market)
+    return events + _account_steps(state, now_ms)
+
+
+# -- entries that have not left yet -------------------------------------------------------------------------------
+
+
+def _entry_steps(settings: DeskSettings, state: DeskState, coin: str, now_ms: int, market: Market) -> list[ev.Event]:
+    planned = [leg for leg in state.legs_of(coin, "entry") if leg.state is LegState.PLANNED]
+    events: list[ev.Event] = []
+    for leg in planned:
+        reason = _overtaken(state, leg, now_ms)
+        if reason:
+            events += _drop(state, leg, reason, now_ms)
+    return events or _leverage_step(settings, state, coin, planned, now_ms, market)
+
+
+def _overtaken(state: DeskState, leg: Leg, now_ms: int) -> str:
+    """Why a planned entry must not leave any more; empty when it may."""
+    if state.latched:
+        return "FLATTENED"
+    if state.paused:
+        return "PAUSED"
+    if leg.good_until_ms is not None and now_ms > leg.good_until_ms:
+        return "STALE"
+    return ""
+
+
+def _drop(state: DeskState, leg: Leg, reason: str, now_ms: int) -> list[ev.Event]:
+    """Give up an entry with the stop and target that would have gone with it."""
+    children = [c for c in state.legs.values() if c.open and c.bracket and c.bracket == leg.bracket and c is not leg]
+    dropped: list[ev.Event] = [
+        ev.LegDropped(at_ms=now_ms, account=state.account, key=gone.key, cloid=gone.cloid, reason=reason)
+        for gone in (leg, *children)
+    ]
+    refused = ev.ActionRefused(
+        at_ms=now_ms,
+        account=state.account,
+        key=leg.key,
+        reason=reason,
+        detail="the entry was planned but could not leave in time",
+        part="entry",
+    )
+    return [*dropped, refused]
+
+
+def margin_is_cross(settings: DeskSettings, state: DeskState, coin: str, market: Market) -> bool:
+    """The margin mode an entry of this coin is to have: as configured, isolated where the venue allows no other."""
+    asset = market.rules.asset(coin)
+    if asset is not None and asset.isolated_only:
+        return False
+    known = state.leverage.get(coin)
+    if settings.margin_mode == "keep" and known is not None:
+        return known.is_cross
+    return settings.margin_mode == "cross"
+
+
+def leverage_ready(settings: DeskSettings, state: DeskState, leg: Leg, market: Market) -> bool:
+    """Whether an entry may leave as far as leverage goes: never changed on an occupied symbol."""
+    if state.position(leg.coin).size != 0 or any(o.in_flight for o in state.legs_of(leg.coin, "entry")):
+        return True
+    known = state.leverage.get(leg.coin)
+    if known is None or known.status != "confirmed":
+        return False
+    cross = margin_is_cross(settings, state, leg.coin, market)
+    return Decimal(known.leverage) == leg.leverage and known.is_cross == cross
+
+
+def _leverage_step(
+    settings: DeskSettings, state: DeskState, coin: str, planned: list[Leg], now_ms: int, market: Market
+) -> list[ev.Event]:
+    leg = next((leg for leg in planned if not leg.wait_flat or state.position(coin).owned == 0), None)
+    if leg is None or leg.leverage is None or leverage_ready(settings, state, leg, market):
+        return []
+    known = state.leverage.get(coin)
+    if known is not None and known.status == "wanted":
+        return []
+    return [
+        ev.LeverageWanted(
+            at_ms=now_ms,
+            account=state.account,
+            key=leg.key,
+            coin=coin,
+            leverage=int(leg.leverage),
+            is_cross=margin_is_cross(settings, state, coin, market),
+        )
+    ]
+
+
+# -- the whole account --------------------------------------------------------------------------------------------
+
+
+def _account_steps(state: DeskState, now_ms: int) -> list[ev.Event]:
+    return [
+        *_closed_requests(state, now_ms),
+        *_breaker_ends(state, now_ms),
+        *(_flatten_steps(state, now_ms) if state.flattening else []),
+    ]
+
+
+def _closed_requests(state: DeskState, now_ms: int) -> list[ev.Event]:
+    """Requests none of whose legs is uncertain any more need no more attention."""
+    over = [
+        request.request_id
+        for request in state.requests.values()
+        if request.unknown and not any(name in state.legs and state.legs[name].in_flight for name in request.cloids)
+    ]
+    return [ev.RequestClosed(at_ms=now_ms, account=state.account, request_id=name, result="resolved") for name in over]
+
+
+def _breaker_ends(state: DeskState, now_ms: int) -> list[ev.Event]:
+    over = [rule for rule, until in state.breakers.items() if until is not None and now_ms >= until]
+    return [ev.BreakerReset(at_ms=now_ms, account=state.account, rule=rule, by="its own end") for rule in over]
+
+
+def _flatten_steps(state: DeskState, now_ms: int) -> list[ev.Event]:
+    """Cancel entries, close everything, then cancel triggers; done when two reads were flat and nothing is open."""
+    cancels = [
+        _cancel(state, order.coin, order.oid, order.cloid, "flatten", now_ms)
+        for order in state.orders.values()
+        if _to_cancel(state, order.trigger_px is not None) and (order.cloid or str(order.oid)) not in state.cancels
+    ]
+    exits = [
+        ev.ExitOwed(
+            at_ms=now_ms,
+            account=state.account,
+            key=f"flatten:{coin}",
+            coin=coin,
+            agent=position.owner,
+            size=abs(position.size),
+            why="flatten",
+        )
+        for coin, position in state.positions.items()
+        if position.size != 0 and f"flatten:{coin}" not in state.exits
+    ]
+    if cancels or exits or not _is_flat(state):
+        return [*cancels, *exits]
+    return [ev.FlattenDone(at_ms=now_ms, account=state.account)]
+
+
+def _to_cancel(state: DeskState, is_trigger: bool) -> bool:
+    """Entries go first; triggers protect until the account is flat."""
+    return not is_trigger or all(p.size == 0 for p in state.positions.values())
+
+
+def _is_flat(state: DeskState) -> bool:
+    flat = all(p.size == 0 for p in state.positions.values()) and state.flat_reads >= 2
+    quiet = not any(leg.open for leg in state.legs.values()) and not state.orders and not state.cancels
+    return flat and quiet and not state.exits
+
+
+def _cancel(state: DeskState, coin: str, oid: int | None, name: str | None, why: str, now_ms: int) -> ev.CancelWanted:
+    return ev.CancelWanted(at_ms=now_ms, account=state.account, coin=coin, oid=oid, cloid=name, why=why)
+
+
+STEPS: tuple[Step, ...] = (exit_steps, _entry_steps, protect_steps)
+"""Asked per coin in this order: what reduces comes before what opens."""

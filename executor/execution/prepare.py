@@ -1,0 +1,314 @@
+"""What must be known before an action can be decided, found out in order per symbol: a price, a proof, an intent.
+
+Most actions need nothing (a warm symbol, a fresh stamp, an inline strategy) and are decided in the turn they came
+in. Others wait in their symbol's queue, so that a stop never overtakes its entry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import structlog
+
+from executor.core import events as ev
+from executor.core.answers import leverage_failed
+from executor.core.book import split
+from executor.core.entry import occupied_leverage
+from executor.core.identity import real_id
+from executor.core.prior import cloids_of
+from executor.core.protocols import StrategyView
+from executor.core.signal import Found, Signal
+from executor.core.source_events import Action, Origin, SetStop, SetTarget, Trade
+from executor.core.types import ActionType, Agent
+from executor.errors import VenueError
+from executor.execution.desk import Desk
+from executor.execution.strategies import Wanted
+from executor.execution.turn import Turn
+
+if TYPE_CHECKING:
+    from executor.execution.worker import Worker
+
+log = structlog.get_logger("executor.prepare")
+
+WARM_TIMEOUT_S = 2.0
+PROOF_TIMEOUT_S = 5.0
+RECONCILE_WAIT_S = 2.0
+"""How long an action with both an exit and an entry part waits for reconciliation; then only its exit runs."""
+
+_CLASSES: dict[str, type[Trade] | type[SetStop] | type[SetTarget]] = {
+    ActionType.TRADE: Trade,
+    ActionType.STOP_LOSS: SetStop,
+    ActionType.TAKE_PROFIT: SetTarget,
+}
+
+
+def action_of(received: ev.ActionReceived) -> Action:
+    """The action as a strategy sees it, from its record (so that it can be resumed after a restart)."""
+    return _CLASSES[received.action_type](
+        origin=Origin(received.system, received.source, received.channel, received.received_at_ms),
+        agent=Agent(received.system, received.agent_id),
+        key=received.key or "",
+        fingerprint=received.fingerprint,
+        shape=received.shape,
+        symbol=received.symbol,
+        side=received.side,
+        size=received.size,
+        reduce_only=received.reduce_only,
+        sender_id=None if received.action_id == received.key else real_id(received.action_id),
+        event_id=received.event_id,
+        leverage=received.leverage,
+        reference_px=received.reference_px,
+        trigger_px=received.trigger_px,
+        stamped_at_ms=received.stamped_at_ms,
+        status=received.status,
+        server_execution=received.server_execution,
+    )
+
+
+class Preparer:
+    """One desk's queues, by symbol."""
+
+    def __init__(self, worker: Worker, desk: Desk) -> None:
+        self._worker = worker
+        self._desk = desk
+        self._queues: dict[str, deque[ev.ActionReceived]] = {}
+
+    # -- in --------------------------------------------------------------------------------------------------------
+
+    def offer(self, turn: Turn, received: ev.ActionReceived) -> None:
+        """Decide the action in this turn if nothing is missing, else queue it behind its symbol's others."""
+        coin = received.coin or ""
+        if coin not in self._queues and not self._missing(received):
+            self._decide(turn, received, self._wanted_inline(received), {}, looked_up=False, unproven=False)
+            return
+        self._enqueue(received)
+
+    def resume(self) -> None:
+        """Queue what was received and not decided: before a restart, or before the account was read."""
+        for received in list(self._desk.state.waiting.values()):
+            if not any(received in queue for queue in self._queues.values()):
+                self._enqueue(received)
+
+    def _enqueue(self, received: ev.ActionReceived) -> None:
+        coin = received.coin or ""
+        queue = self._queues.get(coin)
+        if queue is not None:
+            queue.append(received)
+            return
+        self._queues[coin] = deque([received])
+        self._worker.spawn(self._drain(coin), f"prepare {coin}")
+
+    async def _drain(self, coin: str) -> None:
+        queue = self._queues[coin]
+        try:
+            while queue:
+                await self._prepare(queue[0])
+                queue.popleft()
+        finally:
+            del self._queues[coin]
+
+    # -- what is missing -------------------------------------------------------------------------------------------
+
+    def _missing(self, received: ev.ActionReceived) -> bool:
+        return received.coin is not None and (
+            not self._readable(received)
+            or self._cold(received.coin)
+            or self._needs_proof(received)
+            or self._needs_leverage(received)
+            or not self._worker.strategies[self._route(received)].inline
+        )
+
+    def _readable(self, received: ev.ActionReceived) -> bool:
+        """An exit runs as soon as its position is read; what opens waits for the whole reconciliation."""
+        state = self._desk.state
+        return state.reconciled or (bool(state.account_read_ms) and not _opens(received))
+
+    def _cold(self, coin: str) -> bool:
+        quote = self._worker.venue.quotes.get(coin)
+        return quote is None or quote.bid is None or quote.ask is None
+
+    def _needs_proof(self, received: ev.ActionReceived) -> bool:
+        """Whether an earlier life of ours may have sent this action's orders (design.md section 4)."""
+        state = self._desk.state
+        stamp = received.stamped_at_ms
+        if stamp is None:
+            return not state.continuous
+        return stamp < state.started_ms
+
+    def _needs_leverage(self, received: ev.ActionReceived) -> bool:
+        coin, desk = received.coin or "", self._desk
+        unknown = coin not in desk.state.leverage and occupied_leverage(desk.state, coin) is None
+        return desk.settings.margin_mode == "keep" and unknown and _opens(received)
+
+    def _route(self, received: ev.ActionReceived) -> str:
+        return received.routes[received.accounts.index(self._desk.settings.account)]
+
+    # -- finding it out --------------------------------------------------------------------------------------------
+
+    async def _prepare(self, received: ev.ActionReceived) -> None:
+        await self._until_readable(received)
+        prior: Mapping[str, Found] | None = {}
+        looked_up = self._needs_proof(received)
+        if looked_up:
+            prior = await self._look_up(received)
+        if received.coin is not None and self._cold(received.coin):
+            await self._warm(received.coin)
+        if self._needs_leverage(received):
+            await self.read_leverage(received.coin or "")
+        wanted = await self._wanted(received)
+        turn = self._worker.turn()
+        self._decide(turn, received, wanted, prior or {}, looked_up=looked_up, unproven=prior is None)
+        self._worker.finish(turn, [self._desk])
+
+    async def _until_readable(self, received: ev.ActionReceived) -> None:
+        """Wait for the account; an action that also opens waits a little longer, then runs without its entry."""
+        state = self._desk.state
+        while not state.account_read_ms:
+            await asyncio.sleep(0.02)
+        waited_from = self._worker.clock.monotonic_s()
+        exits = split(received.book_before, received.book_after).exit_fraction > 0
+        limit_s = RECONCILE_WAIT_S if exits else self._desk.settings.entry_ttl_ms / 1000
+        while not self._readable(received) and self._worker.clock.monotonic_s() - waited_from < limit_s:
+            await asyncio.sleep(0.02)
+
+    async def _look_up(self, received: ev.ActionReceived) -> Mapping[str, Found] | None:
+        """This action's orders on the venue, by every cloid it may have had; ``None`` when that cannot be told."""
+        settings, venue = self._desk.settings, self._worker.venue
+        found: dict[str, Found] = {}
+        try:
+            async with asyncio.timeout(PROOF_TIMEOUT_S):
+                fills = await venue.fills_since(settings.address, _fills_from_ms(received))
+                for name in cloids_of(settings, received.key or "", received.action_type):
+                    mine = tuple(fill for fill in fills if fill.cloid == name)
+                    fact = await venue.order_status(settings.address, name)
+                    if fact.order is not None:
+                        by_oid = tuple(fill for fill in fills if fill.oid == fact.order.oid)
+                        found[name] = Found(fact, mine or by_oid)
+                    elif mine:
+                        return None
+        except (VenueError, TimeoutError) as error:
+            log.warning(
+                "could not look up an action's orders", action="proof_failed", key=received.key, error=str(error)
+            )
+            return None
+        return found
+
+    async def _warm(self, coin: str) -> None:
+        try:
+            async with asyncio.timeout(WARM_TIMEOUT_S):
+                await self._worker.venue.warm(coin)
+        except (VenueError, TimeoutError) as error:
+            log.warning("no quote", action="warm_failed", coin=coin, error=str(error))
+
+    async def read_leverage(self, coin: str) -> None:
+        """Read the coin's setting afresh; it confirms what was wanted, or fails it."""
+        desk = self._desk
+        try:
+            async with asyncio.timeout(PROOF_TIMEOUT_S):
+                fact = await self._worker.venue.leverage(desk.settings.address, coin)
+        except (VenueError, TimeoutError) as error:
+            self._leverage_events(
+                leverage_failed(desk.state, coin, "LEVERAGE_UNREADABLE", str(error), self._worker.venue.now_ms())
+            )
+            return
+        wanted = desk.state.leverage.get(coin)
+        now_ms = self._worker.venue.now_ms()
+        if wanted is None or (wanted.leverage, wanted.is_cross) == (fact.leverage, fact.is_cross):
+            confirmed = ev.LeverageConfirmed(
+                at_ms=now_ms,
+                account=desk.state.account,
+                coin=coin,
+                leverage=fact.leverage,
+                is_cross=fact.is_cross,
+            )
+            self._leverage_events([confirmed])
+            return
+        text = f"wanted {wanted.leverage}x, the venue says {fact.leverage}x"
+        self._leverage_events(leverage_failed(desk.state, coin, "LEVERAGE_DIFFERS", text, now_ms))
+
+    def _leverage_events(self, events: list[ev.Event]) -> None:
+        turn = self._worker.turn()
+        self._desk.note(turn, events)
+        self._worker.finish(turn, [self._desk])
+
+    def after_answer(self, record: ev.SendStarted) -> None:
+        """A leverage request whose outcome is not known is settled by reading the setting."""
+        known = self._desk.state.leverage.get(record.coin or "")
+        if record.purpose == "leverage" and known is not None and known.status == "wanted":
+            self._worker.spawn(self.read_leverage(record.coin or ""), f"leverage {record.coin}")
+
+    # -- the strategy ----------------------------------------------------------------------------------------------
+
+    def view(self, received: ev.ActionReceived) -> StrategyView:
+        """What the strategy may see."""
+        state, coin = self._desk.state, received.coin or ""
+        position = state.position(coin)
+        mine = position.owner == Agent(received.system, received.agent_id)
+        return StrategyView(
+            now_ms=self._worker.venue.now_ms(),
+            account=state.account,
+            coin=coin,
+            book_before=received.book_before,
+            book_after=received.book_after,
+            our_size=position.owned if mine else position.owned * 0,
+            equity_usd=state.equity_usd,
+            quote=self._worker.venue.quotes.get(coin),
+        )
+
+    def _wanted_inline(self, received: ev.ActionReceived) -> Wanted:
+        if received.coin is None:
+            return Wanted()
+        return self._worker.strategies[self._route(received)].call(action_of(received), self.view(received))
+
+    async def _wanted(self, received: ev.ActionReceived) -> Wanted:
+        if received.coin is None:
+            return Wanted()
+        caller = self._worker.strategies[self._route(received)]
+        if caller.inline:
+            return self._wanted_inline(received)
+        return await caller.call_in_thread(action_of(received), self.view(received))
+
+    # -- out -------------------------------------------------------------------------------------------------------
+
+    def _decide(
+        self,
+        turn: Turn,
+        received: ev.ActionReceived,
+        wanted: Wanted,
+        prior: Mapping[str, Found],
+        *,
+        looked_up: bool,
+        unproven: bool,
+    ) -> None:
+        if received.key not in self._desk.state.waiting:
+            return
+        worker = self._worker
+        signal = Signal(
+            received=received,
+            route=self._route(received),
+            strategy=worker.strategies[self._route(received)].name,
+            intents=wanted.intents,
+            failure=wanted.failure,
+            unstated=worker.unstated[received.source],
+            after_gap=worker.after_gap[received.source],
+            prior=prior,
+            looked_up=looked_up,
+            unproven=unproven,
+            entries_open=self._desk.state.reconciled and self._desk.entries_open,
+            files_present=self._desk.files_present(),
+        )
+        self._desk.take(turn, signal, worker.market)
+
+
+def _fills_from_ms(received: ev.ActionReceived) -> int:
+    """No order of this action can have filled before it was stamped; without a stamp, a day back is looked at."""
+    if received.stamped_at_ms is None:
+        return received.received_at_ms - 86_400_000
+    return min(received.stamped_at_ms, received.received_at_ms) - 60_000
+
+
+def _opens(received: ev.ActionReceived) -> bool:
+    return received.action_type == ActionType.TRADE and split(received.book_before, received.book_after).entry_size > 0

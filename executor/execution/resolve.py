@@ -1,0 +1,89 @@
+"""Finds out what became of orders nobody knows about: the same bytes again, then look-ups, until there is a proof.
+
+An unknown order is never sent with a new nonce. Until two seconds before its expiry the identical request goes again (a
+nonce works once, so it cannot execute twice); meanwhile and after it is looked up. Absent takes the venue's time
+past expiry and margin, and then successful, empty reads of its status, the open orders and the fills.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from executor.core.answers import lookup_events
+from executor.core.facts import OpenOrder
+from executor.core.state import Leg, Request
+from executor.errors import VenueError
+from executor.execution.desk import Desk
+from executor.execution.requests import LANES, signed
+
+if TYPE_CHECKING:
+    from executor.execution.worker import Worker
+
+log = structlog.get_logger("executor.resolve")
+
+POLL_S = 0.3
+RESEND_EVERY_MS = 1_000
+RESEND_STOPS_MS = 2_000
+"""A resend that could arrive after the expiry proves nothing: the last one leaves this long before."""
+
+
+class Resolver:
+    """One desk's look-ups."""
+
+    def __init__(self, worker: Worker, desk: Desk) -> None:
+        self._worker = worker
+        self._desk = desk
+        self._resent_ms: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """Until cancelled: resolve whatever is uncertain."""
+        while True:
+            if self._desk.uncertain_legs():
+                await self.once()
+            await asyncio.sleep(POLL_S)
+
+    async def once(self) -> None:
+        """One round over every uncertain leg."""
+        for request in self._desk.unknown_requests():
+            await self._resend(request)
+        for leg in self._desk.uncertain_legs():
+            await self._look_up(leg)
+
+    async def _resend(self, request: Request) -> None:
+        now_ms, expires = self._worker.venue.now_ms(), request.expires_after_ms
+        if expires is None or now_ms > expires - RESEND_STOPS_MS:
+            return
+        if now_ms - self._resent_ms.get(request.request_id, 0) < RESEND_EVERY_MS:
+            return
+        self._resent_ms[request.request_id] = now_ms
+        record = self._worker.record_of(request)
+        reply = await self._worker.venue.submit(
+            signed(self._desk.signer, request), LANES[request.purpose], self._worker.reply_timeout_s
+        )
+        turn = self._worker.turn()
+        self._desk.answered(turn, record, reply, resend=True)
+        self._worker.finish(turn, [self._desk])
+
+    async def _look_up(self, leg: Leg) -> None:
+        venue, address = self._worker.venue, self._desk.settings.address
+        try:
+            asked_ms = venue.now_ms()
+            fact = await venue.order_status(address, leg.cloid)
+            past = leg.deadline_ms is not None and asked_ms > leg.deadline_ms
+            listed: tuple[OpenOrder, ...] = ()
+            fills = ()
+            if fact.order is not None or past:
+                fills = await venue.fills_since(address, min(leg.sent_at_ms, asked_ms) - 60_000)
+            if fact.order is None and past:
+                listed = await venue.open_orders(address)
+        except VenueError as error:
+            log.warning("look-up failed", action="lookup_failed", cloid=leg.cloid, error=str(error))
+            return
+        turn = self._worker.turn()
+        turn.now_ms = max(turn.now_ms, asked_ms)
+        is_listed = any(order.cloid == leg.cloid for order in listed)
+        self._desk.note(turn, lookup_events(self._desk.state, leg, fact, fills, is_listed, asked_ms))
+        self._worker.finish(turn, [self._desk])

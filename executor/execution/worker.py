@@ -1,0 +1,263 @@
+"""The worker's heart: one inbox, one turn at a time, written down before anything leaves.
+
+Whatever comes in (a frame, an answer, a fill, a timer, a command) is handled here synchronously, as one turn: decide,
+record, sign, ONE transaction, then send. Awaiting happens in tasks around it, and each comes back as a turn of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import structlog
+
+from executor.clock import Clock
+from executor.core import events as ev
+from executor.core.intake import IntakeState, Route, admit, channel_events, evolve_intake, refused_frame
+from executor.core.protocols import Market
+from executor.core.source_events import Malformed, SetStop, SetTarget, SourceEvent, Status, Trade
+from executor.core.state import Request
+from executor.errors import LedgerError
+from executor.execution.desk import Desk
+from executor.execution.prepare import Preparer
+from executor.execution.requests import LANES
+from executor.execution.strategies import StrategyCaller
+from executor.execution.turn import Outgoing, Turn
+from executor.ports import AccountNews, FeedNews, Frame, Ledger, Notifier, Venue
+
+log = structlog.get_logger("executor.worker")
+
+Unstated = Literal["skip", "execute"]
+AfterGap = Literal["reduce_only", "continue"]
+
+
+class Worker:
+    """Everything between the sources and the venue. Build it, ``start`` it, feed it, ``stop`` it."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        venue: Venue,
+        ledger: Ledger,
+        intake: IntakeState,
+        desks: Mapping[str, Desk],
+        routes: Sequence[Route],
+        strategies: Mapping[str, StrategyCaller],
+        unstated: Mapping[str, Unstated],
+        after_gap: Mapping[str, AfterGap],
+        notifiers: Sequence[Notifier] = (),
+        reply_timeout_s: float = 3.0,
+    ) -> None:
+        self.clock = clock
+        self.venue = venue
+        self.ledger = ledger
+        self.intake = intake
+        self.desks = dict(desks)
+        self.routes = tuple(routes)
+        self.strategies = dict(strategies)
+        self.unstated = dict(unstated)
+        self.after_gap = dict(after_gap)
+        self.notifiers = tuple(notifiers)
+        self.reply_timeout_s = reply_timeout_s
+        self.preparers = {name: Preparer(self, desk) for name, desk in self.desks.items()}
+        self.failed: LedgerError | None = None
+        self.on_event: list[Callable[[ev.Event], None]] = []
+        self.wake_reconcile: dict[str, asyncio.Event] = {name: asyncio.Event() for name in self.desks}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # -- turns --------------------------------------------------------------------------------------------------
+
+    @property
+    def market(self) -> Market:
+        """The venue's rules and live quotes."""
+        return Market(self.venue.rules, self.venue.quotes)
+
+    def turn(self) -> Turn:
+        """A new turn at the venue's time."""
+        return Turn(self.venue.now_ms())
+
+    def finish(self, turn: Turn, desks: Iterable[Desk]) -> None:
+        """Let the desks' steps happen, write the turn down, and only then let its requests go."""
+        market, monotonic_s = self.market, self.clock.monotonic_s()
+        for desk in desks:
+            desk.advance(turn, market, monotonic_s)
+        if not turn.events and not turn.frames:
+            return
+        if not self._commit(turn):
+            return
+        for outgoing in turn.outgoing:
+            self.spawn(self._deliver(outgoing), f"send {outgoing.record.request_id}")
+        for event in turn.events:
+            self._announce(event)
+
+    def _commit(self, turn: Turn) -> bool:
+        """One transaction; when it fails nothing leaves, and the worker stops rather than act unwritten."""
+        if self.failed is not None:
+            return False
+        try:
+            self.ledger.commit(turn.frames, turn.events)
+        except LedgerError as error:
+            self.failed = error
+            log.critical(
+                "the ledger cannot be written; nothing is sent any more", action="ledger_failed", error=str(error)
+            )
+            self._notify("alarm", "LEDGER_FAILED", str(error))
+            return False
+        return True
+
+    async def _deliver(self, outgoing: Outgoing) -> None:
+        record, desk = outgoing.record, self.desks[outgoing.account]
+        lane = LANES[record.purpose]
+        reply = await self.venue.submit(outgoing.request, lane, self.reply_timeout_s)
+        turn = self.turn()
+        desk.answered(turn, record, reply)
+        self.finish(turn, [desk])
+        self.preparers[outgoing.account].after_answer(record)
+
+    def record_of(self, request: Request) -> ev.SendStarted:
+        """A request that is out, as the record that was written before it left."""
+        return ev.SendStarted(
+            at_ms=request.at_ms,
+            request_id=request.request_id,
+            purpose=request.purpose,
+            signer="",
+            nonce=request.nonce,
+            expires_after_ms=request.expires_after_ms,
+            vault=request.vault,
+            action=request.action,
+            cloids=request.cloids,
+            oids=request.oids,
+            coin=request.coin,
+        )
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Run something beside the inbox; its failure is logged, and never lost."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("a task failed", action="task_failed", task=task.get_name(), exc_info=task.exception())
+            self._notify("alarm", "TASK_FAILED", f"{task.get_name()}: {task.exception()}")
+
+    async def cancel_tasks(self) -> None:
+        """End everything that runs beside the inbox."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # -- what people see ------------------------------------------------------------------------------------------
+
+    def _announce(self, event: ev.Event) -> None:
+        for listener in self.on_event:
+            listener(event)
+        if isinstance(event, ev.AlarmRaised):
+            self._notify("alarm", event.code, event.text)
+
+    def _notify(self, level: str, title: str, body: str) -> None:
+        for notifier in self.notifiers:
+            notifier.notify(level, title, body)
+
+    # -- inputs: signals ------------------------------------------------------------------------------------------
+
+    def emit(self, raw: str | bytes, event: SourceEvent | Malformed) -> None:
+        """One decoded frame (or a channel's change) from a source."""
+        if isinstance(event, Trade | SetStop | SetTarget):
+            self._action(raw, event)
+            return
+        turn = self.turn()
+        frame_id = self._journal(turn, raw, event)
+        if isinstance(event, Malformed):
+            self._global(turn, [refused_frame(event, frame_id, turn.now_ms)])
+        elif isinstance(event, Status):
+            self._global(turn, channel_events(self.intake, event, turn.now_ms))
+        self.finish(turn, ())
+
+    def _journal(self, turn: Turn, raw: str | bytes, event: SourceEvent | Malformed) -> int | None:
+        if not raw:
+            return None
+        origin = event.origin
+        turn.frames.append(Frame(origin.received_at_ms, origin.source, origin.channel, raw))
+        return self.ledger.reserve_frame()
+
+    def _global(self, turn: Turn, events: Iterable[ev.Event]) -> None:
+        for event in events:
+            turn.events.append(event)
+            evolve_intake(self.intake, event)
+
+    def _action(self, raw: str | bytes, action: Trade | SetStop | SetTarget) -> None:
+        turn = self.turn()
+        frame_id = self._journal(turn, raw, action)
+        known = self.ledger.known(action.key)
+        admitted = admit(
+            self.intake,
+            action,
+            None if known is None else known.fingerprint,
+            self.routes,
+            self.venue.rules,
+            frame_id,
+            turn.now_ms,
+        )
+        self._global(turn, admitted)
+        received = admitted[0]
+        desks = self._routed(turn, received)
+        self.finish(turn, desks)
+        if isinstance(received, ev.ConflictSeen):
+            self._notify("alarm", "ID_CONFLICT", f"{action.action_id}: the same id came with another content")
+
+    def _routed(self, turn: Turn, received: ev.Event) -> list[Desk]:
+        if not isinstance(received, ev.ActionReceived):
+            return []
+        desks = [self.desks[name] for name in received.accounts]
+        for desk in desks:
+            desk.state.waiting[received.key or ""] = received
+        for desk in desks:
+            self.preparers[desk.settings.account].offer(turn, received)
+        return desks
+
+    # -- inputs: the venue ----------------------------------------------------------------------------------------
+
+    def news(self, account: str, news: AccountNews) -> None:
+        """What the venue pushed for one account."""
+        if isinstance(news, FeedNews):
+            if news.connected:
+                self.wake_reconcile[account].set()
+            return
+        desk, turn = self.desks[account], self.turn()
+        desk.told(turn, news)
+        self.finish(turn, [desk])
+
+    def tick(self) -> None:
+        """Let time pass: expiries, retries, protection, whatever is due."""
+        for desk in self.desks.values():
+            self.finish(self.turn(), [desk])
+
+    # -- inputs: commands -----------------------------------------------------------------------------------------
+
+    def command(self, name: str, account: str | None, by: str, rule: str | None = None) -> list[str]:
+        """pause, resume, flatten or reset, for one account or all; returns the accounts concerned."""
+        names = [account] if account is not None else list(self.desks)
+        for one in names:
+            desk, turn = self.desks[one], self.turn()
+            desk.note(turn, [command_event(name, one, by, rule, turn.now_ms)])
+            self.finish(turn, [desk])
+            self.wake_reconcile[one].set()
+        return names
+
+
+def command_event(name: str, account: str, by: str, rule: str | None, now_ms: int) -> ev.Event:
+    """The event a command is recorded as; ``ValueError`` for a command there is not."""
+    if name == "pause":
+        return ev.Paused(at_ms=now_ms, account=account, by=by)
+    if name == "resume":
+        return ev.Resumed(at_ms=now_ms, account=account, by=by)
+    if name == "flatten":
+        return ev.FlattenStarted(at_ms=now_ms, account=account, by=by)
+    if name == "reset" and rule:
+        return ev.BreakerReset(at_ms=now_ms, account=account, rule=rule, by=by)
+    raise ValueError(f"unknown command {name!r}")

@@ -60,7 +60,7 @@ def _entries(model: BaseModel) -> dict[str, Any]:
     own = {**getattr(model, "raw", {}), **own}
     if isinstance(model, Route):
         return entries | {"with": own}
-    return {**own, **entries} if own else entries
+    return {**entries, **own, **entries}  # the common keys first, and in the program's own reading
 
 
 def _plain(key: str, value: Any) -> Any:

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
+BOTH_SIDES = (True, False)
+"""Bid side, ask side: the index of everything two-sided here."""
+
 
 class Resting(Protocol):
     """What the book needs to know of an order."""
@@ -36,7 +39,7 @@ class Book:
     levels: dict[bool, list[Level]] = field(default_factory=lambda: {True: [], False: []})
     orders: dict[bool, list[Resting]] = field(default_factory=lambda: {True: [], False: []})
 
-    def replace(self, is_bid: bool, levels: tuple[tuple[Decimal, Decimal], ...]) -> None:
+    def replace(self, levels: tuple[tuple[Decimal, Decimal], ...], *, is_bid: bool) -> None:
         """Sets one side's outside liquidity; empty sizes are dropped."""
         ordered = sorted((px, sz) for px, sz in levels if sz > 0)
         self.levels[is_bid] = [Level(px, sz) for px, sz in (reversed(ordered) if is_bid else ordered)]

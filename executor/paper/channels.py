@@ -88,7 +88,7 @@ def period_ms(sub: Json, cadence: Cadence) -> int | None:
 # First frames and states
 
 
-def _all_mids(service: Service, sub: Json) -> Any:
+def _all_mids(service: Service, _sub: Json) -> Any:
     return {"mids": info.all_mids(service)}
 
 
@@ -136,7 +136,7 @@ def _history(service: Service, sub: Json) -> Any:
     return {"isSnapshot": True, "user": sub["user"], "orderHistory": rows}
 
 
-def _ledger(service: Service, sub: Json) -> Any:
+def _ledger(_service: Service, sub: Json) -> Any:
     return {"isSnapshot": True, "user": sub["user"], "nonFundingLedgerUpdates": []}
 
 
@@ -149,7 +149,7 @@ def _account(service: Service, sub: Json) -> Any:
     return {"dex": "", "user": sub["user"], "clearinghouseState": state}
 
 
-def _spot(service: Service, sub: Json) -> Any:
+def _spot(_service: Service, sub: Json) -> Any:
     return {"user": sub["user"], "spotState": {"balances": []}}
 
 
@@ -182,7 +182,7 @@ def _web_data3(service: Service, sub: Json) -> Any:
 # News
 
 
-def _trade_news(service: Service, sub: Json, pushes: Pushes) -> Iterator[Any]:
+def _trade_news(_service: Service, sub: Json, pushes: Pushes) -> Iterator[Any]:
     if rows := pushes.trades.get(sub["coin"]):
         yield rows
 
@@ -192,12 +192,12 @@ def _candle_news(service: Service, sub: Json, pushes: Pushes) -> Iterator[Any]:
         yield row
 
 
-def _order_news(service: Service, sub: Json, pushes: Pushes) -> Iterator[Any]:
+def _order_news(_service: Service, sub: Json, pushes: Pushes) -> Iterator[Any]:
     if rows := pushes.order_updates.get(sub["user"]):
         yield rows
 
 
-def _event_news(service: Service, sub: Json, pushes: Pushes) -> Iterator[Any]:
+def _event_news(_service: Service, sub: Json, pushes: Pushes) -> Iterator[Any]:
     """Exactly one kind of content in each message."""
     user = sub["user"]
     if rows := pushes.fills.get(user):
@@ -210,17 +210,17 @@ def _event_news(service: Service, sub: Json, pushes: Pushes) -> Iterator[Any]:
         yield {"nonUserCancel": rows}
 
 
-def _fill_news(service: Service, sub: Json, pushes: Pushes) -> Iterator[Any]:
+def _fill_news(_service: Service, sub: Json, pushes: Pushes) -> Iterator[Any]:
     if rows := pushes.fills.get(sub["user"]):
         yield {"user": sub["user"], "fills": info.aggregated(rows) if sub["aggregateByTime"] else rows}
 
 
-def _funding_news(service: Service, sub: Json, pushes: Pushes) -> Iterator[Any]:
+def _funding_news(_service: Service, sub: Json, pushes: Pushes) -> Iterator[Any]:
     if rows := pushes.fundings.get(sub["user"]):
         yield {"user": sub["user"], "fundings": rows}
 
 
-def _history_news(service: Service, sub: Json, pushes: Pushes) -> Iterator[Any]:
+def _history_news(_service: Service, sub: Json, pushes: Pushes) -> Iterator[Any]:
     if rows := pushes.order_history.get(sub["user"]):
         yield {"user": sub["user"], "orderHistory": rows}
 

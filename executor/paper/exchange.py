@@ -10,12 +10,16 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from executor.core.types import ZERO
+from executor.hyperliquid.error_strings import error_text
 from executor.hyperliquid.limits import SIGNED_ACTION_WEIGHT_LIMIT
 from executor.hyperliquid.meta import Universe
 from executor.paper import checks, funding, liquidation, orders, placement, settings, triggers, views
-from executor.paper.model import Account, Json, Pushes, Rules, State, Tick, open_markets
+from executor.paper.book import BOTH_SIDES
+from executor.paper.model import Account, Json, Market, Pushes, Rules, State, Tick, open_markets
 
-CANCEL_REFUSED = "Order was never placed, already canceled, or filled."
+FAST_TRIGGER = "Fast cancel is not available for trigger orders."
+"""Our wording: the venue's is not known (hyperliquid.md section 2.2)."""
+
 DEFAULT: Json = {"status": "ok", "response": {"type": "default"}}
 
 
@@ -48,7 +52,7 @@ class Exchange:
         account = self.state.accounts[user]
         size = weight(action)
         if size > SIGNED_ACTION_WEIGHT_LIMIT:
-            return err(f"Signed action over weight limit of {SIGNED_ACTION_WEIGHT_LIMIT}.")
+            return err(error_text("BATCH_TOO_LARGE"))
         self.state.out.users.add(user)
         handler = _ACTIONS.get(action["type"])
         if handler is None:
@@ -64,18 +68,26 @@ class Exchange:
         if market is None:
             return
         self.state.out.coins.add(tick.coin)
-        for is_bid, levels in ((True, tick.bids), (False, tick.asks)):
-            if levels is not None:
-                market.book.replace(is_bid, levels)
-        for is_bid in (True, False):
-            placement.sweep(self.state, market, is_bid)
+        self._trade_through(market, tick)
         market.oracle = tick.oracle if tick.oracle is not None else market.oracle
         market.funding = tick.funding if tick.funding is not None else market.funding
+        market.last_px = tick.last if tick.last is not None else market.last_px
         if tick.mark is not None:
-            market.mark = tick.mark
-            market.prev_day_px = market.prev_day_px or tick.mark
-            triggers.check(self.state, market)
-            liquidation.check(self.state, tick.coin)
+            self._move_mark(market, tick.mark)
+
+    def _trade_through(self, market: Market, tick: Tick) -> None:
+        """Both sides are renewed before anybody trades: a half-new book would cross itself."""
+        for is_bid, levels in ((True, tick.bids), (False, tick.asks)):
+            if levels is not None:
+                market.book.replace(levels, is_bid=is_bid)
+        for is_bid in BOTH_SIDES:
+            placement.sweep(self.state, market, is_bid)
+
+    def _move_mark(self, market: Market, mark: Decimal) -> None:
+        market.mark = mark
+        market.prev_day_px = market.prev_day_px or mark
+        triggers.check(self.state, market)
+        liquidation.check(self.state, market.asset.coin)
 
     def advance(self, now_ms: int) -> None:
         """Lets time pass: hourly funding, scheduled cancels. Time never goes back."""
@@ -105,7 +117,7 @@ def _order(state: State, account: Account, action: Json) -> Json:
     if problem is None and "builder" in action:
         builder = action["builder"]
         if builder["f"] > account.builder_fees.get(builder["b"], 0):
-            problem = "Builder fee has not been approved."
+            problem = error_text("BUILDER_FEE_NOT_APPROVED")
     if problem is not None:
         return _refused_whole(state, problem)
     return ok("order", placement.place_all(state, account, wires, grouping))
@@ -121,7 +133,7 @@ def _modify(state: State, account: Account, action: Json) -> Json:
     problem = checks.prevalidate(state, [action["order"]], "na")
     if problem is not None:
         return err(problem)
-    status = placement.modify(state, account, action["oid"], action["order"], action.get("a", False))
+    status = placement.modify(state, account, action["oid"], action["order"], always=action.get("a", False))
     if isinstance(status, dict) and "error" in status:
         return err(status["error"])
     return DEFAULT
@@ -132,36 +144,34 @@ def _batch_modify(state: State, account: Account, action: Json) -> Json:
     if problem is not None:
         return _refused_whole(state, problem)
     always = action.get("a", False)
-    rows = [placement.modify(state, account, m["oid"], m["order"], always) for m in action["modifies"]]
+    rows = [placement.modify(state, account, m["oid"], m["order"], always=always) for m in action["modifies"]]
     return ok("order", rows)
 
 
 def _cancel(state: State, account: Account, action: Json) -> Json:
     fast = action.get("f", False)
-    return ok("cancel", [_cancel_one(state, account, c["a"], c["o"], fast) for c in action["cancels"]])
+    return ok("cancel", [_cancel_one(state, account, c["a"], c["o"], fast=fast) for c in action["cancels"]])
 
 
 def _cancel_by_cloid(state: State, account: Account, action: Json) -> Json:
     fast = action.get("f", False)
-    return ok("cancel", [_cancel_one(state, account, c["asset"], c["cloid"], fast) for c in action["cancels"]])
+    return ok("cancel", [_cancel_one(state, account, c["asset"], c["cloid"], fast=fast) for c in action["cancels"]])
 
 
-def _cancel_one(state: State, account: Account, asset_id: int, oid: object, fast: bool) -> object:
+def _cancel_one(state: State, account: Account, asset_id: int, oid: object, *, fast: bool) -> object:
     order = views.find_order(state, account.user, oid)
     market = state.market(asset_id)
     if order is None or not order.live or market is None or market.asset.coin != order.coin:
-        return {"error": f"{CANCEL_REFUSED} asset={asset_id}"}
+        return {"error": error_text("ORDER_GONE", asset_id=asset_id)}
     if fast and order.trigger_px is not None:
-        return {"error": f"Fast cancel is not available for trigger orders. asset={asset_id}"}
+        return {"error": checks.on_asset(FAST_TRIGGER, asset_id)}
     orders.finish(state, order, "canceled")
     return "success"
 
 
 def _schedule_cancel(state: State, account: Account, action: Json) -> Json:
-    required = state.rules.schedule_cancel_volume_usd
-    if account.volume_usd < required:
-        text = "Cannot set scheduled cancel time until enough volume traded."
-        return err(f"{text} Required: ${required}. Traded: ${account.volume_usd:.2f}.")
+    if account.volume_usd < state.rules.schedule_cancel_volume_usd:
+        return err(error_text("SCHEDULED_CANCEL_VOLUME", volume=f"{account.volume_usd:.2f}"))
     time = action.get("time")
     if time is not None and time < state.now_ms + 5000:
         return err("Scheduled cancel time must be at least 5 seconds in the future.")
@@ -187,8 +197,8 @@ _ACTIONS: dict[str, Callable[[State, Account, Json], Json]] = {
     "updateIsolatedMargin": _setting(settings.update_isolated_margin),
     "topUpIsolatedOnlyMargin": _setting(settings.top_up),
     "scheduleCancel": _schedule_cancel,
-    "noop": _setting(lambda state, account, action: None),
-    "setReferrer": _setting(lambda state, account, action: None),
+    "noop": _setting(settings.nothing),
+    "setReferrer": _setting(settings.nothing),
 }
 
 

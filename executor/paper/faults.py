@@ -1,5 +1,7 @@
 """Faults a test can arm: what a real network and a real venue do to a client now and then. Off by default.
 
+For instance::
+
     paper.faults.arm(Fault("drop_answer"))                        # the next /exchange: executed, no answer
     paper.faults.arm(Fault("http_429", on="info", match="meta"), Fault("delay", delay_ms=500))
 """

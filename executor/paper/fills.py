@@ -38,28 +38,28 @@ class Trade:
 
 def match(state: State, taker: Order | None, maker: Order | None, px: Decimal, sz: Decimal) -> None:
     """Books one trade; ``None`` is an outside trader. Afterwards reduce-only orders that no longer fit shrink or go."""
-    one = taker or maker
-    assert one is not None, "a trade has at least one of our orders"
-    trade = _trade(state, one, taker, maker, px, sz)
+    trade = _trade(state, taker, maker, px, sz)
     _print(state, trade, taker, maker)
     for order, crossed in ((taker, True), (maker, False)):
         if order is not None:
-            _settle(state, order, trade, crossed)
+            _settle(state, order, trade, crossed=crossed)
     for order in (taker, maker):
         if order is not None:
             _after(state, order)
 
 
-def _trade(
-    state: State, one: Order, taker: Order | None, maker: Order | None, px: Decimal, sz: Decimal
-) -> Trade:
-    oids = []
+def _trade(state: State, taker: Order | None, maker: Order | None, px: Decimal, sz: Decimal) -> Trade:
+    oids, coin = [], ""
     for order in (taker, maker):
         oids.append(state.next_external if order is None else order.oid)
         state.next_external += order is None
-    taker_buys = taker.is_buy if taker is not None else not one.is_buy
-    buyer, seller = oids if taker_buys else reversed(oids)
-    return Trade(one.coin, px, sz, buyer, seller)
+        coin = coin if order is None else order.coin
+    buyer, seller = oids if _taker_buys(taker, maker) else reversed(oids)
+    return Trade(coin, px, sz, buyer, seller)
+
+
+def _taker_buys(taker: Order | None, maker: Order | None) -> bool:
+    return taker.is_buy if taker is not None else maker is not None and not maker.is_buy
 
 
 def _print(state: State, trade: Trade, taker: Order | None, maker: Order | None) -> None:
@@ -69,7 +69,7 @@ def _print(state: State, trade: Trade, taker: Order | None, maker: Order | None)
     market.day_base += trade.sz
     market.day_ntl += trade.sz * trade.px
     users = [o.user if o is not None else OUTSIDE for o in (taker, maker)]
-    taker_buys = taker.is_buy if taker is not None else not (maker is not None and maker.is_buy)
+    taker_buys = _taker_buys(taker, maker)
     row = {
         "coin": trade.coin,
         "side": side(taker_buys),
@@ -91,7 +91,7 @@ def step_hash(state: State, trade: Trade) -> str:
     return "0x" + blake2b(text.encode(), digest_size=32).hexdigest()
 
 
-def _settle(state: State, order: Order, trade: Trade, crossed: bool) -> None:
+def _settle(state: State, order: Order, trade: Trade, *, crossed: bool) -> None:
     account = state.accounts[order.user]
     market = state.markets[order.coin]
     start = account.positions[order.coin].szi if order.coin in account.positions else ZERO

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from executor.hyperliquid.error_strings import error_text
+from executor.hyperliquid.limits import NONCE_FUTURE_MS, NONCE_PAST_MS, NONCES_KEPT
 from executor.hyperliquid.signing import (
     USER_SIGNED_TYPES,
     action_hash,
@@ -19,9 +21,6 @@ from executor.hyperliquid.signing import (
 )
 from executor.hyperliquid.wire import canonical_action
 from executor.paper.model import Json
-
-NONCES_KEPT = 100
-DAY_MS = 86_400_000
 
 
 class Unprocessable(Exception):
@@ -81,11 +80,11 @@ class Gate:
         signer, user = self._resolve(request, funded, now_ms)
         self._check_nonce(signer, request.nonce, now_ms)
         if request.expires_after_ms is not None and now_ms > request.expires_after_ms:
-            raise Refused("Action already expired")
+            raise Refused(error_text("EXPIRED"))
         target = self._target(user, request.vault)
         self._use(signer, request.nonce)
         if target not in funded:
-            raise Refused(f"Must deposit before performing actions. User: {target}")
+            raise Refused(error_text("NOT_DEPOSITED", address=target))
         return target
 
     def _resolve(self, request: Request, funded: Mapping[str, object], now_ms: int) -> tuple[str, str]:
@@ -95,29 +94,29 @@ class Gate:
             if user is not None and user in funded:
                 return signer, user
             if user is not None:
-                raise Refused(f"Must deposit before performing actions. User: {user}")
-        raise Refused(f"User or API Wallet {request.signers[0]} does not exist.")
+                raise Refused(error_text("NOT_DEPOSITED", address=user))
+        raise Refused(error_text("SIGNER_UNKNOWN", address=request.signers[0]))
 
     def _target(self, user: str, vault: str | None) -> str:
         if vault is None:
             return user
         master = self.sub_accounts.get(vault)
         if master is None:
-            raise Refused(f"Vault not registered: {vault}")
+            raise Refused(error_text("VAULT_UNKNOWN", address=vault))
         if master != user:
-            raise Refused("Vault may not perform this action.")
+            raise Refused(error_text("VAULT_NOT_PERMITTED"))
         return vault
 
     def _check_nonce(self, signer: str, nonce: int, now_ms: int) -> None:
         used = self.nonces.get(signer, [])
         at = bisect_left(used, nonce)
         if at < len(used) and used[at] == nonce:
-            raise Refused(f"Invalid nonce: duplicate nonce {nonce}")
-        floor = max(now_ms - 2 * DAY_MS, used[0] if len(used) >= NONCES_KEPT else 0)
+            raise Refused(error_text("DUPLICATE_NONCE", nonce=nonce))
+        floor = max(now_ms - NONCE_PAST_MS, used[0] if len(used) >= NONCES_KEPT else 0)
         if nonce <= floor:
-            raise Refused(f"Invalid nonce: nonce too low {nonce} < {floor}")
-        if nonce >= now_ms + DAY_MS:
-            raise Refused(f"Invalid nonce: nonce too high {nonce} > {now_ms + DAY_MS}")
+            raise Refused(error_text("NONCE_TOO_LOW", nonce=nonce, limit=floor))
+        if nonce >= now_ms + NONCE_FUTURE_MS:
+            raise Refused(error_text("NONCE_TOO_HIGH", nonce=nonce, limit=now_ms + NONCE_FUTURE_MS))
 
     def _use(self, signer: str, nonce: int) -> None:
         used = self.nonces.setdefault(signer, [])
@@ -126,7 +125,7 @@ class Gate:
         self.touched.add(signer)
 
 
-def read_request(body: object, mainnet_too: bool = False) -> Request:
+def read_request(body: object, *, mainnet_too: bool = False) -> Request:
     """Checks an ``/exchange`` body's shape, puts its action in canonical form, recovers who signed.
 
     ``Unprocessable`` for shapes, ``Refused`` for a signature nobody can have made. Without ``mainnet_too`` only
@@ -143,7 +142,7 @@ def read_request(body: object, mainnet_too: bool = False) -> Request:
         return Request(action, nonce, (_recover_user(action, signature),), user_signed=True)
     canonical = _canonical(action)
     vault = vault.lower() if vault is not None else None
-    signers = _recover_l1(canonical, nonce, vault, expires, signature, mainnet_too)
+    signers = _recover_l1(canonical, nonce, vault, expires, signature, mainnet_too=mainnet_too)
     return Request(canonical, nonce, signers, vault, expires)
 
 
@@ -173,7 +172,7 @@ def _canonical(action: Json) -> Json:
 
 
 def _recover_l1(
-    action: Json, nonce: int, vault: str | None, expires: int | None, signature: Json, mainnet_too: bool
+    action: Json, nonce: int, vault: str | None, expires: int | None, signature: Json, *, mainnet_too: bool
 ) -> tuple[str, ...]:
     try:
         # setReferrer never hashes a vault (hyperliquid.md section 2.2)
@@ -194,5 +193,5 @@ def _recover_user(action: Json, signature: Json) -> str:
 def _not_a_signature(signature: Json) -> Exception:
     """A signature of the wrong shape is a 422; a well-formed one that recovers nobody is refused."""
     if isinstance(signature.get("r"), str) and isinstance(signature.get("s"), str) and "v" in signature:
-        return Refused("Unable to recover signer.")
+        return Refused(error_text("SIGNATURE_UNRECOVERABLE"))
     return Unprocessable("signature: missing field `r`")

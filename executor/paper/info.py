@@ -9,6 +9,7 @@ from typing import Any
 
 from executor.core.types import ZERO
 from executor.paper import margin, views
+from executor.paper.book import BOTH_SIDES
 from executor.paper.gate import Unprocessable
 from executor.paper.model import Account, Json, Market
 from executor.paper.numbers import usd, wire
@@ -89,7 +90,7 @@ def asset_ctx(market: Market) -> Json:
     """``PerpAssetCtx``."""
     mark = market.reference or ZERO
     mid = market.mid
-    bid, ask = market.book.best_px(True), market.book.best_px(False)
+    bid, ask = (market.book.best_px(is_bid) for is_bid in BOTH_SIDES)
     return {
         "funding": wire(market.funding),
         "openInterest": "0.0",
@@ -108,7 +109,7 @@ def _meta_and_ctxs(service: Service, request: Json) -> Any:
     return [meta(service, request), [asset_ctx(m) for m in service.state.markets.values()]]
 
 
-def _spot_meta_and_ctxs(service: Service, request: Json) -> Any:
+def _spot_meta_and_ctxs(_service: Service, _request: Json) -> Any:
     ctx = {
         "coin": "PURR/USDC", "prevDayPx": "0.2", "dayNtlVlm": "0.0", "markPx": "0.2", "midPx": None,
         "circulatingSupply": "0.0", "totalSupply": "0.0", "dayBaseVlm": "0.0",
@@ -134,7 +135,7 @@ def l2_book(
     market = service.state.markets[coin]
     sides = [
         [_level(px, sz, n) for px, sz, n in _aggregated(market, is_bid, sig_figs, mantissa or 1)[:limit]]
-        for is_bid in (True, False)
+        for is_bid in BOTH_SIDES
     ]
     return {"coin": coin, "time": service.now(), "levels": sides}
 
@@ -366,7 +367,7 @@ Handler = Callable[[Service, Json], Any]
 def _about_user(value: Any) -> Handler:
     """The same answer for every (well-formed) user."""
 
-    def handle(service: Service, request: Json) -> Any:
+    def handle(_service: Service, request: Json) -> Any:
         _user(request)
         return value
 
@@ -376,16 +377,16 @@ def _about_user(value: Any) -> Handler:
 _REQUESTS: dict[str, Handler] = {
     "meta": meta,
     "metaAndAssetCtxs": _meta_and_ctxs,
-    "spotMeta": lambda service, request: SPOT_META,
+    "spotMeta": lambda _service, _request: SPOT_META,
     "spotMetaAndAssetCtxs": _spot_meta_and_ctxs,
-    "perpDexs": lambda service, request: [None],
-    "exchangeStatus": lambda service, request: {"time": service.now(), "specialStatuses": None},
+    "perpDexs": lambda _service, _request: [None],
+    "exchangeStatus": lambda service, _request: {"time": service.now(), "specialStatuses": None},
     "allMids": _all_mids,
     "l2Book": _l2_book,
     "recentTrades": _recent_trades,
     "candleSnapshot": _candles,
     "fundingHistory": _funding_history,
-    "predictedFundings": lambda service, request: [],
+    "predictedFundings": lambda _service, _request: [],
     "clearinghouseState": _clearinghouse,
     "spotClearinghouseState": _about_user({"balances": []}),
     "activeAssetData": _active_asset,

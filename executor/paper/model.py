@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from executor.core.types import ZERO, Asset
 from executor.hyperliquid.meta import Tiers, Universe
-from executor.paper.book import Book
+from executor.paper.book import BOTH_SIDES, Book
 
 Json = dict[str, Any]
 
@@ -122,7 +122,7 @@ class Market:
     @property
     def mid(self) -> Decimal | None:
         """Middle of the book, else the last trade (hyperliquid.md section 6.8)."""
-        bid, ask = self.book.best_px(True), self.book.best_px(False)
+        bid, ask = (self.book.best_px(is_bid) for is_bid in BOTH_SIDES)
         return (bid + ask) / 2 if bid is not None and ask is not None else self.last_px
 
     @property
@@ -133,7 +133,10 @@ class Market:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """News about one coin; ``None`` leaves a value as it was. Levels are ``(px, sz)``, best first."""
+    """News about one coin; ``None`` leaves a value as it was.
+
+    Levels are ``(px, sz)``, best first; ``last`` stands in for the middle of a book nobody follows.
+    """
 
     coin: str
     bids: tuple[tuple[Decimal, Decimal], ...] | None = None
@@ -141,6 +144,7 @@ class Tick:
     mark: Decimal | None = None
     oracle: Decimal | None = None
     funding: Decimal | None = None
+    last: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

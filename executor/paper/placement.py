@@ -5,16 +5,17 @@ from __future__ import annotations
 from decimal import Decimal
 
 from executor.core.types import ZERO
+from executor.hyperliquid.error_strings import error_text
 from executor.paper import checks, fills, margin, orders, views
 from executor.paper.book import Level, crosses, price_of
 from executor.paper.model import Account, Json, Market, Order, Phase, State
 from executor.paper.numbers import price_places, wire
 
-NO_MATCH = "Order could not immediately match against any resting orders."
-NO_LIQUIDITY = "No liquidity available for market order."
+MODIFY_TAKES = "Modified order must be post-only unless always_place is set."
+"""Our wording: the venue's is not known (hyperliquid.md section 2.2)."""
 
 
-def draft(state: State, account: Account, market: Market, wire_order: Json, position_tpsl: bool = False) -> Order:
+def draft(state: State, account: Account, market: Market, wire_order: Json, *, position_tpsl: bool = False) -> Order:
     """An order as asked for, not yet on record (oid 0)."""
     trigger = wire_order["t"].get("trigger")
     size = Decimal(wire_order["s"])
@@ -80,9 +81,12 @@ def _place(state: State, account: Account, market: Market, asked: Order) -> tupl
 
 def _reject(state: State, market: Market, asked: Order, refused: checks.Refusal) -> tuple[Order, object]:
     order = orders.create(state, asked)
-    quiet = refused.status == "iocCancelRejected" and not state.rules.ioc_reject_updates
-    orders.finish(state, order, refused.status, quiet)
-    return order, {"error": f"{refused.text} asset={market.asset.asset_id}"}
+    orders.finish(state, order, refused.status)
+    return order, _error(market, refused.text)
+
+
+def _error(market: Market, text: str) -> Json:
+    return {"error": checks.on_asset(text, market.asset.asset_id)}
 
 
 def execute(state: State, market: Market, order: Order) -> object:
@@ -104,10 +108,9 @@ def _drop(state: State, market: Market, order: Order) -> object:
         return filled(state, order)
     empty = market.book.best(not order.is_buy) is None
     market_order = order.trigger_market or order.tif == "FrontendMarket"
-    status, text = ("marketOrderNoLiquidityRejected", NO_LIQUIDITY) if empty and market_order else (
-        "iocCancelRejected", NO_MATCH)  # fmt: skip
-    orders.finish(state, order, status, quiet=not state.rules.ioc_reject_updates)
-    return {"error": f"{text} asset={market.asset.asset_id}"}
+    refused = checks.refuse("NO_LIQUIDITY" if empty and market_order else "IOC_NO_MATCH")
+    orders.finish(state, order, refused.status, quiet=not state.rules.ioc_reject_updates)
+    return _error(market, refused.text)
 
 
 def take(state: State, market: Market, order: Order) -> None:
@@ -200,7 +203,7 @@ def _child_status(state: State, account: Account, market: Market, child: Order) 
     if refused is None:
         return views.status_of(child)
     orders.finish(state, child, refused.status)
-    return {"error": f"{refused.text} asset={market.asset.asset_id}"}
+    return _error(market, refused.text)
 
 
 def _place_position_tpsl(state: State, account: Account, wires: list[Json]) -> list[object]:
@@ -212,17 +215,16 @@ def _place_position_tpsl(state: State, account: Account, wires: list[Json]) -> l
     return [status for _, status in placed]
 
 
-def modify(state: State, account: Account, oid: object, wire_order: Json, always: bool) -> object:
+def modify(state: State, account: Account, oid: object, wire_order: Json, *, always: bool) -> object:
     """Replaces an order: the old one is canceled, the new one has a new oid (hyperliquid.md sections 2.2, 2.8)."""
     old = views.find_order(state, account.user, oid)
     market = _market(state, wire_order)
-    suffix = f" asset={market.asset.asset_id}"
     if not always and (old is None or not old.live):
-        return {"error": "Cannot modify canceled or filled order" + suffix}
+        return _error(market, error_text("MODIFY_GONE"))
     asked = draft(state, account, market, wire_order, position_tpsl=old is not None and old.position_tpsl)
     if not always:
-        if asked.trigger_px is not None or asked.tif not in ("Gtc", "Alo") or _crossing_gtc(market, asked):
-            return {"error": "Modified order must be post-only unless always_place is set." + suffix}
+        if asked.tif not in ("Gtc", "Alo") or _crossing_gtc(market, asked):
+            return _error(market, MODIFY_TAKES)
         asked.tif = "Alo"
     if old is not None and old.live:
         orders.finish(state, old, "canceled")

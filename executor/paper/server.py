@@ -1,5 +1,7 @@
 """The paper exchange as a server: POST /info, POST /exchange and GET /ws on one origin (hyperliquid.md section 8).
 
+In a test::
+
     async with PaperExchange(ManualMarket(), fund={address: 10_000}) as paper:
         paper.market.set_quote("BTC", 100_000, 100_010)
         ...  # any Hyperliquid client on paper.url
@@ -255,7 +257,7 @@ class PaperExchange:
 
     async def _exchange(self, body: object, ip: str) -> Reply:
         try:
-            request = read_request(body, self.options.accept_mainnet_source)
+            request = read_request(body, mainnet_too=self.options.accept_mainnet_source)
         except Unprocessable as problem:
             return _unprocessable(problem)
         except Refused as refused:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from executor.clock import Clock
 from executor.hyperliquid import limits
+from executor.hyperliquid.error_strings import error_text
 from executor.hyperliquid.meta import parse_meta
 from executor.paper.candles import Candles
 from executor.paper.exchange import DEFAULT, Exchange, err, weight
@@ -104,7 +105,7 @@ class Service:
 
     def _refused(self, request: Request, text: str) -> None:
         """A stale expiry costs five requests; a used nonce is remembered although the action was refused."""
-        if text == "Action already expired":
+        if text == error_text("EXPIRED"):
             for signer in request.signers:
                 account = self.state.accounts.get(self.gate.master_of(signer, self.now()) or signer)
                 if account is not None:
@@ -122,10 +123,8 @@ class Service:
         if now - account.last_over_limit_ms >= limits.ADDRESS_EXHAUSTED_INTERVAL_S * 1000:
             account.last_over_limit_ms = now
             return
-        raise Refused(
-            f"Too many cumulative requests sent ({account.requests} > {budget}) for cumulative volume traded "
-            f"${account.volume_usd:.2f}. Place taker orders to free up 1 request per USDC traded."
-        )
+        used, volume = account.requests, f"{account.volume_usd:.2f}"
+        raise Refused(error_text("ADDRESS_BUDGET_EXHAUSTED", used=used, cap=budget, volume=volume))
 
     def _user_signed(self, user: str, request: Request) -> Json:
         action = request.action
@@ -145,7 +144,7 @@ class Service:
             return err("Agent name is too long.")
         known = {a.name for a in self.gate.agents.values() if a.master == user and a.name}
         if name and name not in known and len(known) >= 3:
-            return err("Too many extra agents for cumulative volume traded. Current limit is 3")
+            return err(error_text("TOO_MANY_AGENTS", limit=3))
         expiry = int(until) if until.isdigit() else self.now() + AGENT_DAYS_DEFAULT * 86_400_000
         self.approve_agent(user, action["agentAddress"], name, expiry)
         return DEFAULT

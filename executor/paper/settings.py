@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from executor.hyperliquid.error_strings import error_text
 from executor.paper import margin
 from executor.paper.model import Account, Json, Leverage, Market, Position, State
 from executor.paper.numbers import cents
 
-SWITCH = "Cannot switch leverage type with open position."
-DECREASE = (
-    "Isolated position does not have sufficient margin available to decrease leverage. "
-    "To decrease leverage, add margin to the position."
-)
 CROSS_DECREASE = "Cross position does not have sufficient margin available to decrease leverage."
-CROSS_REFUSED = "Cross margin is not allowed for this asset."
 NO_POSITION = "No isolated position for this asset."
 REMOVAL = "Cannot remove margin: the position needs it."
 INSUFFICIENT = "Insufficient margin available to add to the position."
+"""Our wording of these four: the venue's is not known."""
+
+
+def nothing(_state: State, _account: Account, _action: Json) -> str | None:
+    """What a ``noop`` does beyond using up its nonce."""
+    return None
 
 
 def update_leverage(state: State, account: Account, action: Json) -> str | None:
@@ -25,9 +26,9 @@ def update_leverage(state: State, account: Account, action: Json) -> str | None:
     market = state.market(action["asset"])
     wanted = Leverage(action["isCross"], action["leverage"])
     if market is None or not 1 <= wanted.value <= market.asset.max_leverage:
-        return "Invalid leverage value"
+        return error_text("INVALID_LEVERAGE")
     if wanted.is_cross and market.asset.isolated_only:
-        return CROSS_REFUSED
+        return error_text("ISOLATED_ONLY")
     position = account.positions.get(market.asset.coin)
     if position is not None:
         problem = _held_problem(state, account, market, position, wanted)
@@ -37,19 +38,17 @@ def update_leverage(state: State, account: Account, action: Json) -> str | None:
     return None
 
 
-def _held_problem(
-    state: State, account: Account, market: Market, position: Position, wanted: Leverage
-) -> str | None:
+def _held_problem(state: State, account: Account, market: Market, position: Position, wanted: Leverage) -> str | None:
     """What a held position forbids: another mode, or less leverage than its margin carries."""
     current = margin.setting(state, account, market)
     if current.is_cross != wanted.is_cross:
-        return SWITCH
+        return error_text("MARGIN_MODE_LOCKED")
     if wanted.value >= current.value:
         return None
     coin = market.asset.coin
     need = abs(margin.value(state, coin, position)) / wanted.value
     if not wanted.is_cross:
-        return None if margin.position_margin(state, account, coin) >= need else DECREASE
+        return None if margin.position_margin(state, account, coin) >= need else error_text("ISOLATED_MARGIN_SHORT")
     more = need - margin.position_margin(state, account, coin)
     return None if more <= margin.free(state, account) else CROSS_DECREASE
 

@@ -1,4 +1,4 @@
-"""The websocket side: connections, their subscriptions, posts, and the frames that go out (hyperliquid.md section 4)."""
+"""The websocket side: connections, subscriptions, posts, and the frames that go out (hyperliquid.md section 4)."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class Hub:
     def _error(self, connection: Connection, text: str) -> None:
         connection.send({"channel": "error", "data": text}, self._service.now())
 
-    async def _ping(self, connection: Connection, message: Json) -> None:
+    async def _ping(self, connection: Connection, _message: Json) -> None:
         connection.send({"channel": "pong"}, self._service.now())
 
     async def _subscribe(self, connection: Connection, message: Json) -> None:
@@ -132,7 +132,7 @@ class Hub:
         if key in connection.subs:
             self._error(connection, f"Already subscribed: {json.dumps(message['subscription'])}")
             return
-        if self._too_many_users(connection, sub):
+        if self._too_many_users(sub):
             self._error(connection, f"Cannot track more than {self.max_users} total users.")
             return
         now = self._service.now()
@@ -155,7 +155,7 @@ class Hub:
             await self._want(sub["coin"])
         return sub
 
-    def _too_many_users(self, connection: Connection, sub: Json) -> bool:
+    def _too_many_users(self, sub: Json) -> bool:
         users = {s.sub["user"] for c in self.connections for s in c.subs.values() if "user" in s.sub}
         return "user" in sub and sub["user"] not in users and len(users) >= self.max_users
 

@@ -115,7 +115,8 @@ class StateFile:
         """Agents and sub-accounts, whole: they change seldom."""
         self._db.execute("BEGIN IMMEDIATE")
         self._db.execute("DELETE FROM agents")
-        self._db.executemany("INSERT INTO agents VALUES (?, ?)", [(a, _text(asdict(v))) for a, v in gate.agents.items()])
+        agents = [(address, _text(asdict(agent))) for address, agent in gate.agents.items()]
+        self._db.executemany("INSERT INTO agents VALUES (?, ?)", agents)
         self._db.executemany("INSERT OR REPLACE INTO sub_accounts VALUES (?, ?)", list(gate.sub_accounts.items()))
         self._db.execute("COMMIT")
 
@@ -125,9 +126,10 @@ class StateFile:
             state.accounts[user] = revive(Account, json.loads(row))
         for (row,) in self._db.execute("SELECT row FROM orders ORDER BY oid"):
             _restore_order(state, revive(Order, json.loads(row)))
-        for table, target in (("fills", state.fills), ("fundings", state.fundings)):
-            for user, row in self._db.execute(f"SELECT user, row FROM {table} ORDER BY seq"):
-                target[user].append(json.loads(row))
+        for user, row in self._db.execute("SELECT user, row FROM fills ORDER BY seq"):
+            state.fills[user].append(json.loads(row))
+        for user, row in self._db.execute("SELECT user, row FROM fundings ORDER BY seq"):
+            state.fundings[user].append(json.loads(row))
         for signer, nonces in self._db.execute("SELECT signer, nonces FROM signers"):
             gate.nonces[signer] = json.loads(nonces)
         for address, row in self._db.execute("SELECT address, row FROM agents"):

@@ -1,4 +1,4 @@
-"""The official SDK, unmodified, trades on the paper exchange over loopback: the client we did not write is the judge."""
+"""The official SDK, unmodified, trades on the paper exchange over loopback: a client we did not write judges."""
 
 from __future__ import annotations
 
@@ -27,9 +27,7 @@ async def paper():
     logging.getLogger("websocket").setLevel(logging.CRITICAL)
     feed = ManualMarket()
     async with PaperExchange(feed, fund={USER: 10_000}, options=Options(latency_ms=0, ip_limit=False)) as server:
-        server.market.set_levels(
-            "ETH", [(1999, 10), (1998, 50)], [(2001, 10), (2002, 50)], mark=2000, oracle=2000
-        )
+        server.market.set_levels("ETH", [(1999, 10), (1998, 50)], [(2001, 10), (2002, 50)], mark=2000, oracle=2000)
         server.market.set_quote("BTC", 99_990, 100_010)
         yield server
 
@@ -50,9 +48,7 @@ def statuses(answer: Any) -> list[Any]:
 
 async def test_a_limit_order_rests_is_queried_modified_and_canceled(sdk: Exchange) -> None:
     cloid = Cloid.from_int(7)
-    [status] = statuses(
-        await call(sdk.order, "ETH", True, 0.5, 1900, {"limit": {"tif": "Gtc"}}, cloid=cloid)
-    )
+    [status] = statuses(await call(sdk.order, "ETH", True, 0.5, 1900, {"limit": {"tif": "Gtc"}}, cloid=cloid))
     oid = status["resting"]["oid"]
     assert status["resting"]["cloid"] == cloid.to_raw()
     [row] = await call(sdk.info.open_orders, USER)
@@ -93,11 +89,10 @@ async def test_market_open_and_close_leave_fills_and_a_flat_account(sdk: Exchang
     assert await call(sdk.market_close, "ETH") is None
 
 
-async def test_a_bracket_arms_its_children_and_the_stop_ends_the_target(
-    sdk: Exchange, paper: PaperExchange
-) -> None:
+async def test_a_bracket_arms_its_children_and_the_stop_ends_the_target(sdk: Exchange, paper: PaperExchange) -> None:
     orders = [
-        {"coin": "ETH", "is_buy": True, "sz": 0.5, "limit_px": 2010, "order_type": {"limit": {"tif": "Ioc"}}, "reduce_only": False},
+        {"coin": "ETH", "is_buy": True, "sz": 0.5, "limit_px": 2010, "reduce_only": False,
+         "order_type": {"limit": {"tif": "Ioc"}}},
         {"coin": "ETH", "is_buy": False, "sz": 0.5, "limit_px": 1700, "reduce_only": True,
          "order_type": {"trigger": {"isMarket": True, "triggerPx": 1900, "tpsl": "sl"}}},
         {"coin": "ETH", "is_buy": False, "sz": 0.5, "limit_px": 2000, "reduce_only": True,
@@ -147,9 +142,7 @@ async def test_a_stranger_is_told_that_the_wallet_does_not_exist(paper: PaperExc
     assert answer == {"status": "err", "response": wanted}
 
 
-async def test_the_sdks_websocket_hears_snapshots_orders_fills_and_quotes(
-    sdk: Exchange, paper: PaperExchange
-) -> None:
+async def test_the_sdks_websocket_hears_snapshots_orders_fills_and_quotes(sdk: Exchange, paper: PaperExchange) -> None:
     heard: dict[str, list[Any]] = {}
     arrived = threading.Event()
     wanted = {"userFills", "orderUpdates", "user", "bbo", "l2Book", "allMids", "activeAssetCtx", "candle", "trades"}

@@ -1,0 +1,63 @@
+"""The public-data feed follows another server of the same protocol: a second paper exchange plays the venue."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+
+from executor.paper.feeds import ManualMarket
+from executor.paper.live_feed import HyperliquidFeed
+from executor.paper.server import Options, PaperExchange
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110  # the condition belongs to another task's state, no event tells it
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def venue():
+    async with PaperExchange(ManualMarket(), options=Options(latency_ms=0)) as server:
+        server.market.set_levels("BTC", [(99_990, 1), (99_980, 2)], [(100_010, 1)], mark=100_000)
+        server.market.set_quote("SOL", 149, 151)
+        yield server
+
+
+@pytest.fixture
+async def follower(venue: PaperExchange):
+    async with PaperExchange(HyperliquidFeed(venue.url), options=Options(latency_ms=0)) as server:
+        yield server
+
+
+async def test_marks_of_every_coin_arrive_without_asking(follower: PaperExchange) -> None:
+    markets = follower.service.state.markets
+    await until(lambda: markets["SOL"].mark == 150)
+    assert markets["BTC"].oracle == 100_000
+    assert markets["BTC"].mid == 100_000
+
+
+async def test_a_coin_in_use_has_its_book_at_once_and_follows_every_quote(
+    venue: PaperExchange, follower: PaperExchange
+) -> None:
+    markets = follower.service.state.markets
+    await until(lambda: markets["BTC"].mark is not None)
+    await follower.feed.want("BTC")
+    book = markets["BTC"].book
+    assert [level.px for level in book.levels[True]] == [99_990, 99_980]
+    await until(lambda: sum(len(c.subs) for c in venue.hub.connections) == 3)
+    venue.market.set_quote("BTC", 99_500, 99_510, size=3)
+    await until(lambda: book.best_px(True) == 99_500)
+    assert book.levels[False][0].sz == Decimal(3)
+
+
+async def test_a_lost_connection_empties_the_books(venue: PaperExchange, follower: PaperExchange) -> None:
+    book = follower.service.state.markets["BTC"].book
+    await until(lambda: follower.service.state.markets["BTC"].mark is not None)
+    await follower.feed.want("BTC")
+    await until(lambda: bool(venue.hub.connections))
+    venue.cut_sockets()
+    await until(lambda: book.best(True) is None)

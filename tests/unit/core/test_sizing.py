@@ -22,7 +22,7 @@ SHARES = st.builds(share, SIZES, SIZES)
 
 
 def trade(**amount: Decimal) -> TradeIntent:
-    return TradeIntent(coin="BTC", side=Side.BUY, **amount)  # type: ignore[arg-type]  # amounts only
+    return TradeIntent(coin="BTC", side=Side.BUY, **amount)
 
 
 def lots(size: Decimal) -> Decimal:

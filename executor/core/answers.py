@@ -1,6 +1,6 @@
 """From the venue's words to events: answers to our requests, pushed order updates and fills, look-ups.
 
-An answer is a claim about one request, read by the one classifier (``hyperliquid.statuses.classify``). What is said twice
+An answer is a claim about one request, read by the one classifier (``hyperliquid.answers``). What is said twice
 changes nothing; what does not fit is an anomaly and leaves state alone.
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from executor.core import events as ev
-from executor.core.evolve import fill_id
 from executor.core.facts import Answer, Done, Fill, Filled, OpenOrder, OrderFact, Rejected, Resting, Unknown, Waiting
+from executor.core.holdings import fill_id
 from executor.core.lifecycle import LegState, step
 from executor.core.prior import ending_of
 from executor.core.settings import ABSENT_MARGIN_MS
@@ -275,14 +275,14 @@ def status_of_leg(state: DeskState, leg: Leg, fact: OrderFact, now_ms: int) -> l
         key=key,
         cloid=name,
         oid=order.oid,
-        ending=ending_of(fact.status),  # type: ignore[arg-type]  # one of the three endings
+        ending=ending_of(fact.status),
         status=fact.status,
     )
     return lawful(state, ended)
 
 
 def lookup_events(
-    state: DeskState, leg: Leg, fact: OrderFact, fills: Sequence[Fill], listed: bool, venue_now_ms: int
+    state: DeskState, leg: Leg, fact: OrderFact, fills: Sequence[Fill], venue_now_ms: int, *, listed: bool
 ) -> list[ev.Event]:
     """What a look-up of an unknown or doubted leg proves.
 

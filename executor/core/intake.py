@@ -1,4 +1,4 @@
-"""The door every action comes in by: seen before? which coin? what does it do to the agent's book? which accounts?
+"""The door every action comes in by: whether it came before, its coin, the agent's book, its accounts.
 
 Knows the agents, not the accounts: one action is admitted once, and then judged on each account its routes name.
 """
@@ -6,7 +6,7 @@ Knows the agents, not the accounts: one action is admitted once, and then judged
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from executor.core import events as ev
@@ -274,4 +274,4 @@ def _evolve_received(state: IntakeState, event: ev.ActionReceived) -> None:
 def _evolve_gap(state: IntakeState, event: ev.GapNoted) -> None:
     for key, book in state.books.items():
         if key.agent.system == event.system and key.agent.agent_id in event.agent_ids and book.size != 0:
-            state.books[key] = Book(book.base, book.recent, book.last_stamp_ms, True)
+            state.books[key] = replace(book, gapped=True)

@@ -61,7 +61,7 @@ def _without_position(settings: DeskSettings, state: DeskState, position: Positi
         return []
     events: list[ev.Event] = []
     for kind in ("stop", "target"):
-        for leg in _live(state, coin, kind):  # type: ignore[arg-type]  # the two words are leg kinds
+        for leg in _live(state, coin, kind):
             events += _sweep(state, leg, now_ms)
     return events + _lapsed(settings, state, coin, now_ms)
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from executor.core.events import ActionReceived, LegKind
 from executor.core.facts import OpenOrder
-from executor.core.lifecycle import IN_FLIGHT_STATES, OPEN_STATES, LegState
+from executor.core.lifecycle import IN_FLIGHT_STATES, OPEN_STATES, LegState, step
 from executor.core.types import ZERO, Agent, Side
 
 KEEP_CLOSED_LEGS = 500
@@ -60,6 +60,14 @@ class Leg:
     def filled(self) -> Decimal:
         """What certainly executed."""
         return max(self.told_filled, self.seen_filled)
+
+    def turn(self, verb: str, at_ms: int) -> bool:
+        """Follow the lifecycle's table; an event that is illegal here changes nothing and says so."""
+        after = step(self.state, verb)
+        if after is None:
+            return False
+        self.state, self.last_change_ms, self.doubted = after, at_ms, False
+        return True
 
     @property
     def open(self) -> bool:

@@ -6,9 +6,9 @@ Waiting is done elsewhere (``prepare``, ``resolve``, ``reading``), and comes bac
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from executor.core import events as ev
 from executor.core.answers import answer_events, order_events
@@ -166,10 +166,10 @@ class Desk:
             )
         text = f"a {batch.purpose} request could not be made: {error}"
         dropped.append(ev.AlarmRaised(at_ms=at, account=account, code="UNSENDABLE", text=text))
-        for cancel in batch.cancels:
-            dropped.append(
-                ev.CancelSettled(at_ms=at, account=account, oid=cancel.oid, cloid=cancel.cloid, result="gone")
-            )
+        dropped += [
+            ev.CancelSettled(at_ms=at, account=account, oid=cancel.oid, cloid=cancel.cloid, result="gone")
+            for cancel in batch.cancels
+        ]
         self.note(turn, dropped)
 
     # -- readings -----------------------------------------------------------------------------------------------
@@ -177,7 +177,7 @@ class Desk:
     def files_present(self) -> tuple[str, ...]:
         """The paths risk rules watch that exist now; asked before every decision."""
         watched = {path for rule in self.settings.rules for path in rule.watches}
-        return tuple(sorted(path for path in watched if os.path.exists(path)))
+        return tuple(sorted(path for path in watched if Path(path).exists()))
 
     def unknown_requests(self) -> list[Request]:
         """Requests whose outcome nobody knows."""

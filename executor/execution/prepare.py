@@ -175,7 +175,7 @@ class Preparer:
             await asyncio.sleep(0.02)
 
     async def _look_up(self, received: ev.ActionReceived) -> Mapping[str, Found] | None:
-        """This action's orders on the venue, by every cloid it may have had; ``None`` when that cannot be told."""
+        """The orders of this action on the venue, by every cloid it may have had; ``None`` when that cannot be told."""
         settings, venue = self._desk.settings, self._worker.venue
         found: dict[str, Found] = {}
         try:

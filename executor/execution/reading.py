@@ -108,7 +108,7 @@ class Reader:
             log.warning("look-up failed", action="lookup_failed", cloid=cloid, error=str(error))
             return
         turn = self._worker.turn()
-        self._desk.note(turn, lookup_events(self._desk.state, leg, fact, fills, False, turn.now_ms))
+        self._desk.note(turn, lookup_events(self._desk.state, leg, fact, fills, turn.now_ms, listed=False))
         self._worker.finish(turn, [self._desk])
 
 

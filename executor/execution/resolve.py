@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from executor.core.answers import lookup_events
-from executor.core.facts import OpenOrder
+from executor.core.facts import Fill, OpenOrder
 from executor.core.state import Leg, Request
 from executor.errors import VenueError
 from executor.execution.desk import Desk
@@ -74,7 +74,7 @@ class Resolver:
             fact = await venue.order_status(address, leg.cloid)
             past = leg.deadline_ms is not None and asked_ms > leg.deadline_ms
             listed: tuple[OpenOrder, ...] = ()
-            fills = ()
+            fills: tuple[Fill, ...] = ()
             if fact.order is not None or past:
                 fills = await venue.fills_since(address, min(leg.sent_at_ms, asked_ms) - 60_000)
             if fact.order is None and past:
@@ -85,5 +85,5 @@ class Resolver:
         turn = self._worker.turn()
         turn.now_ms = max(turn.now_ms, asked_ms)
         is_listed = any(order.cloid == leg.cloid for order in listed)
-        self._desk.note(turn, lookup_events(self._desk.state, leg, fact, fills, is_listed, asked_ms))
+        self._desk.note(turn, lookup_events(self._desk.state, leg, fact, fills, asked_ms, listed=is_listed))
         self._worker.finish(turn, [self._desk])

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from executor.core.intents import Intent
+from executor.core.intents import Intent, StopIntent, TargetIntent, TradeIntent
 from executor.core.protocols import Strategy, StrategyView
 from executor.core.source_events import Action
 
 DEADLINE_S = 0.25
+_INTENTS = (TradeIntent, StopIntent, TargetIntent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,5 +63,5 @@ class StrategyCaller:
 
 def _checked(intents: Sequence[Intent] | None) -> Wanted:
     found = tuple(intents or ())
-    odd = next((intent for intent in found if not isinstance(intent, Intent)), None)
-    return Wanted(found) if odd is None else Wanted(failure=f"returned {type(odd).__name__}, not an intent")
+    odd = [type(intent).__name__ for intent in found if type(intent) not in _INTENTS]
+    return Wanted(failure=f"returned {odd[0]}, not an intent") if odd else Wanted(found)

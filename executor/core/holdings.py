@@ -1,0 +1,180 @@
+"""How positions are carried on: by reads, by answers, by fills; each execution counts once.
+
+Positions are the venue's. Between two reads they are carried on by fills: a fill counts once, by its identity;
+an answer's claim and the fill it speaks of count once, whichever comes first; a fill older than the newest read is
+in that read already.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from executor.core import events as ev
+from executor.core.facts import AccountFact
+from executor.core.lifecycle import LegState, step
+from executor.core.state import KEEP_FILLS, Day, DeskState, Leg, Position
+from executor.core.types import ZERO
+
+DAY_MS = 86_400_000
+
+
+def fill_id(tid: int, oid: int) -> str:
+    """A fill's identity on one account (hyperliquid.md section 1.4)."""
+    return f"{tid}:{oid}"
+
+
+def position_of(state: DeskState, coin: str) -> Position:
+    """The coin's record, made flat where there was none."""
+    position = state.positions.get(coin)
+    if position is None:
+        position = state.positions[coin] = Position(coin=coin, read_at_ms=state.account_read_ms)
+    return position
+
+
+def _clamp_owned(position: Position) -> None:
+    """What we own is never more than what is there, and never on the other side."""
+    if position.owned * position.size <= 0:
+        position.owned = ZERO
+    elif abs(position.owned) > abs(position.size):
+        position.owned = position.size
+    if position.owned == 0:
+        position.owner = None
+
+
+def _went_flat(state: DeskState, position: Position) -> None:
+    """Stops and targets belong to one life of a position: they go with it."""
+    coin = position.coin
+    state.positions[coin] = Position(coin=coin, read_at_ms=position.read_at_ms)
+    if coin in state.stops and state.stops[coin].seen:
+        del state.stops[coin]
+    state.targets[coin] = [wish for wish in state.targets.get(coin, []) if not wish.seen]
+    if not state.targets[coin]:
+        del state.targets[coin]
+
+
+def _came_up(state: DeskState, coin: str) -> None:
+    if coin in state.stops:
+        state.stops[coin].seen = True
+    for wish in state.targets.get(coin, []):
+        wish.seen = True
+
+
+def _move(state: DeskState, coin: str, delta: Decimal, px: Decimal, leg: Leg | None) -> None:
+    """Carry a position on by an execution; ``leg`` is ours, ``None`` for a foreign one."""
+    position = position_of(state, coin)
+    before, after = position.size, position.size + delta
+    grows = before == 0 or before * delta > 0
+    if grows and after != 0:
+        position.entry_px = (abs(before) * position.entry_px + abs(delta) * px) / abs(after)
+    elif before * after < 0:
+        position.entry_px = px
+    position.size = after
+    if leg is not None:
+        if leg.kind == "entry" and position.owned == 0:
+            position.owner, position.opened_at_ms = leg.agent, leg.signal_at_ms
+        position.owned += delta
+    _clamp_owned(position)
+    if after == 0:
+        _went_flat(state, position)
+    else:
+        _came_up(state, coin)
+
+
+def execute(state: DeskState, leg: Leg, newly: Decimal, px: Decimal) -> None:
+    """Carry position and exit on by what a leg of ours newly executed."""
+    if newly <= 0:
+        return
+    owed = state.exits.get(leg.key)
+    if owed is not None and leg.kind == "exit":
+        owed.owed = max(ZERO, owed.owed - newly)
+    _move(state, leg.coin, newly * leg.side.sign, px, leg)
+
+
+def fill_seen(state: DeskState, event: ev.FillSeen) -> None:
+    """Count one fill, once."""
+    fill = event.fill
+    identity = fill_id(fill.tid, fill.oid)
+    if identity in state.seen_fills:
+        return
+    state.seen_fills[identity] = fill.at_ms
+    state.last_fill_ms = max(state.last_fill_ms, fill.at_ms)
+    if fill.at_ms >= state.day.start_ms:
+        state.day.realized_usd += fill.closed_pnl_usd - fill.fee_usd
+    in_read = fill.at_ms <= position_of(state, fill.coin).read_at_ms
+    leg = state.legs.get(event.cloid or "")
+    if leg is not None:
+        _leg_fill(state, leg, fill.size, fill.px, in_read)
+    elif not in_read:
+        _move(state, fill.coin, fill.signed_size, fill.px, None)
+    if len(state.seen_fills) > 2 * KEEP_FILLS:
+        state.seen_fills = dict(list(state.seen_fills.items())[-KEEP_FILLS:])
+
+
+def _leg_fill(state: DeskState, leg: Leg, size: Decimal, px: Decimal, in_read: bool) -> None:
+    before = leg.filled
+    leg.seen_filled += size
+    newly = leg.filled - before
+    if in_read:
+        owed = state.exits.get(leg.key)
+        if owed is not None and leg.kind == "exit":
+            owed.owed = max(ZERO, owed.owed - newly)
+    else:
+        execute(state, leg, newly, px)
+    if leg.state in (LegState.RESTING, LegState.TRIGGERED) and leg.filled >= leg.size:
+        leg.state = step(leg.state, "filled") or leg.state
+
+
+def account_read(state: DeskState, event: ev.AccountRead) -> None:
+    """Take the venue's word for every coin the read speaks of."""
+    fact = event.fact
+    for coin in {p.coin for p in fact.positions} | set(state.positions):
+        if coin in event.skipped:
+            position_of(state, coin)
+            continue
+        _set_position(state, coin, fact)
+    state.equity_usd = fact.equity_usd
+    state.account_read_ms = fact.at_ms
+    state.flat_reads = 0 if fact.positions else state.flat_reads + 1
+    _roll_day(state, fact)
+
+
+def _set_position(state: DeskState, coin: str, fact: AccountFact) -> None:
+    position = position_of(state, coin)
+    position.read_at_ms = fact.at_ms
+    told = next((p for p in fact.positions if p.coin == coin), None)
+    if told is None:
+        if position.size != 0:
+            _went_flat(state, position)
+        return
+    position.size, position.entry_px = told.size, told.entry_px
+    position.leverage, position.is_cross = told.leverage, told.is_cross
+    position.liquidation_px = told.liquidation_px
+    position.unrealized_pnl_usd = told.unrealized_pnl_usd
+    _clamp_owned(position)
+    _came_up(state, coin)
+
+
+def _roll_day(state: DeskState, fact: AccountFact) -> None:
+    midnight = fact.at_ms - fact.at_ms % DAY_MS
+    if midnight <= state.day.start_ms:
+        return
+    unrealized = sum((p.unrealized_pnl_usd for p in fact.positions), ZERO)
+    state.day = Day(start_ms=midnight, start_equity_usd=fact.equity_usd, start_unrealized_usd=unrealized)
+
+
+def orders_read(state: DeskState, event: ev.OrdersRead) -> None:
+    """Keep the list of open orders, and learn the oids of ours."""
+    state.orders = {order.oid: order for order in event.orders}
+    state.orders_read_ms = event.at_ms
+    for order in event.orders:
+        leg = state.legs.get(order.cloid or "")
+        if leg is not None and leg.open:
+            leg.oid = order.oid
+
+
+def adopted(state: DeskState, event: ev.PositionAdopted) -> None:
+    """A position found on the venue belongs to an agent."""
+    position = position_of(state, event.coin)
+    position.owner, position.owned = event.agent, event.size
+    position.opened_at_ms = event.opened_at_ms
+    _clamp_owned(position)

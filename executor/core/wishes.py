@@ -1,0 +1,163 @@
+"""How standing wishes change: exits owed, stops, targets, leverage, and what stops entries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from executor.core import events as ev
+from executor.core.holdings import position_of
+from executor.core.lifecycle import LegState
+from executor.core.state import DeskState, Exit, Leverage, StopWish, TargetWish
+
+
+def _exit_owed(state: DeskState, event: ev.ExitOwed) -> None:
+    key = event.key or ""
+    state.exits[key] = Exit(
+        key=key, coin=event.coin, agent=event.agent, owed=event.size, why=event.why, at_ms=event.at_ms
+    )
+
+
+def _exit_settled(state: DeskState, event: ev.ExitSettled) -> None:
+    state.exits.pop(event.key or "", None)
+
+
+def _stop_wanted(state: DeskState, event: ev.StopWanted) -> None:
+    state.stops[event.coin] = StopWish(
+        key=event.key or "",
+        trigger_px=event.trigger_px,
+        at_ms=event.at_ms,
+        signal_at_ms=event.signal_at_ms,
+        default=event.default,
+        seen=state.position(event.coin).size != 0,
+    )
+
+
+def _target_wanted(state: DeskState, event: ev.TargetWanted) -> None:
+    wish = TargetWish(
+        key=event.key or "",
+        trigger_px=event.trigger_px,
+        fraction=event.fraction,
+        at_ms=event.at_ms,
+        seen=state.position(event.coin).size != 0,
+    )
+    state.targets.setdefault(event.coin, []).append(wish)
+
+
+def _want_dropped(state: DeskState, event: ev.WantDropped) -> None:
+    if event.kind == "stop":
+        state.stops.pop(event.coin, None)
+        return
+    kept = [wish for wish in state.targets.get(event.coin, []) if wish.key != event.key]
+    state.targets[event.coin] = kept
+    if not kept:
+        del state.targets[event.coin]
+
+
+def _leverage_wanted(state: DeskState, event: ev.LeverageWanted) -> None:
+    state.leverage[event.coin] = Leverage(event.leverage, event.is_cross, "wanted")
+
+
+def _leverage_confirmed(state: DeskState, event: ev.LeverageConfirmed) -> None:
+    state.leverage[event.coin] = Leverage(event.leverage, event.is_cross, "confirmed")
+
+
+def _leverage_failed(state: DeskState, event: ev.LeverageFailed) -> None:
+    state.leverage.pop(event.coin, None)
+
+
+def _received(state: DeskState, event: ev.ActionReceived) -> None:
+    if state.account in event.accounts:
+        state.waiting[event.key or ""] = event
+
+
+def _taken(state: DeskState, event: ev.ActionTaken) -> None:
+    state.waiting.pop(event.key or "", None)
+
+
+def _refused(state: DeskState, event: ev.ActionRefused) -> None:
+    state.waiting.pop(event.key or "", None)
+
+
+def _process_started(state: DeskState, event: ev.ProcessStarted) -> None:
+    """Start-up is recovery: what was out is unknown, what was known of settings may have changed."""
+    for leg in state.legs.values():
+        if leg.state is LegState.SENT:
+            leg.turn("unknown", event.at_ms)
+    for request in list(state.requests.values()):
+        request.unknown = True
+        if request.purpose in ("cancel", "leverage"):
+            del state.requests[request.request_id]
+    for cancel in state.cancels.values():
+        cancel.asked = False
+    state.leverage.clear()
+    state.reconciled = False
+    state.flat_reads = 0
+    state.continuous = event.clean
+    state.started_ms = event.at_ms
+
+
+def _reconciled(state: DeskState, event: ev.Reconciled) -> None:
+    state.reconciled = True
+
+
+def _paused(state: DeskState, event: ev.Paused) -> None:
+    state.paused = True
+
+
+def _resumed(state: DeskState, event: ev.Resumed) -> None:
+    state.paused = state.latched = False
+
+
+def _flatten_started(state: DeskState, event: ev.FlattenStarted) -> None:
+    state.flattening = state.latched = True
+    state.flat_reads = 0
+    state.stops.clear()
+    state.targets.clear()
+
+
+def _flatten_done(state: DeskState, event: ev.FlattenDone) -> None:
+    state.flattening = False
+
+
+def _breaker_latched(state: DeskState, event: ev.BreakerLatched) -> None:
+    state.breakers[event.rule] = event.until_ms
+
+
+def _breaker_reset(state: DeskState, event: ev.BreakerReset) -> None:
+    state.breakers.pop(event.rule, None)
+
+
+def _protection_changed(state: DeskState, event: ev.ProtectionChanged) -> None:
+    position = position_of(state, event.coin)
+    position.unprotected_since_ms = event.since_ms if event.state == "unprotected" else None
+    position.acted = False
+
+
+def _protection_acted(state: DeskState, event: ev.ProtectionActed) -> None:
+    position_of(state, event.coin).acted = True
+
+
+HANDLERS: dict[str, Callable[..., None]] = {
+    "ExitOwed": _exit_owed,
+    "ExitSettled": _exit_settled,
+    "StopWanted": _stop_wanted,
+    "TargetWanted": _target_wanted,
+    "WantDropped": _want_dropped,
+    "LeverageWanted": _leverage_wanted,
+    "LeverageConfirmed": _leverage_confirmed,
+    "LeverageFailed": _leverage_failed,
+    "ActionReceived": _received,
+    "ActionTaken": _taken,
+    "ActionRefused": _refused,
+    "ProcessStarted": _process_started,
+    "Reconciled": _reconciled,
+    "Paused": _paused,
+    "Resumed": _resumed,
+    "FlattenStarted": _flatten_started,
+    "FlattenDone": _flatten_done,
+    "BreakerLatched": _breaker_latched,
+    "BreakerReset": _breaker_reset,
+    "ProtectionChanged": _protection_changed,
+    "ProtectionActed": _protection_acted,
+}
+"""Each handler takes the event class its key names."""

@@ -9,9 +9,10 @@ A flat (``action_type``, ``config.position.asset``), B envelope (``{"type": "ACT
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import TypedDict
 
-from executor.core.identity import action_key, fingerprint, plain, real_id
+from executor.core.identity import action_key, fingerprint, real_id
 from executor.core.source_events import Action, Malformed, Origin, SetStop, SetTarget, Trade
 from executor.core.types import ActionType, Agent, Side
 from executor.sources.fields import (
@@ -113,8 +114,16 @@ def _unwrap(frame: JsonObject) -> tuple[str, JsonObject]:
 def _merged(frame: JsonObject, inner: JsonObject) -> JsonObject:
     outer = {key: value for key, value in frame.items() if key not in ("type", "data")}
     for key in outer.keys() & inner.keys():
-        agree(outer[key], inner[key], key if key.isidentifier() else "data")
+        field = key if key.isidentifier() else "data"
+        agree(_scalar(outer[key], field), _scalar(inner[key], field), field)
     return {**outer, **inner}
+
+
+def _scalar(value: object, field: str) -> object:
+    """Objects and arrays are not compared: nested deeply enough, even that would overflow the stack."""
+    if isinstance(value, (dict, list)):
+        raise Refusal("FIELD_CONFLICT", field, "given both beside data and in it")
+    return value
 
 
 def _object(value: object, field: str) -> JsonObject:
@@ -139,7 +148,7 @@ def _action(shape: str, body: JsonObject, origin: Origin) -> Action:
     content = _fingerprint(kind, sender_id, named_agent, facts)
     return _CLASSES[kind](
         origin=origin,
-        agent=Agent(SYSTEM, named_agent or _channel_agent(origin.channel)),
+        agent=_agent(named_agent or _channel_agent(origin.channel)),
         key=_key(kind, sender_id, named_agent, content, facts),
         fingerprint=content,
         shape=shape,
@@ -147,6 +156,12 @@ def _action(shape: str, body: JsonObject, origin: Origin) -> Action:
         status=_status(body),
         **facts,
     )
+
+
+@lru_cache(maxsize=1024)
+def _agent(agent_id: str) -> Agent:
+    """One object per agent: frames of few agents come in great numbers."""
+    return Agent(SYSTEM, agent_id)
 
 
 def _identify(body: JsonObject) -> tuple[ActionType, str | None]:
@@ -284,18 +299,23 @@ def _fingerprint(kind: ActionType, sender_id: str | None, named_agent: str | Non
                 named_agent or "",
                 facts["symbol"],
                 facts["side"],
-                plain(facts["size"]),
+                _canonical(facts["size"]),
                 "1" if facts["reduce_only"] else "0",
                 facts["event_id"] or "",
                 facts["strategy_id"] or "",
-                plain(facts["leverage"]),
-                plain(facts["reference_px"]),
-                plain(facts["trigger_px"]),
+                _canonical(facts["leverage"]),
+                _canonical(facts["reference_px"]),
+                _canonical(facts["trigger_px"]),
                 str(facts["stamped_at_ms"]),
                 str(facts["server_execution"]),
             )
         )
     )
+
+
+def _canonical(value: Decimal | None) -> str:
+    """One spelling per number; exact, for ``positive`` lets no more digits through than a context holds."""
+    return "" if value is None else str(value.normalize())
 
 
 def _key(kind: ActionType, sender_id: str | None, named_agent: str | None, content: str, facts: _Facts) -> str:

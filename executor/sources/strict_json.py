@@ -5,6 +5,7 @@ A ``Refusal`` is the only exception that leaves ``parse_object``, whatever the b
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from json import JSONDecodeError, JSONDecoder
 from typing import Never
@@ -53,9 +54,14 @@ def _unique(pairs: list[tuple[str, object]]) -> JsonObject:
     found = dict(pairs)
     if len(found) == len(pairs):
         return found
-    keys = [key for key, _ in pairs]
-    twice = next(key for key in keys if keys.count(key) > 1)
+    twice = _first_repeated(key for key, _ in pairs)
     raise Refusal("DUPLICATE_KEY", _path(twice), f"the key {shown(twice)} occurs twice in one object")
+
+
+def _first_repeated(keys: Iterable[str]) -> str:
+    """One pass: a frame may hold a hundred thousand keys."""
+    seen: set[str] = set()
+    return next(key for key in keys if key in seen or seen.add(key))  # type: ignore[func-returns-value]  # idiom
 
 
 def _path(key: str) -> str:

@@ -44,9 +44,14 @@ class Peer:
         self.status: int | None = None
         self.headers: dict[str, str] = {}
         self.url = ""
+        self.gate: asyncio.Event | None = None
+        self.knocked = asyncio.Event()
 
-    def check(self, connection: ServerConnection, request: Request) -> Response | None:
+    async def check(self, connection: ServerConnection, request: Request) -> Response | None:
         self.handshakes += 1
+        self.knocked.set()
+        if self.gate is not None:
+            await self.gate.wait()
         if self.status is None:
             return None
         response = connection.respond(HTTPStatus(self.status), "no")
@@ -339,6 +344,17 @@ async def test_close_while_connecting_opens_nothing() -> None:
             assert await asyncio.wait_for(listener.task, 2) is None
             assert listener.items == []
         started.set()
+
+
+async def test_close_during_a_handshake_that_then_succeeds_opens_nothing() -> None:
+    async with peer(forever) as server:
+        server.gate = asyncio.Event()
+        async with listening(server.url) as listener:
+            await asyncio.wait_for(server.knocked.wait(), 2)
+            await listener.connection.close()
+            server.gate.set()
+            assert await asyncio.wait_for(listener.task, 2) is None
+            assert listener.items == []
 
 
 async def test_cancelling_ends_it_at_once_and_frees_the_socket() -> None:

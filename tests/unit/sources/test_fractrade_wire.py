@@ -89,6 +89,14 @@ def test_deep_nesting_is_malformed(raw: str) -> None:
     assert event.reason in {"TOO_DEEP", "INVALID_JSON"}
 
 
+@pytest.mark.parametrize("depth", range(700, 1000, 20))
+def test_values_as_deep_as_can_be_parsed_overflow_nothing(depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+    event = decode(f'{{"type":"ACTION","status":{deep},"data":{{"status":{deep}}}}}', origin())
+    assert isinstance(event, Malformed)
+    assert event.reason in {"FIELD_CONFLICT", "TOO_DEEP"}
+
+
 def test_a_malformed_frame_keeps_the_ids_people_search_for() -> None:
     event = decode(json.dumps(frame(position={"side": "UP"})), origin())
     assert isinstance(event, Malformed)

@@ -57,3 +57,10 @@ def test_the_limit_is_on_the_frame() -> None:
     assert parse_object("{}", limit=2) == {}
     with pytest.raises(Refusal, match="FRAME_TOO_LARGE"):
         parse_object("{ }", limit=2)
+
+
+@pytest.mark.timeout(5)
+def test_finding_a_repeated_key_takes_no_longer_than_reading() -> None:
+    keys = ",".join(f'"k{n}":0' for n in range(90_000))
+    with pytest.raises(Refusal, match="DUPLICATE_KEY"):
+        parse_object(f'{{{keys},"k89999":1}}')

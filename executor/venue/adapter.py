@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 
 from executor.clock import Clock
@@ -67,6 +67,7 @@ class HyperliquidVenue:
         self._feeds: dict[str, AccountFeed] = {}
         self._sockets = [self._socket]
         self._tasks: set[asyncio.Task[None]] = set()
+        self._opened = asyncio.Event()
         self._started = False
 
     # -- life ---------------------------------------------------------------------------------------------------
@@ -78,22 +79,19 @@ class HyperliquidVenue:
         """
         self._http.open()
         await self._metadata.load()
-        opened = asyncio.Event()
-        self._socket.listeners.append(lambda up: opened.set() if up else None)
+        self._socket.listeners.append(self._on_state)
         self._started = True
         for socket in self._sockets:
             self._spawn(socket.run(), "venue-socket")
         self._spawn(self._metadata.run(), "venue-metadata")
-        self._spawn(self._upkeep(), "venue-upkeep")
-        try:
-            async with asyncio.timeout(self._settings.socket.open_timeout_s):
-                await opened.wait()
-        except TimeoutError:
+        if not await self._opens(self._settings.socket.open_timeout_s):
             log.warning("venue socket not open yet: %s", self._socket.down_reason)
+        self._spawn(self._keep_time(), "venue-time")
+        self._spawn(self._keep_budgets(), "venue-budgets")
 
     async def close(self) -> None:
         """End every task and socket."""
-        self._quotes.stop()
+        await self._quotes.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -110,15 +108,31 @@ class HyperliquidVenue:
         if not task.cancelled():
             log.error("venue task %s ended", task.get_name(), exc_info=task.exception())
 
-    async def _upkeep(self) -> None:
-        """Set the clock and read the accounts' request budgets, now and from time to time."""
+    def _on_state(self, up: bool) -> None:
+        if up:
+            self._opened.set()
+
+    async def _opens(self, within_s: float) -> bool:
+        """Whether the order socket opens, or opens again, within this time."""
+        try:
+            async with asyncio.timeout(within_s):
+                await self._opened.wait()
+        except TimeoutError:
+            return False
+        self._opened.clear()
+        return True
+
+    async def _keep_time(self) -> None:
+        """Set the clock now, after each reconnect (the machine may have slept) and from time to time."""
         while True:
-            try:
-                await self.exchange_time()
-                for address in tuple(self._feeds):
-                    await self.rate_limit(address)
-            except VenueError as problem:
-                log.warning("venue upkeep: %s", problem)
+            await _tried("venue time", self.exchange_time())
+            await self._opens(self._settings.upkeep_s)
+
+    async def _keep_budgets(self) -> None:
+        """Read the accounts' request budgets now and from time to time."""
+        while True:
+            for address in tuple(self._feeds):
+                await _tried("request budget", self.rate_limit(address))
             await asyncio.sleep(self._settings.upkeep_s)
 
     # -- market -------------------------------------------------------------------------------------------------
@@ -262,3 +276,11 @@ class HyperliquidVenue:
         """Whether the account's pushes arrive, for readiness."""
         feed = self._feeds.get(address.lower())
         return feed is not None and feed.connected
+
+
+async def _tried(what: str, read: Awaitable[object]) -> None:
+    """A read whose failure matters to nobody but people: the next one comes soon."""
+    try:
+        await read
+    except VenueError as problem:
+        log.warning("%s not read: %s", what, problem)

@@ -32,6 +32,7 @@ class QuoteFeed:
         self._quotes: dict[str, Quote] = {}
         self.quotes: Mapping[str, Quote] = MappingProxyType(self._quotes)
         self._in_use: OrderedDict[str, None] = OrderedDict()
+        self._marks: dict[str, Decimal] = {}
         self._heard_ms: dict[str, int] = {}
         self._reading: dict[str, asyncio.Task[Quote]] = {}
         socket.routes["bbo"] = self._on_bbo
@@ -47,13 +48,21 @@ class QuoteFeed:
         reading = self._reading.get(coin)
         if reading is None:
             reading = self._reading[coin] = asyncio.create_task(self._read(coin), name=f"l2Book-{coin}")
-            reading.add_done_callback(lambda _: self._reading.pop(coin, None))
+            reading.add_done_callback(lambda done: self._read_ended(coin, done))
         return await asyncio.shield(reading)
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Cancel the reads that are out."""
-        for reading in self._reading.values():
+        out = tuple(self._reading.values())
+        for reading in out:
             reading.cancel()
+        await asyncio.gather(*out, return_exceptions=True)
+
+    def _read_ended(self, coin: str, reading: asyncio.Task[Quote]) -> None:
+        """Make way for the next read; its error was told to everyone who still waited."""
+        del self._reading[coin]
+        if not reading.cancelled():
+            reading.exception()
 
     def _use(self, coin: str) -> None:
         """Mark as used just now; a new one is subscribed, the one unused for longest goes."""
@@ -69,8 +78,8 @@ class QuoteFeed:
     def _forget(self, coin: str) -> None:
         for subscription in _subscriptions(coin):
             self._socket.unwant(subscription)
-        self._quotes.pop(coin, None)
-        self._heard_ms.pop(coin, None)
+        for held in (self._quotes, self._marks, self._heard_ms):
+            held.pop(coin, None)
 
     def _is_fresh(self, coin: str) -> bool:
         heard_ms = self._heard_ms.get(coin)
@@ -79,24 +88,23 @@ class QuoteFeed:
     async def _read(self, coin: str) -> Quote:
         self.cold_reads += 1
         bid, ask = await self._read_book(coin)
-        quote = Quote(bid, ask, self._mark(coin), self._clock.now_ms())
+        quote = Quote(bid, ask, self._marks.get(coin), self._clock.now_ms())
         if not self._is_fresh(coin) and coin in self._in_use:
             self._quotes[coin] = quote
         return self._quotes.get(coin, quote)
-
-    def _mark(self, coin: str) -> Decimal | None:
-        quote = self._quotes.get(coin)
-        return None if quote is None else quote.mark
 
     def _on_bbo(self, data: object) -> None:
         coin, quote = parse.parse_bbo(data)
         self._clock.observe_push(quote.at_ms)
         if coin in self._in_use:
-            self._quotes[coin] = Quote(quote.bid, quote.ask, self._mark(coin), quote.at_ms)
+            self._quotes[coin] = Quote(quote.bid, quote.ask, self._marks.get(coin), quote.at_ms)
             self._heard_ms[coin] = self._clock.mono_ms()
 
     def _on_mark(self, data: object) -> None:
         coin, mark = parse.parse_mark(data)
+        if coin not in self._in_use:
+            return
+        self._marks[coin] = mark
         quote = self._quotes.get(coin)
         if quote is not None:
             self._quotes[coin] = Quote(quote.bid, quote.ask, mark, quote.at_ms)

@@ -5,6 +5,7 @@ Orders never come through here, so repeating is safe. Shapes: hyperliquid.md sec
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -19,6 +20,7 @@ from executor.venue.clock_offset import VenueClock
 from executor.venue.identity import PORTFOLIO_MARGIN, STANDARD_MODES, UNIFIED, Agent, Role
 
 Ask = Callable[[str, Lane, dict[str, object]], Awaitable[object]]
+Sleep = Callable[[float], Awaitable[None]]
 
 ATTEMPTS = 3
 FULL_PAGE = 500
@@ -58,9 +60,10 @@ class Fees:
 class Reads:
     """Stateless but for the account modes it was told."""
 
-    def __init__(self, ask: Ask, clock: VenueClock) -> None:
+    def __init__(self, ask: Ask, clock: VenueClock, sleep: Sleep = asyncio.sleep) -> None:
         self._ask_once = ask
         self._clock = clock
+        self._sleep = sleep
         self._unified: set[str] = set()
 
     def set_mode(self, address: str, mode: str) -> None:
@@ -76,6 +79,7 @@ class Reads:
             retry=retry_if_exception_type(VenueUnavailable),
             stop=stop_after_attempt(ATTEMPTS),
             wait=wait_random_exponential(multiplier=0.2, max=2),
+            sleep=self._sleep,
             reraise=True,
         )
         return await retrying(self._ask_once, kind, lane, fields)

@@ -183,9 +183,9 @@ class VenueSocket:
         while True:
             raw = await ws.recv(decode=False)
             self._heard_ms = self._clock.mono_ms()
-            self._dispatch(raw)
+            self.on_raw(raw)
 
-    def _dispatch(self, raw: bytes) -> None:
+    def on_raw(self, raw: bytes) -> None:
         """Hand a frame to its channel; one that cannot be read is counted, and never ends the connection."""
         try:
             frame = reading.mapping(orjson.loads(raw), "frame")

@@ -1,0 +1,87 @@
+"""The venue's time: within half a round trip, whatever the machine's clock does."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from executor.testing import START_MS, ManualClock
+from executor.venue.clock_offset import KEEP_MS, VenueClock
+
+HOUR_MS = 3_600_000
+
+
+def exchange(clock: ManualClock, venue: VenueClock, ahead_ms: int, there_ms: int, back_ms: int) -> None:
+    """One request and its answer, stamped by a venue whose clock is that far ahead."""
+    sent_ms = venue.mono_ms()
+    clock.advance(there_ms)
+    stamp_ms = clock.now_ms() + ahead_ms
+    clock.advance(back_ms)
+    venue.observe_answer(sent_ms, venue.mono_ms(), stamp_ms)
+
+
+def test_before_the_first_answer_it_is_the_machines_time() -> None:
+    venue = VenueClock(ManualClock())
+    assert (venue.now_ms(), venue.skew_ms(), venue.uncertainty_ms) == (START_MS, 0, None)
+
+
+@given(st.integers(-HOUR_MS, HOUR_MS), st.integers(0, 900), st.integers(0, 900))
+def test_one_answer_is_right_to_half_its_round_trip(ahead_ms: int, there_ms: int, back_ms: int) -> None:
+    clock = ManualClock()
+    venue = VenueClock(clock)
+    exchange(clock, venue, ahead_ms, there_ms, back_ms)
+    assert venue.uncertainty_ms == (there_ms + back_ms) // 2
+    assert abs(venue.now_ms() - clock.now_ms() - ahead_ms) <= (there_ms + back_ms) / 2 + 1
+
+
+def test_a_quicker_answer_is_believed_and_a_slower_one_is_not() -> None:
+    clock = ManualClock()
+    venue = VenueClock(clock)
+    exchange(clock, venue, 5_000, 10, 10)
+    exchange(clock, venue, 5_000, 800, 0)
+    assert abs(venue.skew_ms() - 5_000) <= 1
+    exchange(clock, venue, 5_000, 3, 1)
+    assert venue.uncertainty_ms == 2
+
+
+def test_after_some_minutes_a_slower_answer_is_believed_again() -> None:
+    clock = ManualClock()
+    venue = VenueClock(clock)
+    exchange(clock, venue, 0, 1, 1)
+    clock.advance(KEEP_MS + 1)
+    exchange(clock, venue, 10, 30, 30)
+    assert venue.uncertainty_ms == 30
+
+
+@pytest.mark.parametrize("jump_ms", [HOUR_MS, -HOUR_MS, 25 * HOUR_MS, -49 * HOUR_MS])
+def test_a_jump_of_the_wall_clock_does_not_move_the_venues_time(jump_ms: int) -> None:
+    clock = ManualClock()
+    venue = VenueClock(clock)
+    exchange(clock, venue, 0, 5, 5)
+    before_ms = venue.now_ms()
+    clock.jump(jump_ms)
+    clock.advance(1_000)
+    assert venue.now_ms() == before_ms + 1_000
+    assert venue.skew_ms() == -jump_ms
+
+
+def test_an_answer_that_contradicts_the_estimate_replaces_it_however_slow_it_was() -> None:
+    clock = ManualClock()
+    venue = VenueClock(clock)
+    exchange(clock, venue, 0, 1, 1)
+    exchange(clock, venue, 6 * HOUR_MS, 200, 200)  # the machine slept and its monotonic clock with it
+    assert abs(venue.skew_ms() - 6 * HOUR_MS) <= 200
+
+
+def test_a_pushed_stamp_only_ever_moves_it_forward() -> None:
+    clock = ManualClock()
+    venue = VenueClock(clock)
+    venue.observe_push(START_MS - 500)
+    assert venue.now_ms() == START_MS
+    venue.observe_push(START_MS + 500)
+    assert venue.now_ms() == START_MS + 500
+
+
+def test_the_spread_for_retries_is_a_fraction() -> None:
+    assert 0 <= VenueClock(ManualClock()).spread() < 1

@@ -1,0 +1,159 @@
+"""Quotes of the coins in use, fed by hand: no socket is open, so what counts as fresh is exact."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from executor.errors import VenueUnavailable
+from executor.testing import ManualClock
+from executor.venue.budgets import Budgets
+from executor.venue.clock_offset import VenueClock
+from executor.venue.feed import FRESH_MS, QuoteFeed
+from executor.venue.socket import SocketSettings, VenueSocket
+
+BOOK = (Decimal(10), Decimal(11))
+
+
+class HealthySocket(VenueSocket):
+    """A socket that is open and heard of, without a network."""
+
+    healthy = True
+
+    @property
+    def is_healthy(self) -> bool:
+        return self.healthy
+
+
+class Stage:
+    def __init__(self, max_coins: int = 60) -> None:
+        self.clock = ManualClock()
+        venue_clock = VenueClock(self.clock)
+        self.socket = HealthySocket("ws://nowhere", venue_clock, Budgets(), SocketSettings())
+        self.reads: list[str] = []
+        self.failing = False
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.feed = QuoteFeed(self.socket, venue_clock, self.read, max_coins)
+
+    async def read(self, coin: str) -> tuple[Decimal | None, Decimal | None]:
+        self.reads.append(coin)
+        await self.gate.wait()
+        if self.failing:
+            raise VenueUnavailable("down")
+        return BOOK
+
+    def push(self, coin: str, bid: str | None, ask: str) -> None:
+        levels = [None if bid is None else {"px": bid, "sz": "1", "n": 1}, {"px": ask, "sz": "1", "n": 1}]
+        self.socket.routes["bbo"]({"coin": coin, "time": self.clock.now_ms(), "bbo": levels})
+
+    def mark(self, coin: str, px: str) -> None:
+        self.socket.routes["activeAssetCtx"]({"coin": coin, "ctx": {"markPx": px}})
+
+    def reconnect(self) -> None:
+        for up in (False, True):
+            for listener in self.socket.listeners:
+                listener(up)
+
+
+async def test_a_cold_coin_is_read_once_however_many_ask() -> None:
+    stage = Stage()
+    stage.gate.clear()
+    asking = [asyncio.create_task(stage.feed.warm("A")) for _ in range(20)]
+    await asyncio.sleep(0)
+    stage.gate.set()
+    assert {(quote.bid, quote.ask) for quote in await asyncio.gather(*asking)} == {BOOK}
+    assert (stage.reads, stage.feed.cold_reads) == (["A"], 1)
+
+
+async def test_a_pushed_quote_is_fresh_for_a_minute() -> None:
+    stage = Stage()
+    await stage.feed.warm("A")
+    stage.push("A", "20", "21")
+    stage.clock.advance(FRESH_MS - 1)
+    assert (await stage.feed.warm("A")).bid == Decimal(20)
+    stage.clock.advance(1)
+    assert (await stage.feed.warm("A")).bid == BOOK[0]
+    assert stage.reads == ["A", "A"]
+
+
+async def test_without_a_healthy_socket_no_push_counts_as_fresh() -> None:
+    stage = Stage()
+    await stage.feed.warm("A")
+    stage.push("A", "20", "21")
+    stage.socket.healthy = False
+    assert (await stage.feed.warm("A")).bid == BOOK[0]
+
+
+async def test_after_a_reconnect_a_quote_must_be_heard_again() -> None:
+    stage = Stage()
+    await stage.feed.warm("A")
+    stage.push("A", "20", "21")
+    stage.reconnect()
+    assert stage.feed.quotes["A"].bid == Decimal(20), "the last known stays to be seen"
+    assert (await stage.feed.warm("A")).bid == BOOK[0]
+
+
+async def test_a_push_that_overtakes_the_read_wins() -> None:
+    stage = Stage()
+    stage.gate.clear()
+    asking = asyncio.create_task(stage.feed.warm("A"))
+    await asyncio.sleep(0)
+    stage.push("A", "20", "21")
+    stage.gate.set()
+    assert (await asking).bid == Decimal(20)
+
+
+async def test_a_mark_stays_with_its_coin_whichever_comes_first() -> None:
+    stage = Stage()
+    stage.gate.clear()
+    asking = asyncio.create_task(stage.feed.warm("A"))
+    await asyncio.sleep(0)
+    stage.mark("A", "10.4")
+    stage.gate.set()
+    assert (await asking).mark == Decimal("10.4")
+    stage.push("A", None, "21")
+    assert stage.feed.quotes["A"].mark == Decimal("10.4")
+    assert stage.feed.quotes["A"].bid is None
+    stage.mark("A", "10.5")
+    assert stage.feed.quotes["A"].mark == Decimal("10.5")
+
+
+async def test_a_read_that_failed_is_told_and_tried_again_next_time() -> None:
+    stage = Stage()
+    stage.failing = True
+    with pytest.raises(VenueUnavailable):
+        await stage.feed.warm("A")
+    stage.failing = False
+    assert (await stage.feed.warm("A")).bid == BOOK[0]
+
+
+async def test_only_the_coins_used_last_are_kept() -> None:
+    stage = Stage(max_coins=2)
+    for coin in ("A", "B", "A", "C"):
+        await stage.feed.warm(coin)
+    assert set(stage.feed.quotes) == {"A", "C"}
+    stage.push("B", "1", "2")
+    stage.mark("B", "1")
+    assert set(stage.feed.quotes) == {"A", "C"}
+
+
+async def test_pushed_times_set_the_clock() -> None:
+    stage = Stage()
+    stage.clock.jump(-5_000)
+    stage.push("A", "1", "2")
+    stage.clock.jump(10_000)
+    stage.push("A", "1", "2")
+    assert VenueClock(stage.clock).now_ms() == stage.clock.now_ms()
+
+
+async def test_stopping_ends_the_reads_that_are_out() -> None:
+    stage = Stage()
+    stage.gate.clear()
+    asking = asyncio.create_task(stage.feed.warm("A"))
+    await asyncio.sleep(0)
+    await stage.feed.stop()
+    with pytest.raises(asyncio.CancelledError):
+        await asking

@@ -1,0 +1,162 @@
+"""Reads against scripted answers: pages, modes, shapes, retries. No network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from executor.errors import VenueAnswerOdd, VenueUnavailable
+from executor.ports import Lane
+from executor.testing import LittleExchange, ManualClock
+from executor.venue.clock_offset import VenueClock
+from executor.venue.identity import Agent, Role
+from executor.venue.reads import FULL_PAGE, Fees, RateLimit, Reads
+
+ME = "0x" + "aa" * 20
+Answer = Callable[[dict[str, Any]], object]
+
+
+class Asked:
+    """An ``/info`` door over a little exchange; ``answers`` replace kinds. Counts and remembers what was asked."""
+
+    def __init__(self, **answers: Answer) -> None:
+        self.clock = ManualClock()
+        self.exchange = LittleExchange(self.clock.now_ms)
+        self.answers = answers
+        self.calls: list[tuple[str, Lane, dict[str, object]]] = []
+
+    async def __call__(self, kind: str, lane: Lane, fields: dict[str, object]) -> object:
+        self.calls.append((kind, lane, fields))
+        return self.answers.get(kind, self.exchange.read)({"type": kind, **fields})
+
+    def reads(self) -> Reads:
+        return Reads(self, VenueClock(self.clock), at_once)
+
+
+async def at_once(_: float) -> None:
+    """Retries do not wait here."""
+
+
+def saying(value: object) -> Answer:
+    return lambda _: value
+
+
+def fill(number: int, at_ms: int) -> dict[str, object]:
+    numbers = {"px": "1", "sz": "1", "startPosition": "0", "closedPnl": "0", "fee": "0"}
+    return {"coin": "BTC", "side": "B", "time": at_ms, "tid": number, "oid": 1, "crossed": True, **numbers}
+
+
+def pages(fills: list[dict[str, Any]], size: int) -> Answer:
+    return lambda asked: [one for one in fills if one["time"] >= asked["startTime"]][:size]
+
+
+@pytest.mark.parametrize("size", [500, 501, 2000])
+@pytest.mark.parametrize("count", [0, 1, 499, 500, 501, 3000])
+async def test_every_fill_comes_once_and_oldest_first_whatever_the_page_size(size: int, count: int) -> None:
+    fills = [fill(n, 1_000 + n // 3) for n in range(count)]
+    asked = Asked(userFillsByTime=pages(fills, size))
+    found = await asked.reads().fills_since(ME, 0)
+    assert [one.tid for one in found] == list(range(count))
+
+
+async def test_both_sides_of_one_trade_are_two_fills() -> None:
+    asked = Asked(userFillsByTime=saying([fill(1, 5), {**fill(1, 5), "oid": 2}]))
+    assert len(await asked.reads().fills_since(ME, 0)) == 2
+
+
+async def test_fills_that_cannot_be_paged_through_are_odd_and_not_endless() -> None:
+    stuck = [fill(n, 1_000) for n in range(FULL_PAGE + 1)]
+    with pytest.raises(VenueAnswerOdd):
+        await Asked(userFillsByTime=pages(stuck, FULL_PAGE)).reads().fills_since(ME, 0)
+    endless = [fill(n, n) for n in range(30 * FULL_PAGE)]
+    asked = Asked(userFillsByTime=pages(endless, FULL_PAGE))
+    with pytest.raises(VenueAnswerOdd):
+        await asked.reads().fills_since(ME, 0)
+    assert len(asked.calls) <= 25
+
+
+async def test_equity_is_read_where_the_accounts_mode_keeps_it() -> None:
+    asked = Asked()
+    reads = asked.reads()
+    assert (await reads.account(ME)).equity_usd == Decimal(1000)
+    reads.set_mode(ME.upper().replace("X", "x"), "unifiedAccount")
+    unified = await reads.account(ME)
+    assert (unified.equity_usd, unified.withdrawable_usd) == (Decimal("977.5"), Decimal(970))
+    reads.set_mode(ME, "default")
+    assert (await reads.account(ME)).equity_usd == Decimal(1000)
+
+
+async def test_a_unified_account_without_the_collateral_has_nothing() -> None:
+    reads = Asked(spotClearinghouseState=saying({"balances": []})).reads()
+    reads.set_mode(ME, "unifiedAccount")
+    assert (await reads.account(ME)).equity_usd == 0
+
+
+async def test_an_unavailable_venue_is_asked_three_times_and_an_odd_one_once() -> None:
+    def unavailable(_: dict[str, Any]) -> object:
+        raise VenueUnavailable("down")
+
+    asked = Asked(userFees=unavailable, userRateLimit=saying([]))
+    with pytest.raises(VenueUnavailable):
+        await asked.reads().fees(ME)
+    assert len(asked.calls) == 3
+    asked.calls.clear()
+    with pytest.raises(VenueAnswerOdd):
+        await asked.reads().rate_limit(ME)
+    assert len(asked.calls) == 1
+
+
+async def test_a_book_never_waits_for_the_budget_and_sets_the_clock() -> None:
+    asked = Asked()
+    asked.exchange.now_ms = lambda: asked.clock.now_ms() + 7_000
+    clock = VenueClock(asked.clock)
+    reads = Reads(asked, clock)
+    assert await reads.book("ETH") == (Decimal("2999.9"), Decimal("3000.1"))
+    assert asked.calls == [("l2Book", Lane.CLOSE, {"coin": "ETH"})]
+    assert clock.skew_ms() == 7_000
+    assert await reads.exchange_time("ETH") == asked.clock.now_ms() + 7_000
+
+
+@pytest.mark.parametrize(
+    ("answer", "role"),
+    [
+        ({"role": "user"}, Role("user")),
+        ({"role": "missing"}, Role("missing")),
+        ({"role": "agent", "data": {"user": ME.upper().replace("X", "x")}}, Role("agent", ME)),
+        ({"role": "subAccount", "data": {"master": ME}}, Role("subAccount", ME)),
+        ({"role": "agent", "data": {"user": 7}}, Role("agent")),
+    ],
+)
+async def test_roles_name_their_master(answer: object, role: Role) -> None:
+    assert await Asked(userRole=saying(answer)).reads().role(ME) == role
+
+
+async def test_agents_have_an_end_or_none() -> None:
+    rows = [{"address": ME, "name": "a", "validUntil": 5}, {"address": ME, "name": "b", "validUntil": None}]
+    reads = Asked(extraAgents=saying(rows)).reads()
+    assert await reads.agents(ME) == (Agent(ME, "a", 5), Agent(ME, "b", None))
+
+
+@pytest.mark.parametrize("mode", ["default", "disabled", "unifiedAccount", "portfolioMargin", "dexAbstraction"])
+async def test_every_documented_mode_is_read(mode: str) -> None:
+    assert await Asked(userAbstraction=saying(mode)).reads().account_mode(ME) == mode
+
+
+@pytest.mark.parametrize("mode", ["something new", None, {}])
+async def test_an_unknown_mode_is_odd(mode: object) -> None:
+    with pytest.raises(VenueAnswerOdd):
+        await Asked(userAbstraction=saying(mode)).reads().account_mode(ME)
+
+
+async def test_small_answers_are_read() -> None:
+    reads = Asked().reads()
+    assert await reads.fees(ME) == Fees(Decimal("0.00045"), Decimal("0.00015"))
+    assert await reads.rate_limit(ME) == RateLimit(0, 10_000)
+    assert [balance.coin for balance in await reads.spot_state(ME)] == ["USDC"]
+    assert (await reads.leverage(ME, "BTC")).leverage == 20
+    assert (await reads.order_status(ME, "0xno")).order is None
+    assert await reads.open_orders(ME) == ()
+    assert isinstance(await reads.meta(), dict)

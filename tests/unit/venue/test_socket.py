@@ -1,0 +1,61 @@
+"""What the socket does without a network: subscriptions wanted, frames read. Its life is in tests/integration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from executor.errors import VenueAnswerOdd
+from executor.testing import ManualClock
+from executor.venue.budgets import Budgets
+from executor.venue.clock_offset import VenueClock
+from executor.venue.socket import SocketSettings, VenueSocket
+
+
+@pytest.fixture
+def socket() -> VenueSocket:
+    return VenueSocket("ws://nowhere", VenueClock(ManualClock()), Budgets(), SocketSettings())
+
+
+async def test_before_it_is_open_nothing_can_be_sent(socket: VenueSocket) -> None:
+    assert not socket.is_open
+    assert not socket.is_healthy
+    with pytest.raises(ConnectionError):
+        await socket.send(b"{}")
+    socket.drop("nothing to drop")
+
+
+def test_frames_go_to_their_channel_and_odd_ones_are_counted(socket: VenueSocket) -> None:
+    seen: list[Any] = []
+
+    def odd(_: Any) -> None:
+        raise VenueAnswerOdd("not readable")
+
+    socket.routes |= {"a": seen.append, "b": odd}
+    for raw in (b'{"channel":"a","data":1}', b'{"channel":"a"}', b'{"channel":"nobody","data":2}'):
+        socket.on_raw(raw)
+    assert (seen, socket.odd_frames) == ([1, None], 0)
+    odd_ones = (
+        b"",
+        b"\xff",
+        b"hello",
+        b"[]",
+        b"null",
+        b'{"channel":7}',
+        b'{"data":1}',
+        b"[" * 9999,
+        b'{"channel":"b"}',
+    )
+    for raw in odd_ones:
+        socket.on_raw(raw)
+    assert socket.odd_frames == len(odd_ones)
+
+
+def test_a_mistake_of_ours_in_a_handler_is_not_hidden(socket: VenueSocket) -> None:
+    def mistaken(_: Any) -> None:
+        raise KeyError("ours")
+
+    socket.routes["a"] = mistaken
+    with pytest.raises(KeyError):
+        socket.on_raw(b'{"channel":"a"}')

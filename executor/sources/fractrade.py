@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 from executor.clock import Clock
 from executor.core.source_events import Origin, Status
 from executor.errors import ConfigError, CredentialRefused
-from executor.ports import ChannelState, Emit
+from executor.ports import ChannelState, Emit, SourceContext
 from executor.sources.connection import Closed, Connection, Endpoint, Item, Opened, Received, Stopped
 from executor.sources.fractrade_encode import encode
 from executor.sources.fractrade_wire import SYSTEM, decode
@@ -209,6 +209,11 @@ class FractradeSource:
             _Channel(point, Connection(point, clock, jitter), _agents_of(point.name))
             for point in endpoints(options, secrets)
         ]
+
+    @classmethod
+    def build(cls, name: str, options: FractradeOptions, context: SourceContext) -> FractradeSource:
+        """The source as the configuration asks for it."""
+        return cls(name, options, context.secrets, context.clock, context.jitter, context.note)
 
     def channels(self) -> tuple[ChannelState, ...]:
         """The channels as they are now, for readiness and status."""

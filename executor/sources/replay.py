@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from executor.core.source_events import Malformed, Origin, SourceEvent, Status
 from executor.errors import ConfigError
-from executor.ports import ChannelState, Emit
+from executor.ports import ChannelState, Emit, SourceContext
 from executor.sources import fractrade_wire
 from executor.sources.fields import Refusal, epoch_stamp, iso_stamp, need, text
 from executor.sources.strict_json import JsonObject, parse_object
@@ -130,6 +130,11 @@ class ReplaySource:
         self.name = name
         self.options = options
         self._channels: dict[str, ChannelState] = {}
+
+    @classmethod
+    def build(cls, name: str, options: ReplayOptions, context: SourceContext) -> ReplaySource:  # noqa: ARG003  # the door's form
+        """The source as the configuration asks for it."""
+        return cls(name, options)
 
     def channels(self) -> tuple[ChannelState, ...]:
         """The recorded channels met so far."""

@@ -1,4 +1,4 @@
-"""Orders in, answers out: matching, time in force, reduce-only, brackets, modifies, as hyperliquid.md sections 2 and 6 say."""
+"""Orders in, answers out: matching, time in force, reduce-only, brackets, modifies (hyperliquid.md 2 and 6)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,65 @@
+"""Funding is paid at the full hour on the oracle price; longs pay a positive rate (hyperliquid.md section 6.9)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from executor.paper.funding import HOUR_MS
+from executor.paper.model import Tick
+
+USER = "0x" + "a1" * 20
+D = Decimal
+
+
+def next_hour(desk) -> None:
+    desk.now_ms += HOUR_MS - desk.now_ms % HOUR_MS
+    desk.engine.advance(desk.now_ms)
+
+
+def set_rate(desk, rate: str) -> None:
+    desk.engine.on_market(Tick("ETH", oracle=D(2000), funding=D(rate)), desk.now_ms)
+
+
+def test_a_long_pays_and_the_row_says_so(desk):
+    desk.place("buy", "2", "2001", "Ioc")
+    cash = desk.account().raw_usd
+    set_rate(desk, "0.0001")
+    next_hour(desk)
+    assert desk.account().raw_usd == cash - D("0.4")
+    [row] = desk.state.fundings[USER]
+    assert row["delta"] == {
+        "type": "funding", "coin": "ETH", "usdc": "-0.4", "szi": "2.0", "fundingRate": "0.0001", "nSamples": None,
+    }  # fmt: skip
+    assert row["time"] == desk.now_ms
+
+
+def test_an_isolated_short_is_paid_into_its_purse(desk):
+    desk.leverage("ETH", 5, cross=False)
+    desk.place("sell", "2", "1999", "Ioc")
+    purse = desk.position().raw_usd
+    set_rate(desk, "0.0001")
+    next_hour(desk)
+    assert desk.position().raw_usd == purse + D("0.4")
+    assert desk.position().funding_since_open == D("-0.4")
+
+
+def test_it_is_paid_once_an_hour(desk):
+    desk.place("buy", "2", "2001", "Ioc")
+    set_rate(desk, "0.0001")
+    next_hour(desk)
+    desk.now_ms += HOUR_MS - 1
+    desk.engine.advance(desk.now_ms)
+    assert len(desk.state.fundings[USER]) == 1
+    desk.now_ms += 1
+    desk.engine.advance(desk.now_ms)
+    assert len(desk.state.fundings[USER]) == 2
+
+
+def test_changes_reset_what_is_counted_since_them(desk):
+    desk.place("buy", "2", "2001", "Ioc")
+    set_rate(desk, "0.0001")
+    next_hour(desk)
+    desk.place("buy", "1", "2001", "Ioc")
+    position = desk.position()
+    assert (position.funding_since_open, position.funding_since_change) == (D("0.4"), 0)
+    assert desk.account().funding_all_time["ETH"] == D("0.4")

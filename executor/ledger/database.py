@@ -17,7 +17,12 @@ Durability = Literal["full", "normal"]
 APPLICATION_ID = 0x0F7AC1ED
 """Marks the file as a ledger, so that no other database is taken for one."""
 
-_BUSY_MS = 5_000
+WAL_BYTES = 2**20
+"""The size the WAL is kept at where nobody is in the way."""
+
+_BUSY_S = 2.0
+"""How long another program's lock is waited for. Readers lock nobody out, so it is a foreign writer's."""
+
 _CHECKPOINT_PAGES = 4_000
 """When a commit must move the WAL into the file itself (16 MB); ``SqliteLedger.tend`` does it earlier, when idle."""
 
@@ -66,10 +71,11 @@ def connect_writer(path: Path, durability: Durability) -> sqlite3.Connection:
     """A connection for the one writer. A new file is made 0600, a new folder 0700."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_MS / 1000)
+    db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_S)
     try:
         db.execute(f"PRAGMA synchronous = {durability.upper()}")
         db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        db.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
         _prepare(db, path)
     except BaseException:
         db.close()
@@ -81,7 +87,7 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     """A read-only connection; works while a worker writes and when none runs."""
     if not path.is_file():
         raise LedgerError(f"there is no ledger at {path}", "start the worker once (executor run), or check ledger.path")
-    db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=_BUSY_MS / 1000)
+    db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=_BUSY_S)
     try:
         version = _known_version(db, path)
         if version < len(_migrations()):

@@ -13,6 +13,9 @@ from typing import Any
 from executor.core import events as ev
 from executor.ledger.codec import clean
 
+TABLES = ("keys", "nonces", "actions", "legs", "sends", "touched", "latest")
+"""Every table of the index."""
+
 Row = tuple[object, ...]
 Rows = Iterator[tuple[str, Row]]
 
@@ -27,7 +30,7 @@ STATEMENTS = {
     "by_request": "INSERT OR IGNORE INTO touched SELECT l.key, ? FROM all_sends s JOIN all_legs l USING (cloid)"
     " WHERE s.request_id = ? AND l.key IS NOT NULL",
     "latest": "INSERT INTO latest VALUES (?, ?, ?, ?)"
-    " ON CONFLICT (kind, account, coin) DO UPDATE SET seq = max(seq, excluded.seq)",
+    " ON CONFLICT (kind, account, part) DO UPDATE SET seq = max(seq, excluded.seq)",
 }
 """In the order they must run: what looks up comes after what it looks up."""
 
@@ -97,8 +100,16 @@ def _request_closed(seq: int, event: ev.RequestClosed) -> Rows:
 
 
 def _replacing(seq: int, event: ev.Event) -> Rows:
-    if event.account is not None:
-        yield "latest", (type(event).__name__, event.account, getattr(event, "coin", ""), seq)
+    yield "latest", (type(event).__name__, event.account or "", _part(event), seq)
+
+
+def _part(event: ev.Event) -> str:
+    """What an event replaces an older one about: its coin, breaker or channel; empty for the whole account."""
+    if isinstance(event, ev.SourceChanged):
+        return f"{event.source}/{event.channel}"
+    if isinstance(event, ev.AccountRead):
+        return "partial" if event.skipped else ""
+    return str(getattr(event, "coin", "") or getattr(event, "rule", ""))
 
 
 _SPECIAL: dict[type[ev.Event], Callable[[int, Any], Rows]] = {
@@ -107,18 +118,18 @@ _SPECIAL: dict[type[ev.Event], Callable[[int, Any], Rows]] = {
     ev.LegPlanned: _planned,
     ev.SendStarted: _send_started,
     ev.RequestClosed: _request_closed,
-    **dict.fromkeys(
-        (
-            ev.AccountRead,
-            ev.OrdersRead,
-            ev.PositionAdopted,
-            ev.ProtectionChanged,
-            ev.Paused,
-            ev.Resumed,
-            ev.FlattenStarted,
-            ev.FlattenDone,
-            ev.Reconciled,
-        ),
-        _replacing,
-    ),
+    ev.ProcessStarted: _replacing,
+    ev.ProcessStopped: _replacing,
+    ev.SourceChanged: _replacing,
+    ev.AccountRead: _replacing,
+    ev.OrdersRead: _replacing,
+    ev.PositionAdopted: _replacing,
+    ev.ProtectionChanged: _replacing,
+    ev.Reconciled: _replacing,
+    ev.Paused: _replacing,
+    ev.Resumed: _replacing,
+    ev.FlattenStarted: _replacing,
+    ev.FlattenDone: _replacing,
+    ev.BreakerLatched: _replacing,
+    ev.BreakerReset: _replacing,
 }

@@ -1,9 +1,9 @@
-"""Reading an open ledger file: events in order, or by number."""
+"""Reading the events of an open ledger file in order."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from executor.ledger.codec import decode
 from executor.ledger.database import Guard
@@ -30,14 +30,6 @@ def read_events(
             return
         after = page[-1].seq
         limit = None if limit is None else limit - size
-
-
-def events_by_seq(db: sqlite3.Connection, guard: Guard, seqs: Sequence[int]) -> list[Stored]:
-    """The events of these numbers, in order."""
-    with guard:
-        query = "SELECT seq, kind, body FROM events WHERE seq = ?"
-        rows = [db.execute(query, (seq,)).fetchone() for seq in sorted(set(seqs))]
-        return [to_stored(row) for row in rows]
 
 
 def to_stored(row: tuple[int, str, str]) -> Stored:

@@ -15,7 +15,7 @@ from pathlib import Path
 from executor.core.events import ActionReceived, Event, SendStarted
 from executor.errors import LedgerError
 from executor.ledger.codec import clean, encode
-from executor.ledger.database import Durability, Guard, connect_writer
+from executor.ledger.database import WAL_BYTES, Durability, Guard, connect_writer
 from executor.ledger.index import pack_key, write_index
 from executor.ledger.log import read_events
 from executor.ledger.stamp import Stamp
@@ -26,8 +26,6 @@ INDEX_BATCH = 512
 
 _CHECK_BYTES = 64 * 2**20
 """After an unclean stop a file up to this size is checked whole (about 0.1 s); a larger one only at its end."""
-
-_TEND_WAL_BYTES = 2**20
 
 _ADD_EVENT = "INSERT INTO events VALUES (?, ?, ?, ?)"
 _KNOWN = "SELECT fingerprint, received_at_ms FROM keys WHERE key = ?"
@@ -166,14 +164,14 @@ class SqliteLedger:
     def tend(self) -> None:
         """Housekeeping for a quiet moment: move the index into the file, the WAL into the main file.
 
-        Takes milliseconds. Call it on a timer when nothing is going on; without it the same work is done by some
-        commit.
+        Takes milliseconds and waits for nobody. Call it on a timer when nothing is going on; without it the same
+        work is done by some commit.
         """
         self._catch_up()
         wal = self._path.with_name(self._path.name + "-wal")
         with self._guard:
-            if wal.exists() and wal.stat().st_size > _TEND_WAL_BYTES:
-                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            if wal.exists() and wal.stat().st_size > WAL_BYTES:
+                self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def _note(self, events: Sequence[Event]) -> None:
         """Remember what the index in the file does not know yet."""

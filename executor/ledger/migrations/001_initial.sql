@@ -61,8 +61,9 @@ CREATE TABLE sends (request_id TEXT, cloid TEXT, PRIMARY KEY (request_id, cloid)
 -- Every event that belongs to an action: by its own key, or by its order, or by the request its order was in.
 CREATE TABLE touched (key BLOB, seq INTEGER, PRIMARY KEY (key, seq)) WITHOUT ROWID;
 
--- The newest event of the kinds that replace one another, per account (and coin, '' where there is none).
-CREATE TABLE latest (kind TEXT, account TEXT, coin TEXT, seq INTEGER NOT NULL, PRIMARY KEY (kind, account, coin))
+-- The newest event of the kinds that replace one another, per account and part of it (coin, breaker, channel);
+-- '' for no single one.
+CREATE TABLE latest (kind TEXT, account TEXT, part TEXT, seq INTEGER NOT NULL, PRIMARY KEY (kind, account, part))
 WITHOUT ROWID;
 
 -- What the indexer looks up. A reader's connection shadows these with views that add its own tail (reader.py).

@@ -1,0 +1,190 @@
+"""What the record says, for people and programs: the answers behind the command line and the HTTP API.
+
+A reader has a read-only connection of its own: it works while a worker writes and when none runs, and never makes the
+worker wait. Each answer is one consistent moment of the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from executor.clock import Clock, SystemClock
+from executor.core import events as ev
+from executor.errors import LedgerError
+from executor.ledger.explain import explain_action, explain_refused
+from executor.ledger.index import unpack_key
+from executor.ledger.lookup import Lookup
+from executor.ledger.outcomes import ActionOutcome, outcome_of
+from executor.ledger.positions import position_views
+from executor.ledger.stamp import Stamp
+from executor.ledger.status import Latest, account_status, ledger_status
+from executor.ledger.views import Document, action_view, event_view, frame_view, order_view
+
+_PAGE = 64
+_LEGS_LOOKED_AT = 100
+"""How many of a coin's newest orders are folded to find the owner, stop and target of its position."""
+
+_KEYS_OF = (
+    "SELECT DISTINCT key FROM (SELECT key FROM all_legs WHERE account = ? AND coin = ? ORDER BY seq DESC LIMIT ?)"
+    " WHERE key IS NOT NULL"
+)
+_SINCE = "SELECT seq, kind, body FROM events WHERE seq > ? AND account = ? ORDER BY seq"
+_FOLDED = ("AccountRead", "OrdersRead", "PositionAdopted", "ProtectionChanged")
+
+
+class LedgerReader:
+    """Opens the ledger at ``path`` for reading; raises ``LedgerError`` when there is none that can be read.
+
+    Every answer is a dict ready for JSON. Lists come newest first, at most ``limit`` rows; ``account`` leaves the
+    others out.
+    """
+
+    def __init__(self, path: Path | str, *, clock: Clock | None = None) -> None:
+        self._path = Path(path)
+        self._clock = clock or SystemClock()
+        self._look = Lookup(self._path)
+
+    def close(self) -> None:
+        """Release the file."""
+        self._look.close()
+
+    def __enter__(self) -> LedgerReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- answers --------------------------------------------------------------------------------------------
+
+    def status(self) -> Document:
+        """Whose ledger it is, what the worker last said of itself, and how each account stands."""
+        with self._look.moment():
+            meta = dict(self._look.rows("SELECT name, value FROM meta"))
+            latest = self._look.latest()
+            ends = self._look.one("SELECT (SELECT max(seq) FROM events), (SELECT max(id) FROM frames)")
+            addresses = Stamp.of(meta).addresses if "mode" in meta else {}
+            names = sorted({account for _, account, _ in latest if account} | set(addresses))
+            accounts = [account_status(name, addresses.get(name), latest) for name in names]
+            return {**ledger_status(str(self._path), meta, ends[0] or 0, ends[1] or 0, latest), "accounts": accounts}
+
+    def actions(self, limit: int = 50, account: str | None = None) -> Document:
+        """One row per action and account, with its outcome and legs (contract.md, ``actions --json``)."""
+        with self._look.moment():
+            return {"actions": list(islice(self._action_rows(account), max(limit, 0)))}
+
+    def orders(self, limit: int = 50, account: str | None = None) -> Document:
+        """One row per leg."""
+        with self._look.moment():
+            return {"orders": list(islice(self._order_rows(account), max(limit, 0)))}
+
+    def positions(self, account: str | None = None) -> Document:
+        """Open positions by the newest read of each account, carried on by what came since."""
+        with self._look.moment():
+            latest = self._look.latest()
+            read = {name for kind, name, _ in latest if kind == "AccountRead" and account in (None, name)}
+            rows = [
+                position_views(name, self._position_events(name, latest), self._clock.now_ms()) for name in sorted(read)
+            ]
+            return {"positions": [row for some in rows for row in some]}
+
+    def journal(self, limit: int = 50, account: str | None = None, kind: str | None = None) -> Document:
+        """Events as they were recorded, newest first."""
+        query = (
+            "SELECT seq, kind, body FROM events WHERE (?1 IS NULL OR account = ?1) AND (?2 IS NULL OR kind = ?2)"
+            " ORDER BY seq DESC LIMIT ?3"
+        )
+        with self._look.guard:
+            rows = self._look.rows(query, account, kind, max(limit, 0))
+            return {"journal": [event_view(*row) for row in rows]}
+
+    def events(self, after: int = 0, limit: int = 1000) -> Document:
+        """Events after a seq, oldest first, and the newest seq there is: ask again with the last one you got."""
+        with self._look.guard:
+            query = "SELECT seq, kind, body FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
+            rows = [event_view(*row) for row in self._look.rows(query, after, max(limit, 0))]
+            return {"events": rows, "last_seq": self._look.one("SELECT coalesce(max(seq), 0) FROM events")[0]}
+
+    def frames(self, after: int = 0) -> Iterator[Document]:
+        """The journal's raw frames in order, in the format ``replay`` reads."""
+        query = "SELECT id, received_at_ms, source, channel, data FROM frames WHERE id > ? ORDER BY id LIMIT ?"
+        while True:
+            with self._look.guard:
+                page = list(self._look.rows(query, after, _PAGE))
+            yield from map(frame_view, page)
+            if len(page) < _PAGE:
+                return
+            after = page[-1][0]
+
+    def explain(self, action_id: str) -> Document | None:
+        """Every step of one action, by the sender's id or by its key; ``None`` when neither is known.
+
+        When an id came from several systems the newest is explained.
+        """
+        with self._look.moment():
+            found = self._look.find(action_id)
+            if found is None:
+                return None
+            if isinstance(found.event, ev.FrameRefused):
+                return explain_refused(found.event, self._look.frames_of([found]))
+            stored = self._look.story(found.event.key or "")
+            received = found.event
+            if not isinstance(received, ev.ActionReceived):
+                raise LedgerError(f"event {found.seq} is not what the index says", "restore the ledger from a backup")
+            return explain_action(received, stored, self._look.frames_of(stored))
+
+    # -- rows ---------------------------------------------------------------------------------------------------
+
+    def _action_rows(self, account: str | None) -> Iterator[Document]:
+        for (seq,) in self._look.rows("SELECT seq FROM all_actions WHERE key IS NOT NULL ORDER BY seq DESC"):
+            received = self._look.event(seq).event
+            if not isinstance(received, ev.ActionReceived) or received.key is None:
+                continue
+            names: list[str | None] = [name for name in received.accounts if account in (None, name)]
+            if not received.accounts and account is None:
+                names = [None]
+            events = [item.event for item in self._look.story(received.key)] if names else []
+            for name in names:
+                yield action_view(received, name, outcome_of(name, events))
+
+    def _order_rows(self, account: str | None) -> Iterator[Document]:
+        query = "SELECT key, account, cloid FROM all_legs WHERE ?1 IS NULL OR account = ?1 ORDER BY seq DESC"
+        seen: set[str] = set()
+        folded: dict[tuple[str, str | None], tuple[str, ActionOutcome]] = {}
+        for packed, name, cloid in self._look.rows(query, account):
+            key = unpack_key(packed) if packed is not None else ""
+            if (key, name) not in folded:
+                folded[key, name] = self._outcome(key, name)
+            action_id, outcome = folded[key, name]
+            legs = [item for item in outcome.legs if item.leg.cloid == cloid and cloid not in seen]
+            seen.add(cloid)
+            yield from (order_view(item, name, action_id) for item in legs)
+
+    def _outcome(self, key: str, account: str | None) -> tuple[str, ActionOutcome]:
+        events = [item.event for item in self._look.story(key)]
+        ids = [event.action_id for event in events if isinstance(event, ev.ActionReceived)]
+        return (ids[0] if ids else key), outcome_of(account, events)
+
+    def _position_events(self, account: str, latest: Latest) -> list[ev.Event]:
+        """What the positions can be folded from without all of history.
+
+        The newest reads, the orders of the coins held with all that belongs to them, and everything since the newest
+        complete read.
+        """
+        own = {item.seq: item for (kind, name, _), item in latest.items() if name == account and kind in _FOLDED}
+        read = latest.get(("AccountRead", account, "")) or latest["AccountRead", account, "partial"]
+        since = self._look.stored(_SINCE, read.seq, account)
+        coins = {coin for item in [read, *since] for coin in _coins(item.event)}
+        keys = {row for coin in coins for row in self._look.rows(_KEYS_OF, account, coin, _LEGS_LOOKED_AT)}
+        story = [item for (key,) in keys for item in self._look.story(unpack_key(key)) if item.event.account == account]
+        own |= {item.seq: item for item in [*since, *story]}
+        return [own[seq].event for seq in sorted(own)]
+
+
+def _coins(event: ev.Event) -> set[str]:
+    if isinstance(event, ev.AccountRead):
+        return {fact.coin for fact in event.fact.positions} | set(event.skipped)
+    if isinstance(event, ev.FillSeen):
+        return {event.fill.coin}
+    return {event.coin} if isinstance(event, ev.LegPlanned) else set()

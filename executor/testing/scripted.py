@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -37,6 +37,7 @@ class Reply:
     status: int = 200
     body: object = ...
     act: bool = True
+    headers: Mapping[str, str] = field(default_factory=dict)
     delay_s: float = 0.0
     drop: bool = False
     hang: bool = False
@@ -160,7 +161,9 @@ class ScriptedExchange:
         if reply.drop:
             _abort(request)
         data = answer if isinstance(answer, bytes) else orjson.dumps(answer)
-        return web.Response(status=reply.status, body=data, content_type="application/json")
+        return web.Response(
+            status=reply.status, body=data, headers={"Content-Type": "application/json", **reply.headers}
+        )
 
     async def _handle(self, via: str, payload: Json, raw: bytes) -> tuple[Reply, object]:
         """Record a request, act on it as scripted, and say what to answer."""

@@ -113,7 +113,7 @@ class VenueSocket:
         while True:
             await self._may_open()
             began_ms = self._clock.mono_ms()
-            self.down_reason = await self._connection()
+            self.down_reason = await self._guarded_connection()
             now_ms = self._clock.mono_ms()
             if now_ms - began_ms >= self._settings.stable_s * 1000:
                 attempt, failing_since_ms = 0, now_ms
@@ -128,6 +128,13 @@ class VenueSocket:
             await asyncio.sleep(wait / 1000)
             wait = self._budgets.open_wait_ms(self._clock.mono_ms(), spare=self._spare_opens)
         self._budgets.opens.add(1, self._clock.mono_ms())
+
+    async def _guarded_connection(self) -> str:
+        try:
+            return await self._connection()
+        except Exception:  # a mistake of ours in reading one frame must not end the socket that carries the exits
+            log.exception("venue socket: our own mistake")
+            return "our own mistake, see the log"
 
     async def _connection(self) -> str:
         """One connection from handshake to end; returns why it ended."""

@@ -29,9 +29,12 @@ from executor.testing import (
 )
 from executor.venue.adapter import HyperliquidVenue, VenueSettings
 from executor.venue.backoff import Backoff
+from executor.venue.budgets import Budgets
+from executor.venue.clock_offset import VenueClock
 from executor.venue.envelope import exchange_body
+from executor.venue.http import MAX_ANSWER
 from executor.venue.signer import Signer
-from executor.venue.socket import SocketSettings
+from executor.venue.socket import SocketSettings, VenueSocket
 
 ACCOUNT = "0x" + "ab" * 20
 OTHER = "0x" + "cd" * 20
@@ -198,6 +201,22 @@ async def test_every_odd_http_answer_is_sent_without_a_body_and_tried_once(
     assert len(exchange.state.orders) == booked
 
 
+async def test_an_order_is_never_carried_on_by_a_redirect(exchange: ScriptedExchange) -> None:
+    exchange.on_connect = 503
+    async with running(exchange, SocketSettings(open_timeout_s=0.1)) as venue:
+        exchange.script("order", Reply(307, headers={"Location": exchange.url + "/exchange"}, act=False))
+        assert (await send(venue)).status == 307
+    assert len(exchange.requests("order")) == 1
+
+
+async def test_an_answer_without_an_end_is_no_answer(exchange: ScriptedExchange) -> None:
+    exchange.on_connect = 503
+    async with running(exchange, SocketSettings(open_timeout_s=0.1)) as venue:
+        exchange.script("order", Reply(body=b" " * (MAX_ANSWER + 1)))
+        reply = await send(venue, timeout_s=5.0)
+    assert (reply.sent, reply.status) == (True, None)
+
+
 async def test_a_burst_beyond_the_posts_in_flight_overflows_to_http(
     exchange: ScriptedExchange, venue: HyperliquidVenue
 ) -> None:
@@ -272,6 +291,18 @@ async def test_no_more_than_thirty_sockets_a_minute_are_ever_opened(exchange: Sc
     async with running(exchange, hasty):
         await asyncio.sleep(1.0)
         assert exchange.handshakes <= 30
+
+
+async def test_only_a_connection_that_lasted_makes_the_next_attempt_a_first_one(exchange: ScriptedExchange) -> None:
+    patient = SocketSettings(open_timeout_s=0.1, stable_s=0.3, backoff=Backoff(first_s=0.1, early_cap_s=30.0))
+    exchange.on_connect = 503
+    async with running(exchange, patient) as venue:
+        await until(lambda: exchange.handshakes == 4)
+        exchange.on_connect = 0
+        await until(lambda: venue.budgets()["sockets"][0] == 1)
+        await asyncio.sleep(0.4)
+        exchange.drop_sockets()
+        await until(lambda: exchange.handshakes == 6, within_s=0.5)
 
 
 async def test_odd_frames_are_counted_and_end_nothing(exchange: ScriptedExchange, venue: HyperliquidVenue) -> None:
@@ -429,6 +460,45 @@ async def test_an_account_followed_later_gets_its_feed(exchange: ScriptedExchang
     again: list[AccountNews] = []
     venue.follow(ACCOUNT, again.append)
     assert again == [FeedNews(connected=True)]
+
+
+async def test_a_second_account_followed_later_gets_a_socket_of_its_own(
+    exchange: ScriptedExchange, venue: HyperliquidVenue
+) -> None:
+    mine: list[AccountNews] = []
+    theirs: list[AccountNews] = []
+    venue.follow(ACCOUNT, mine.append)
+    venue.follow(OTHER, theirs.append)
+    await until(lambda: FeedNews(connected=True) in mine and FeedNews(connected=True) in theirs)
+    assert venue.budgets()["sockets"] == (2, 10)
+
+
+# -- upkeep -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_venue_that_tells_no_time_and_no_budgets_is_still_traded_on(
+    exchange: ScriptedExchange, caplog: pytest.LogCaptureFixture
+) -> None:
+    exchange.reads |= {"userRateLimit": lambda _: None, "l2Book": lambda _: None}
+    async with running(exchange, follow={ACCOUNT: []}) as venue:
+        assert is_fill(await send(venue))
+        await until(lambda: "not read" in caplog.text)
+
+
+async def test_a_mistake_of_ours_in_reading_a_frame_costs_one_connection_and_not_the_socket(
+    exchange: ScriptedExchange, caplog: pytest.LogCaptureFixture
+) -> None:
+    def mistaken(_: object) -> None:
+        raise KeyError("ours")
+
+    socket = VenueSocket(exchange.url.replace("http", "ws") + "/ws", VenueClock(SystemClock()), Budgets(), QUICK)
+    socket.routes["pong"] = mistaken
+    running_socket = asyncio.create_task(socket.run())
+    await until(lambda: exchange.handshakes == 2)
+    socket.routes.clear()
+    await until(lambda: socket.is_healthy)
+    running_socket.cancel()
+    assert "KeyError: 'ours'" in caplog.text
 
 
 # -- reads --------------------------------------------------------------------------------------------------------

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import Protocol
 
+from executor.ports import Clock
 
-class Clock(Protocol):
-    """A source of time, so that tests and replays can bring their own."""
-
-    def now_ms(self) -> int:
-        """Wall-clock milliseconds since the epoch, UTC."""
-
-    def monotonic_s(self) -> float:
-        """Seconds that only go forward; for timeouts and ages inside one process."""
+__all__ = ["Clock", "SystemClock", "iso"]
 
 
 class SystemClock:

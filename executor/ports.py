@@ -10,11 +10,26 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Protocol
 
+from pydantic import SecretStr
+
 from executor.core.events import Event
 from executor.core.facts import AccountFact, Fill, LeverageFact, OpenOrder, OrderFact, RawReply
 from executor.core.protocols import VenueRules
 from executor.core.source_events import Malformed, SourceEvent
 from executor.core.types import Quote
+
+# -- time -------------------------------------------------------------------------------------------------------
+
+
+class Clock(Protocol):
+    """A source of time, so that tests and replays can bring their own."""
+
+    def now_ms(self) -> int:
+        """Wall-clock milliseconds since the epoch, UTC."""
+
+    def monotonic_s(self) -> float:
+        """Seconds that only go forward; for timeouts and ages inside one process."""
+
 
 # -- sources ----------------------------------------------------------------------------------------------------
 
@@ -32,6 +47,19 @@ class ChannelState:
     attempts: int = 0
     detail: str = ""
     remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceContext:
+    """What a source is built with: its resolved secrets by name, the clock, randomness, and a word to people.
+
+    ``jitter`` gives numbers in [0, 1); ``note`` takes a channel's name and a sentence.
+    """
+
+    secrets: Mapping[str, SecretStr]
+    clock: Clock
+    jitter: Callable[[], float]
+    note: Callable[[str, str], None]
 
 
 class Source(Protocol):

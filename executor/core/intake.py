@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 
 from executor.core import events as ev
 from executor.core.book import Book, BookKey, Change, with_change
@@ -23,7 +22,7 @@ TWINS_KEPT = 256
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Which agents of which source go to which accounts, by which strategy. ``agents`` are glob patterns."""
+    """Which agents of which source go to which accounts, by which strategy. ``*`` stands for every agent."""
 
     name: str
     source: str
@@ -33,7 +32,7 @@ class Route:
 
     def takes(self, source: str, agent_id: str) -> bool:
         """Whether the route takes this agent's actions."""
-        return self.source == source and any(fnmatchcase(agent_id, pattern) for pattern in self.agents)
+        return self.source == source and ("*" in self.agents or agent_id in self.agents)
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,10 @@ def _fill_difference(state: DeskState, event: ev.FillSeen, cause: str, now_ms: i
 def order_list_events(state: DeskState, orders: Sequence[OpenOrder], now_ms: int) -> list[ev.Event]:
     """A read of the open orders: ours that are listed rest; ours that are not are doubted and will be looked up."""
     listed = {order.cloid: order for order in orders if order.cloid}
-    events: list[ev.Event] = [ev.OrdersRead(at_ms=now_ms, account=state.account, orders=tuple(orders))]
+    known = {order.oid: order for order in orders}
+    events: list[ev.Event] = []
+    if known != state.orders or not state.orders_read_ms:
+        events.append(ev.OrdersRead(at_ms=now_ms, account=state.account, orders=tuple(orders)))
     for leg in state.legs.values():
         order = listed.get(leg.cloid)
         if order is not None and leg.state is LegState.UNKNOWN:

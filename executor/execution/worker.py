@@ -14,6 +14,7 @@ import structlog
 
 from executor.clock import Clock
 from executor.core import events as ev
+from executor.core.evolve import evolve
 from executor.core.intake import IntakeState, Route, admit, channel_events, evolve_intake, refused_frame
 from executor.core.protocols import Market
 from executor.core.source_events import Malformed, SetStop, SetTarget, SourceEvent, Status, Trade
@@ -190,6 +191,13 @@ class Worker:
             turn.events.append(event)
             evolve_intake(self.intake, event)
 
+    def take_global(self, turn: Turn, events: Iterable[ev.Event]) -> None:
+        """Record events that concern every desk as well as the intake."""
+        for event in events:
+            self._global(turn, [event])
+            for desk in self.desks.values():
+                evolve(desk.state, event)
+
     def _action(self, raw: str | bytes, action: Trade | SetStop | SetTarget) -> None:
         turn = self.turn()
         frame_id = self._journal(turn, raw, action)
@@ -215,7 +223,7 @@ class Worker:
             return []
         desks = [self.desks[name] for name in received.accounts]
         for desk in desks:
-            desk.state.waiting[received.key or ""] = received
+            evolve(desk.state, received)
         for desk in desks:
             self.preparers[desk.settings.account].offer(turn, received)
         return desks

@@ -1,0 +1,176 @@
+"""Puts a worker together from a configuration: ledger, venue, desks, strategies, rules, sources."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from executor import logs, plugins
+from executor.app.identity import DRY_RUN_ENDPOINT, Trader
+from executor.clock import Clock, SystemClock
+from executor.config import Config, Loaded, Route, Source
+from executor.core.intake import Route as IntakeRoute
+from executor.core.protocols import Rule
+from executor.core.settings import DeskSettings
+from executor.errors import PluginError
+from executor.execution.desk import Desk
+from executor.execution.nonces import Nonces
+from executor.execution.restore import restore
+from executor.execution.strategies import StrategyCaller
+from executor.execution.worker import Worker
+from executor.ledger.sqlite import SqliteLedger
+from executor.ledger.stamp import Stamp
+from executor.paper.feeds import Feed
+from executor.paper.live_feed import HyperliquidFeed
+from executor.paper.server import Options as PaperOptions
+from executor.paper.server import PaperExchange
+from executor.paper.tape import TapeFeed
+from executor.ports import Ledger, SourceContext, Venue
+from executor.ports import Source as SourcePort
+
+
+def open_ledger(loaded: Loaded, who: Mapping[str, Trader], clock: Clock) -> SqliteLedger:
+    """The ledger of this mode, network and accounts."""
+    config = loaded.config
+    network = config.hyperliquid.network if config.live else DRY_RUN_ENDPOINT
+    stamp = Stamp(config.mode, network, {name: trader.address for name, trader in who.items()})
+    return SqliteLedger(config.ledger.path, stamp=stamp, durability=config.ledger.durability, now_ms=clock.now_ms())
+
+
+def paper_exchange(
+    loaded: Loaded, who: Mapping[str, Trader], feed: Feed | None = None, **options: Any
+) -> PaperExchange:
+    """The paper exchange of dry-run: every account funded once, every throw-away signer approved."""
+    paper = loaded.config.paper
+    exchange = PaperExchange(
+        feed or _feed(loaded.config),
+        fund={trader.address: paper.equity_usd for trader in who.values()},
+        state_path=paper.state,
+        port=paper.port,
+        options=PaperOptions(latency_ms=paper.latency_ms, ip_limit=True),
+        **options,
+    )
+    return exchange
+
+
+def approve_signers(exchange: PaperExchange, who: Mapping[str, Trader]) -> None:
+    """A throw-away key that is not the account itself signs as its agent."""
+    for trader in who.values():
+        if trader.signer.address != trader.address:
+            exchange.approve_agent(trader.address, trader.signer.address, "dry-run")
+
+
+def _feed(config: Config) -> Feed:
+    if config.paper.feed == "tape":
+        return TapeFeed(config.paper.tape)
+    return HyperliquidFeed()
+
+
+def rules(loaded: Loaded) -> tuple[Rule, ...]:
+    """The configured risk rules, in their order."""
+    built = []
+    for rule in loaded.config.risk:
+        kind = plugins.load("executor.risk_rules", rule.rule, loaded.base)
+        built.append(kind.from_options(rule.options))
+    return tuple(built)
+
+
+def desk_settings(
+    loaded: Loaded, trader: Trader, risk: tuple[Rule, ...], network: str, vault: str | None
+) -> DeskSettings:
+    """One account's constants."""
+    config, account = loaded.config, trader.account
+    return DeskSettings(
+        account=account.name,
+        network=network,
+        address=trader.address,
+        vault=vault,
+        rules=risk,
+        margin_mode=account.margin_mode,
+        default_leverage=_decimal(account.default_leverage),
+        entry_slippage_bps=config.execution.entry_slippage_bps,
+        exit_slippage_bps=config.execution.exit_slippage_bps,
+        emergency_slippage_bps=config.execution.emergency_slippage_bps,
+        order_expiry_ms=config.execution.order_expiry_ms,
+        entry_ttl_ms=config.execution.entry_ttl_ms,
+        require=config.protection.require,
+        policy=config.protection.policy,
+        after_ms=config.protection.after_ms,
+        default_stop_pct=config.protection.default_stop_pct,
+    )
+
+
+def _decimal(number: int) -> Any:
+    from decimal import Decimal
+
+    return Decimal(number)
+
+
+def route_name(index: int, route: Route) -> str:
+    """A route's name in records: its place and what it joins."""
+    return f"{index + 1}: {route.source} → {route.strategy} → {', '.join(route.accounts)}"
+
+
+def worker(
+    loaded: Loaded,
+    who: Mapping[str, Trader],
+    venue: Venue,
+    ledger: Ledger,
+    clock: Clock | None = None,
+    vaults: Mapping[str, str] | None = None,
+) -> Worker:
+    """The worker with its state as the ledger has it."""
+    config = loaded.config
+    intake, states = restore(ledger, who)
+    risk = rules(loaded)
+    nonces: dict[str, Nonces] = {}
+    desks = {}
+    for name, trader in who.items():
+        signer = trader.signer
+        allocator = nonces.setdefault(signer.address, Nonces(ledger.last_nonce(signer.address)))
+        settings = desk_settings(loaded, trader, risk, venue.network, (vaults or {}).get(name))
+        desks[name] = Desk(settings, states[name], signer, allocator)
+    return Worker(
+        clock=clock or SystemClock(),
+        venue=venue,
+        ledger=ledger,
+        intake=intake,
+        desks=desks,
+        routes=[_route(i, route) for i, route in enumerate(config.routes)],
+        strategies={route_name(i, route): _strategy(loaded, route) for i, route in enumerate(config.routes)},
+        unstated={source.name: source.server_execution_in(config.mode) for source in config.sources},
+        after_gap={source.name: source.after_gap for source in config.sources},
+        notifiers=[logs.LogNotifier()],
+        reply_timeout_s=config.execution.reply_timeout_ms / 1000,
+    )
+
+
+def _route(index: int, route: Route) -> IntakeRoute:
+    return IntakeRoute(route_name(index, route), route.source, route.agents, route.strategy, route.accounts)
+
+
+def _strategy(loaded: Loaded, route: Route) -> StrategyCaller:
+    kind = plugins.load("executor.strategies", route.strategy, loaded.base)
+    try:
+        strategy = kind(route.options) if hasattr(kind, "Options") else kind()
+    except Exception as error:  # a stranger's constructor may raise anything
+        raise PluginError(f"strategy '{route.strategy}' cannot be built: {error}", "mend it or its options") from error
+    return StrategyCaller(route.strategy, strategy)
+
+
+def source(loaded: Loaded, configured: Source, clock: Clock, note: Callable[[str, str], None]) -> SourcePort:
+    """One configured source, ready to run."""
+    secrets = loaded.secrets(configured)
+    for secret in secrets.values():
+        logs.register_secret(secret.get_secret_value())
+    context = SourceContext(secrets, clock, random.random, note)
+    kind = plugins.load("executor.sources", configured.type, loaded.base)
+    built: SourcePort = kind.build(configured.name, configured.options, context)
+    return built
+
+
+def socket_path(loaded: Loaded) -> Path:
+    """The running worker's command socket, beside its ledger."""
+    return loaded.config.ledger.path.with_suffix(".sock")

@@ -1,0 +1,96 @@
+"""``executor run``: a worker until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import suppress
+
+import structlog
+
+from executor import logs
+from executor.app.identity import Trader, traders
+from executor.app.locking import hold
+from executor.app.runtime import Runtime, exit_code
+from executor.config import Loaded, require_channels
+from executor.errors import ExecutorError
+
+log = structlog.get_logger("executor.run")
+
+FLATTEN_S = 120.0
+SECOND_SIGINT = 130
+
+
+def run(loaded: Loaded, *, live: bool, duration_s: float | None = None) -> int:
+    """Run a worker until SIGINT, SIGTERM or the duration; returns the exit code.
+
+    ``live`` must agree with ``mode`` (the command line checks it): real orders take both.
+    """
+    if live != loaded.config.live:
+        raise ExecutorError("mode and --live disagree")
+    require_channels(loaded.config)
+    configure_logs(loaded)
+    who = traders(loaded)
+    with hold(loaded, who):
+        return asyncio.run(_run(loaded, who, duration_s))
+
+
+def configure_logs(loaded: Loaded) -> None:
+    """Logging as configured."""
+    logs.configure(loaded.config.logging.level, loaded.config.logging.format)
+
+
+async def _run(loaded: Loaded, who: dict[str, Trader], duration_s: float | None) -> int:
+    stop = _stop_on_signals()
+    async with Runtime(loaded, who) as runtime:
+        runtime.listen()
+        log.info("running", action="running", mode=loaded.config.mode, accounts=list(who))
+        await _until(stop, runtime.stopped, duration_s)
+        log.info("stopping", action="stopping")
+    return exit_code(runtime)
+
+
+async def _until(stop: asyncio.Event, stopped: asyncio.Event, duration_s: float | None) -> None:
+    waits = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(stopped.wait())]
+    with suppress(TimeoutError):
+        async with asyncio.timeout(duration_s):
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+
+
+def _stop_on_signals() -> asyncio.Event:
+    """SIGTERM and the first SIGINT stop in order; a second SIGINT ends at once."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def on_interrupt() -> None:
+        if stop.is_set():
+            os._exit(SECOND_SIGINT)
+        stop.set()
+
+    loop.add_signal_handler(signal.SIGINT, on_interrupt)
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    return stop
+
+
+def run_flatten(loaded: Loaded, accounts: list[str]) -> bool:
+    """A worker without sources until these accounts are flat; false when that took too long."""
+    configure_logs(loaded)
+    who = traders(loaded)
+    with hold(loaded, who):
+        return asyncio.run(_flatten(loaded, who, accounts))
+
+
+async def _flatten(loaded: Loaded, who: dict[str, Trader], accounts: list[str]) -> bool:
+    async with Runtime(loaded, who) as runtime:
+        for account in accounts:
+            runtime.worker.command("flatten", account, "cli")
+        desks = [runtime.worker.desks[account] for account in accounts]
+        try:
+            async with asyncio.timeout(FLATTEN_S):
+                while any(desk.state.flattening for desk in desks):
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            return False
+    return True

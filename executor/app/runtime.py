@@ -1,0 +1,255 @@
+"""One worker's life in a running event loop: start in order, run beside each other, stop in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+import structlog
+
+from executor import __version__
+from executor.app import compose
+from executor.app.control import ControlServer
+from executor.app.identity import DRY_RUN_ENDPOINT, Trader
+from executor.clock import Clock, SystemClock
+from executor.config import Loaded
+from executor.core import events as ev
+from executor.core.intake import start_gap
+from executor.errors import CredentialRefused, ExecutorError, VenueError
+from executor.execution.reading import Reader, Ticker
+from executor.execution.resolve import Resolver
+from executor.execution.restore import save
+from executor.execution.worker import Worker
+from executor.ledger.sqlite import SqliteLedger
+from executor.paper.feeds import Feed
+from executor.paper.server import PaperExchange
+from executor.ports import Source
+from executor.venue.adapter import HyperliquidVenue
+from executor.venue.identity import PORTFOLIO_MARGIN, Finding, check_identity, needs_vault_address
+
+log = structlog.get_logger("executor.run")
+
+SNAPSHOT_EVERY_S = 60.0
+SNAPSHOT_EVERY_EVENTS = 2_000
+VENUE_RETRY_S = 2.0
+
+
+class Runtime:
+    """Everything that runs. ``async with`` starts it without sources; ``listen`` adds them."""
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        who: Mapping[str, Trader],
+        *,
+        clock: Clock | None = None,
+        feed: Feed | None = None,
+        with_control: bool = True,
+    ) -> None:
+        self.loaded = loaded
+        self.who = dict(who)
+        self.clock = clock or SystemClock()
+        self._feed = feed
+        self._with_control = with_control
+        self._stack = AsyncExitStack()
+        self.sources: list[Source] = []
+        self.refused: CredentialRefused | None = None
+        self.stopped = asyncio.Event()
+        self._snapshot_seq = 0
+
+    paper: PaperExchange | None = None
+    venue: HyperliquidVenue
+    ledger: SqliteLedger
+    worker: Worker
+
+    # -- start ----------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Runtime:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def _start(self) -> None:
+        self.ledger = compose.open_ledger(self.loaded, self.who, self.clock)
+        self._stack.callback(self._close_ledger)
+        url = await self._endpoint()
+        network = self.loaded.config.hyperliquid.network if self.loaded.config.live else DRY_RUN_ENDPOINT
+        self.venue = HyperliquidVenue(network, url, self.clock)
+        self._stack.push_async_callback(self.venue.close)
+        await self._open_venue()
+        vaults = await self._check_identities() if self.loaded.config.live else {}
+        self.worker = compose.worker(self.loaded, self.who, self.venue, self.ledger, self.clock, vaults)
+        self._stack.push_async_callback(self.worker.cancel_tasks)
+        self._take_over()
+        self._run_desks()
+        if self._with_control:
+            control = ControlServer(compose.socket_path(self.loaded), self.worker.command)
+            await control.start()
+            self._stack.push_async_callback(control.close)
+
+    async def _endpoint(self) -> str:
+        """The exchange's URL; in dry-run the paper exchange is started here, and nobody below can tell."""
+        if self.loaded.config.live:
+            return self.loaded.config.hyperliquid.url
+        self.paper = compose.paper_exchange(self.loaded, self.who, self._feed)
+        await self._stack.enter_async_context(self.paper)
+        compose.approve_signers(self.paper, self.who)
+        return self.paper.url
+
+    async def _open_venue(self) -> None:
+        """The venue must be readable before anything else makes sense; until then it is tried again, loudly."""
+        while True:
+            try:
+                await self.venue.start()
+                return
+            except VenueError as error:
+                log.error("the venue cannot be read yet", action="venue_unreadable", error=str(error))
+                await asyncio.sleep(VENUE_RETRY_S)
+
+    async def _check_identities(self) -> dict[str, str]:
+        """Signer, account and agent mix-ups are found before anything is traded (lessons.md section 1.1)."""
+        vaults: dict[str, str] = {}
+        for name, trader in self.who.items():
+            findings, vault = await identity_findings(self.venue, trader)
+            bad = [finding for finding in findings if finding.level == "fail"]
+            if bad:
+                raise CredentialRefused(f"account {name}: {bad[0].text}", bad[0].remedy)
+            for finding in findings:
+                if finding.level == "warn":
+                    log.warning(finding.text, action="identity", account=name, remedy=finding.remedy)
+            if vault:
+                vaults[name] = trader.address
+        return vaults
+
+    def _take_over(self) -> None:
+        """The first record of this process; what was out is unknown from here on, and every open book has a gap."""
+        worker, turn = self.worker, self.worker.turn()
+        clean = self.ledger.was_clean and not self.ledger.is_new
+        started = ev.ProcessStarted(at_ms=turn.now_ms, clean=clean, version=__version__, mode=self.loaded.config.mode)
+        worker.take_global(turn, [started, *start_gap(worker.intake, turn.now_ms)])
+        worker.finish(turn, ())
+
+    def _run_desks(self) -> None:
+        worker = self.worker
+        for name, desk in worker.desks.items():
+            self.venue.follow(desk.settings.address, lambda news, account=name: worker.news(account, news))  # type: ignore[misc]  # a default argument binds the loop's name
+            worker.spawn(Reader(worker, desk).run(), f"reader {name}")
+            worker.spawn(Resolver(worker, desk).run(), f"resolver {name}")
+        worker.spawn(Ticker(worker).run(), "ticker")
+        worker.spawn(self._keep_snapshots(), "snapshots")
+
+    async def _keep_snapshots(self) -> None:
+        while True:
+            await asyncio.sleep(SNAPSHOT_EVERY_S)
+            if self.ledger.last_seq - self._snapshot_seq >= SNAPSHOT_EVERY_EVENTS:
+                self._save()
+
+    def _save(self) -> None:
+        save(self.ledger, self.worker.intake, [desk.state for desk in self.worker.desks.values()])
+        self._snapshot_seq = self.ledger.last_seq
+
+    # -- sources --------------------------------------------------------------------------------------------------
+
+    def listen(self) -> None:
+        """Start every configured source."""
+        for configured in self.loaded.config.sources:
+            source = compose.source(self.loaded, configured, self.clock, _note(configured.name))
+            self.sources.append(source)
+            self.worker.spawn(self._listen(source), f"source {source.name}")
+
+    async def _listen(self, source: Source) -> None:
+        try:
+            await source.run(self.worker.emit)
+        except CredentialRefused as error:
+            log.critical(str(error), action="source_refused", source=source.name)
+            self.refused = error
+            if not self._heard():
+                self.stopped.set()
+
+    def _heard(self) -> bool:
+        """Whether any channel ever opened: then the worker stays up, degraded, and protects."""
+        return any(c.last_frame_at_ms is not None or c.state == "open" for s in self.sources for c in s.channels())
+
+    def ready(self) -> bool:
+        """Whether every configured channel is open and every account reconciled."""
+        channels = [channel for source in self.sources for channel in source.channels()]
+        accounts = all(desk.state.reconciled for desk in self.worker.desks.values())
+        return accounts and all(channel.state == "open" for channel in channels)
+
+    # -- stop -----------------------------------------------------------------------------------------------------
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._finish_orders()
+        await self._stack.aclose()
+
+    async def _finish_orders(self) -> None:
+        """No new entries; what is in flight is finished, within ``execution.shutdown_s``."""
+        desks = list(self.worker.desks.values())
+        for desk in desks:
+            desk.entries_open = False
+        limit_s = float(self.loaded.config.execution.shutdown_s)
+        try:
+            async with asyncio.timeout(limit_s):
+                while not all(desk.quiet() for desk in desks):
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            log.error("orders are still out at shutdown", action="shutdown_unfinished", unknown=self.unknown())
+        for desk in desks:
+            for coin, position in desk.state.positions.items():
+                if position.unprotected_since_ms is not None:
+                    log.error("left without a stop", action="unprotected", account=desk.settings.account, coin=coin)
+
+    def unknown(self) -> int:
+        """How many orders have an outcome nobody knows."""
+        return sum(leg.in_flight for desk in self.worker.desks.values() for leg in desk.state.legs.values())
+
+    def _close_ledger(self) -> None:
+        """The last record; a clean end is only claimed when nothing was left open."""
+        if getattr(self, "worker", None) is None:
+            self.ledger.close(clean=self.ledger.was_clean)
+            return
+        unknown, clean = self.unknown(), False
+        if self.worker.failed is None:
+            turn = self.worker.turn()
+            turn.events.append(ev.ProcessStopped(at_ms=turn.now_ms, reason="stopped", unknown=unknown))
+            self.worker.finish(turn, ())
+            self._save()
+            clean = unknown == 0
+        self.ledger.close(clean=clean)
+
+
+async def identity_findings(venue: HyperliquidVenue, trader: Trader) -> tuple[list[Finding], bool]:
+    """Every finding about one account's identity, and whether its orders need ``vaultAddress``."""
+    signer, address = trader.signer.address, trader.address
+    role_of_account = await venue.role(address)
+    role_of_signer = role_of_account if signer == address else await venue.role(signer)
+    agents = await venue.agents(role_of_account.master or address)
+    mode = await venue.account_mode(address)
+    if mode != PORTFOLIO_MARGIN:
+        venue.set_mode(address, mode)
+    findings = check_identity(signer, address, role_of_signer, role_of_account, agents, mode, venue.now_ms())
+    return findings, needs_vault_address(role_of_account)
+
+
+def _note(source: str) -> Callable[[str, str], None]:
+    def note(channel: str, text: str) -> None:
+        log.warning(text, action="source_note", source=source, channel=channel)
+
+    return note
+
+
+def exit_code(runtime: Runtime) -> int:
+    """How the run ended (contract.md, exit codes)."""
+    if runtime.worker.failed is not None:
+        return ExecutorError.exit_code
+    if runtime.unknown():
+        return 5
+    return 3 if runtime.refused is not None and not runtime._heard() else 0  # the same module
+
+
+__all__: list[Any] = ["Runtime", "exit_code", "identity_findings"]

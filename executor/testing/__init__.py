@@ -14,6 +14,7 @@ from executor.testing.scripted import (
     Reply,
     ScriptedExchange,
 )
+from executor.testing.waiting import until
 
 __all__ = [
     "BAD_GATEWAY",
@@ -30,4 +31,5 @@ __all__ = [
     "Received",
     "Reply",
     "ScriptedExchange",
+    "until",
 ]

@@ -73,7 +73,7 @@ class HyperliquidVenue:
     # -- life ---------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Read the metadata (raises ``VenueError``), open the sockets and wait a moment for the first.
+        """Read the metadata (raises ``VenueError``; may be called again then), open the sockets, wait for the first.
 
         A socket that does not open in time is no error: reads and orders go over HTTP until it does.
         """

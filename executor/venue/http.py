@@ -23,7 +23,9 @@ class HttpDoor:
         self._session: aiohttp.ClientSession | None = None
 
     def open(self) -> None:
-        """Make the session; needs a running event loop."""
+        """Make the session, once; needs a running event loop."""
+        if self._session is not None:
+            return
         connector = aiohttp.TCPConnector(limit=32, keepalive_timeout=KEEPALIVE_S)
         self._session = aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), headers=_HEADERS, trust_env=False

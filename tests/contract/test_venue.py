@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Protocol
 
@@ -17,7 +16,7 @@ from executor.hyperliquid.answers import classify
 from executor.paper.feeds import ManualMarket
 from executor.paper.server import Options, PaperExchange
 from executor.ports import AccountNews, FeedNews, FillsNews, Lane, OrdersNews, SignedRequest, Venue
-from executor.testing import ScriptedExchange
+from executor.testing import ScriptedExchange, until
 from executor.venue.adapter import HyperliquidVenue
 from executor.venue.identity import check_identity
 from executor.venue.signer import Signer
@@ -104,13 +103,6 @@ def desk(venue: HyperliquidVenue) -> Desk:
 
 def cloid(number: int) -> str:
     return f"0xf7ac{number:028x}"
-
-
-async def until(true: Callable[[], object]) -> None:
-    deadline = asyncio.get_running_loop().time() + WAIT_S
-    while not true():
-        assert asyncio.get_running_loop().time() < deadline, "it never came true"
-        await asyncio.sleep(0.01)
 
 
 def is_a(venue: Venue) -> Venue:

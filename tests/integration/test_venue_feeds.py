@@ -1,10 +1,10 @@
-"""The venue adapter against an exchange that goes wrong on command, over real loopback sockets."""
+"""What the venue is read and heard for, over real loopback connections: quotes, account news, upkeep, reads."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
@@ -18,21 +18,17 @@ from executor.hyperliquid import wire
 from executor.ports import AccountNews, FeedNews, FillsNews, Lane, OrdersNews, SignedRequest
 from executor.testing import (
     BAD_GATEWAY,
-    BOOKED_BUT_BAD_GATEWAY,
-    DROPPED_AFTER,
     DROPPED_BEFORE,
-    HANGS,
     RATE_LIMITED,
     TRUNCATED,
     Reply,
     ScriptedExchange,
+    until,
 )
 from executor.venue.adapter import HyperliquidVenue, VenueSettings
 from executor.venue.backoff import Backoff
 from executor.venue.budgets import Budgets
 from executor.venue.clock_offset import VenueClock
-from executor.venue.envelope import exchange_body
-from executor.venue.http import MAX_ANSWER
 from executor.venue.signer import Signer
 from executor.venue.socket import SocketSettings, VenueSocket
 
@@ -71,13 +67,6 @@ async def venue(exchange: ScriptedExchange) -> AsyncIterator[HyperliquidVenue]:
         yield started
 
 
-async def until(true: Callable[[], object], within_s: float = 3.0) -> None:
-    deadline = asyncio.get_running_loop().time() + within_s
-    while not true():
-        assert asyncio.get_running_loop().time() < deadline, "it never came true"
-        await asyncio.sleep(0.01)
-
-
 def order(nonce: int = 1, px: str = "60100", tif: str = "Ioc", cloid: str = CLOID) -> SignedRequest:
     built = wire.limit_order(0, Side.BUY, Decimal(px), Decimal("0.001"), tif=tif, cloid=cloid)
     action = wire.order_action([built])
@@ -92,247 +81,7 @@ def is_fill(reply: RawReply) -> bool:
     return reply.sent and reply.status == 200 and b"filled" in json.dumps(reply.body).encode()
 
 
-# -- orders: one way out, one answer, never twice -----------------------------------------------------------------
-
-
-async def test_an_order_goes_over_the_open_socket_as_exactly_its_own_bytes(
-    exchange: ScriptedExchange, venue: HyperliquidVenue
-) -> None:
-    request = order()
-    assert is_fill(await send(venue, request))
-    (received,) = exchange.requests("order")
-    assert received.via == "ws"
-    assert received.body == exchange_body(request)
-
-
-async def test_the_same_request_makes_the_same_bytes_on_either_way(
-    exchange: ScriptedExchange, venue: HyperliquidVenue
-) -> None:
-    await send(venue)
-    exchange.on_connect = 503
-    exchange.drop_sockets()
-    await until(lambda: venue.budgets()["sockets"][0] == 0)
-    again = await send(venue)
-    assert again.body == {"status": "err", "response": "Invalid nonce: duplicate nonce 1"}
-    first, second = exchange.requests("order")
-    assert (first.via, second.via) == ("ws", "http")
-    assert first.body == second.body
-    assert venue.counters()["http_fallbacks"] == 1
-
-
-@pytest.mark.parametrize("fault", [DROPPED_BEFORE, DROPPED_AFTER], ids=["before booking", "after booking"])
-async def test_a_socket_lost_during_a_post_is_sent_and_unanswered_and_never_sent_again(
-    exchange: ScriptedExchange, venue: HyperliquidVenue, fault: Reply
-) -> None:
-    exchange.script("order", fault)
-    reply = await send(venue)
-    assert reply.sent
-    assert (reply.status, reply.body) == (None, None)
-    await until(lambda: venue.budgets()["sockets"][0] == 1)
-    await asyncio.sleep(0.1)
-    assert len(exchange.requests("order")) == 1
-
-
-async def test_an_order_that_is_not_answered_in_time_is_sent_and_unanswered(
-    exchange: ScriptedExchange, venue: HyperliquidVenue
-) -> None:
-    exchange.script("order", HANGS)
-    reply = await send(venue, timeout_s=0.2)
-    assert (reply.sent, reply.status) == (True, None)
-    assert venue.budgets()["posts_in_flight"][0] == 0
-    assert is_fill(await send(venue, order(2)))
-
-
-async def test_a_late_answer_reaches_nobody_else(exchange: ScriptedExchange, venue: HyperliquidVenue) -> None:
-    exchange.script("order", Reply(delay_s=0.2), Reply(delay_s=0.2, body={"status": "ok", "response": "the second"}))
-    assert (await send(venue, timeout_s=0.05)).status is None
-    assert (await send(venue, order(2))).body == {"status": "ok", "response": "the second"}
-
-
-async def test_a_429_on_the_socket_is_told_as_429(exchange: ScriptedExchange, venue: HyperliquidVenue) -> None:
-    exchange.script("order", RATE_LIMITED)
-    reply = await send(venue)
-    assert (reply.sent, reply.status, reply.body) == (True, 429, None)
-    held = await venue.submit(order(2), Lane.ENTRY, 0.1)
-    assert not held.sent
-    assert is_fill(await venue.submit(order(3), Lane.CLOSE, 1.0))
-
-
-async def test_a_post_the_venue_calls_one_too_many_is_answered_429(
-    exchange: ScriptedExchange, venue: HyperliquidVenue
-) -> None:
-    exchange.script("order", HANGS)
-    waiting = asyncio.create_task(send(venue))
-    await until(lambda: exchange.requests("order"))
-    await exchange.say('{"channel":"error","data":"too many pending post requests id=1"}')
-    assert (await waiting).status == 429
-
-
-async def test_without_a_server_nothing_was_sent(exchange: ScriptedExchange, venue: HyperliquidVenue) -> None:
-    await exchange.stop()
-    await until(lambda: venue.budgets()["sockets"][0] == 0)
-    await asyncio.sleep(0.1)  # until the idle HTTP connection is seen to be gone, a request on it counts as sent
-    reply = await send(venue)
-    assert not reply.sent
-    assert reply.error
-
-
-@pytest.mark.parametrize(
-    ("fault", "status", "booked"),
-    [
-        pytest.param(RATE_LIMITED, 429, 0, id="429"),
-        pytest.param(BAD_GATEWAY, 502, 0, id="502"),
-        pytest.param(BOOKED_BUT_BAD_GATEWAY, 502, 1, id="502 booked"),
-        pytest.param(TRUNCATED, 200, 1, id="truncated"),
-        pytest.param(DROPPED_BEFORE, None, 0, id="dropped before"),
-        pytest.param(DROPPED_AFTER, None, 1, id="dropped after"),
-        pytest.param(HANGS, None, 1, id="hangs"),
-    ],
-)
-async def test_every_odd_http_answer_is_sent_without_a_body_and_tried_once(
-    exchange: ScriptedExchange, fault: Reply, status: int | None, booked: int
-) -> None:
-    exchange.on_connect = 503
-    async with running(exchange, SocketSettings(open_timeout_s=0.1)) as venue:
-        exchange.script("order", fault)
-        reply = await send(venue, timeout_s=0.4)
-    assert (reply.sent, reply.status, reply.body) == (True, status, None)
-    assert len(exchange.requests("order")) == 1
-    assert len(exchange.state.orders) == booked
-
-
-async def test_an_order_is_never_carried_on_by_a_redirect(exchange: ScriptedExchange) -> None:
-    exchange.on_connect = 503
-    async with running(exchange, SocketSettings(open_timeout_s=0.1)) as venue:
-        exchange.script("order", Reply(307, headers={"Location": exchange.url + "/exchange"}, act=False))
-        assert (await send(venue)).status == 307
-    assert len(exchange.requests("order")) == 1
-
-
-async def test_an_answer_without_an_end_is_no_answer(exchange: ScriptedExchange) -> None:
-    exchange.on_connect = 503
-    async with running(exchange, SocketSettings(open_timeout_s=0.1)) as venue:
-        exchange.script("order", Reply(body=b" " * (MAX_ANSWER + 1)))
-        reply = await send(venue, timeout_s=5.0)
-    assert (reply.sent, reply.status) == (True, None)
-
-
-async def test_a_burst_beyond_the_posts_in_flight_overflows_to_http(
-    exchange: ScriptedExchange, venue: HyperliquidVenue
-) -> None:
-    exchange.script("order", *[Reply(delay_s=0.3)] * 120)
-    replies = await asyncio.gather(*(venue.submit(order(n), Lane.CLOSE, 3.0) for n in range(1, 121)))
-    assert all(is_fill(reply) for reply in replies)
-    assert len(exchange.requests("order", "ws")) < 100
-    assert len({one.payload["nonce"] for one in exchange.requests("order")}) == 120
-
-
-# -- the socket's life --------------------------------------------------------------------------------------------
-
-
-async def test_after_a_restart_of_the_server_quotes_and_pushes_flow_again(exchange: ScriptedExchange) -> None:
-    news: list[AccountNews] = []
-    async with running(exchange, follow={ACCOUNT: news}) as venue:
-        await venue.warm("BTC")
-        await until(lambda: FeedNews(connected=True) in news)
-        await exchange.stop()
-        await until(lambda: news[-1] == FeedNews(connected=False))
-        await exchange.start()
-        await until(lambda: news[-1] == FeedNews(connected=True))
-        await until(lambda: len(exchange.subscriptions()[0]) == 4)
-        await exchange.quote("BTC", "61000", "61002")
-        await until(lambda: venue.quotes["BTC"].bid == Decimal(61000))
-        assert is_fill(await send(venue, order(px="61100")))
-        assert venue.counters()["reconnects"] >= 1
-        kinds = [type(one) for one in news]
-        assert kinds.count(FillsNews) == 3, "a snapshot for each connection, and the fill"
-
-
-async def test_a_server_that_goes_silent_is_found_out_and_left(
-    exchange: ScriptedExchange, venue: HyperliquidVenue
-) -> None:
-    exchange.silent = True
-    await until(lambda: exchange.handshakes >= 2)
-    exchange.silent = False
-    await until(lambda: venue.budgets()["sockets"][0] == 1)
-
-
-async def test_our_own_requests_do_not_keep_a_dead_connection_alive(
-    exchange: ScriptedExchange, venue: HyperliquidVenue
-) -> None:
-    exchange.silent = True
-    for nonce in range(1, 40):
-        await send(venue, order(nonce), timeout_s=0.03)
-        if exchange.handshakes >= 2:
-            break
-    assert exchange.handshakes >= 2
-
-
-async def test_a_quiet_but_living_venue_is_kept(exchange: ScriptedExchange, venue: HyperliquidVenue) -> None:
-    await asyncio.sleep(3 * QUICK.silence_s)
-    assert exchange.handshakes == 1
-    assert venue.budgets()["messages"][0] >= 5
-
-
-@pytest.mark.parametrize("greeting", [1008, 1000, 429])
-async def test_a_server_that_accepts_and_closes_is_not_stormed(exchange: ScriptedExchange, greeting: int) -> None:
-    exchange.on_connect = greeting
-    settings = SocketSettings(open_timeout_s=0.1)
-    async with running(exchange, settings) as venue:
-        await asyncio.sleep(1.5)
-        assert 2 <= exchange.handshakes <= 5
-        exchange.on_connect = 0
-        await until(lambda: venue.budgets()["sockets"][0] == 1, within_s=5)
-
-
-async def test_no_more_than_thirty_sockets_a_minute_are_ever_opened(exchange: ScriptedExchange) -> None:
-    exchange.on_connect = 1011
-    hasty = SocketSettings(open_timeout_s=0.1, backoff=Backoff(first_s=0.001, early_cap_s=0.001))
-    async with running(exchange, hasty):
-        await asyncio.sleep(1.0)
-        assert exchange.handshakes <= 30
-
-
-async def test_only_a_connection_that_lasted_makes_the_next_attempt_a_first_one(exchange: ScriptedExchange) -> None:
-    patient = SocketSettings(open_timeout_s=0.1, stable_s=0.3, backoff=Backoff(first_s=0.1, early_cap_s=30.0))
-    exchange.on_connect = 503
-    async with running(exchange, patient) as venue:
-        await until(lambda: exchange.handshakes == 4)
-        exchange.on_connect = 0
-        await until(lambda: venue.budgets()["sockets"][0] == 1)
-        await asyncio.sleep(0.4)
-        exchange.drop_sockets()
-        await until(lambda: exchange.handshakes == 6, within_s=0.5)
-
-
-async def test_odd_frames_are_counted_and_end_nothing(exchange: ScriptedExchange, venue: HyperliquidVenue) -> None:
-    await venue.warm("BTC")
-    odd = ["Websocket connection established.", "[1]", "{}", '{"channel":"bbo","data":{"coin":"BTC"}}', "[" * 10_000]
-    for text in odd:
-        await exchange.say(text)
-    await exchange.quote("BTC", "61000", "61002")
-    await until(lambda: venue.quotes["BTC"].bid == Decimal(61000))
-    assert venue.counters()["odd_frames"] == len(odd)
-    assert exchange.handshakes == 1
-
-
-async def test_a_venue_whose_socket_does_not_open_still_starts_and_reads(exchange: ScriptedExchange) -> None:
-    exchange.on_connect = 503
-    async with running(exchange, SocketSettings(open_timeout_s=0.1)) as venue:
-        assert (await venue.warm("BTC")).bid == Decimal(59999)
-        assert (await venue.account(ACCOUNT)).positions == ()
-
-
-async def test_a_venue_that_cannot_be_reached_does_not_start() -> None:
-    venue = HyperliquidVenue("custom", "http://127.0.0.1:9", SystemClock(), VenueSettings(QUICK))
-    try:
-        with pytest.raises(VenueUnavailable):
-            await venue.start()
-    finally:
-        await venue.close()
-
-
-# -- quotes -------------------------------------------------------------------------------------------------------
+# -- quotes
 
 
 async def test_a_cold_symbol_costs_one_l2book_call_and_a_warm_one_none(
@@ -393,7 +142,7 @@ async def test_only_the_coins_used_last_stay_subscribed(exchange: ScriptedExchan
         await venue.close()
 
 
-# -- account feeds ------------------------------------------------------------------------------------------------
+# -- account feeds
 
 
 async def test_each_account_hears_of_its_own_fills_and_orders_only(exchange: ScriptedExchange) -> None:
@@ -473,7 +222,7 @@ async def test_a_second_account_followed_later_gets_a_socket_of_its_own(
     assert venue.budgets()["sockets"] == (2, 10)
 
 
-# -- upkeep -------------------------------------------------------------------------------------------------------
+# -- upkeep
 
 
 async def test_a_venue_that_tells_no_time_and_no_budgets_is_still_traded_on(
@@ -501,7 +250,7 @@ async def test_a_mistake_of_ours_in_reading_a_frame_costs_one_connection_and_not
     assert "KeyError: 'ours'" in caplog.text
 
 
-# -- reads --------------------------------------------------------------------------------------------------------
+# -- reads
 
 
 @pytest.mark.parametrize("fault", [RATE_LIMITED, BAD_GATEWAY, DROPPED_BEFORE], ids=["429", "502", "dropped"])

@@ -18,6 +18,8 @@ UNIFIED = "unifiedAccount"
 PORTFOLIO_MARGIN = "portfolioMargin"
 VAULT_ROLES = frozenset({"vault", "subAccount"})
 
+_LEADER = "the venue does not tell who leads a vault: check it on the vault's page"
+
 Level = Literal["pass", "warn", "fail"]
 
 
@@ -102,7 +104,7 @@ def _signer(signer: str, account: str, signer_role: Role, account_role: Role) ->
             "approve an agent (API wallet) and use its key instead",
         )
     if account_role.name == "vault" and signer_role.name == "user":
-        return Finding("warn", "VAULT_LEADER_UNPROVEN", f"{signer} must lead the vault {account}", "try it with doctor")
+        return Finding("warn", "VAULT_LEADER_UNPROVEN", f"{signer} must lead the vault {account}", _LEADER)
     if signer_role.name != "agent":
         return Finding(
             "fail",
@@ -116,7 +118,7 @@ def _signer(signer: str, account: str, signer_role: Role, account_role: Role) ->
 def _agent_of(signer: str, owner: str, signer_role: Role, account_role: Role) -> Finding:
     master = (signer_role.master or "").lower()
     if account_role.name == "vault":
-        return Finding("warn", "VAULT_LEADER_UNPROVEN", f"{signer} acts for {master}, who must lead the vault")
+        return Finding("warn", "VAULT_LEADER_UNPROVEN", f"{signer} acts for {master}, who must lead the vault", _LEADER)
     if master != owner:
         return Finding(
             "fail",

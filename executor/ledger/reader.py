@@ -31,6 +31,10 @@ _KEYS_OF = (
     " WHERE key IS NOT NULL"
 )
 _SINCE = "SELECT seq, kind, body FROM events WHERE seq > ? AND account = ? ORDER BY seq"
+_READ_BEFORE = (
+    "SELECT seq, kind, body FROM events WHERE seq < ? AND account = ? AND kind = 'AccountRead'"
+    " ORDER BY seq DESC LIMIT 1"
+)
 _FOLDED = ("AccountRead", "OrdersRead", "PositionAdopted", "ProtectionChanged")
 
 
@@ -169,10 +173,12 @@ class LedgerReader:
     def _position_events(self, account: str, latest: Latest) -> list[ev.Event]:
         """What the positions can be folded from without all of history.
 
-        The newest reads, the orders of the coins held with all that belongs to them, and everything since the newest
-        complete read.
+        The newest reads, adoptions each with the read that showed the position, the orders of the coins held with all
+        that belongs to them, and everything since the newest complete read.
         """
         own = {item.seq: item for (kind, name, _), item in latest.items() if name == account and kind in _FOLDED}
+        for adopted in [item for item in own.values() if isinstance(item.event, ev.PositionAdopted)]:
+            own |= {item.seq: item for item in self._look.stored(_READ_BEFORE, adopted.seq, account)}
         read = latest.get(("AccountRead", account, "")) or latest["AccountRead", account, "partial"]
         since = self._look.stored(_SINCE, read.seq, account)
         coins = {coin for item in [read, *since] for coin in _coins(item.event)}

@@ -73,6 +73,8 @@ def _leg_answer(state: DeskState, request: Request, leg: Leg, answer: Answer, no
     at, acc, key, name = now_ms, state.account, leg.key, leg.cloid
     match answer:
         case Resting(oid=oid):
+            if leg.state is LegState.RESTING and leg.oid == oid:
+                return []  # the feed told it before the answer came
             event: ev.Event = ev.LegRested(at_ms=at, account=acc, key=key, cloid=name, oid=oid)
         case Filled(oid=oid, size=size, avg_px=px):
             event = ev.LegFilled(at_ms=at, account=acc, key=key, cloid=name, oid=oid, size=size, avg_px=px)

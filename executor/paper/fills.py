@@ -206,7 +206,7 @@ def _after(state: State, order: Order) -> None:
         if order.sz == 0:
             orders.finish(state, order, "filled")
         else:
-            orders.touch(state, order)
+            orders.note_partial(state, order)
     fit_reduce_only(state, order.user, order.coin)
 
 

@@ -57,6 +57,14 @@ def touch(state: State, order: Order) -> None:
     state.out.coins.add(order.coin)
 
 
+def note_partial(state: State, order: Order) -> None:
+    """Tells of a partial fill of a resting order: ``open`` with less ``sz``, its record unchanged (SDK issue 141)."""
+    touch(state, order)
+    if order.phase is Phase.BOOK and state.rules.partial_open_updates:
+        row = {"order": views.open_order(order), "status": "open", "statusTimestamp": state.now_ms}
+        state.out.order_updates[order.user].append(row)
+
+
 def rest(state: State, order: Order) -> None:
     """Puts an order on the book."""
     order.phase = Phase.BOOK

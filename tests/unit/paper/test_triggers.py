@@ -140,3 +140,17 @@ def test_lone_triggers_answer_as_ruled(desk_with):
     desk = desk_with(lone_trigger_reply="waitingForTrigger")
     desk.place("buy", "1", "2001", "Ioc")
     assert desk.place("sell", "1", "1710", ro=True, tpsl="sl", trigger="1900") == "waitingForTrigger"
+
+
+def test_a_filled_stop_ends_its_target_even_when_a_position_is_left(long):
+    entry = long.order("buy", "1", "2001", "Ioc")
+    children = [
+        long.order("sell", "1", "1710", ro=True, tpsl="sl", trigger="1900"),
+        long.order("sell", "1", "1980", ro=True, tpsl="tp", trigger="2200"),
+    ]
+    long.place_all(entry, *children, grouping="normalTpsl")
+    long.engine.take()
+    long.quote("ETH", "1889", "1891")
+    assert long.size() == 1
+    statuses = {r["status"] for r in long.engine.take().order_updates[USER]}
+    assert statuses == {"triggered", "filled", "siblingFilledCanceled"}

@@ -11,7 +11,6 @@ from decimal import Decimal
 
 from executor.core import events as ev
 from executor.core.facts import AccountFact
-from executor.core.lifecycle import LegState, step
 from executor.core.state import KEEP_FILLS, Day, DeskState, Leg, Position
 from executor.core.types import ZERO
 
@@ -31,20 +30,25 @@ def position_of(state: DeskState, coin: str) -> Position:
     return position
 
 
-def _clamp_owned(position: Position) -> None:
+def _clamp_owned(state: DeskState, position: Position) -> None:
     """What we own is never more than what is there, and never on the other side."""
     if position.owned * position.size <= 0:
         position.owned = ZERO
     elif abs(position.owned) > abs(position.size):
         position.owned = position.size
-    if position.owned == 0:
+    if position.owned == 0 and position.owner is not None:
         position.owner = None
+        _life_ended(state, position.coin)
 
 
 def _went_flat(state: DeskState, position: Position) -> None:
-    """Stops and targets belong to one life of a position: they go with it."""
     coin = position.coin
-    state.positions[coin] = Position(coin=coin, read_at_ms=position.read_at_ms)
+    state.positions[coin] = Position(coin=coin, read_at_ms=position.read_at_ms, filled_at_ms=position.filled_at_ms)
+    _life_ended(state, coin)
+
+
+def _life_ended(state: DeskState, coin: str) -> None:
+    """Stops and targets belong to one life of a position: they go with it."""
     if coin in state.stops and state.stops[coin].seen:
         del state.stops[coin]
     state.targets[coin] = [wish for wish in state.targets.get(coin, []) if not wish.seen]
@@ -70,23 +74,35 @@ def _move(state: DeskState, coin: str, delta: Decimal, px: Decimal, leg: Leg | N
         position.entry_px = px
     position.size = after
     if leg is not None:
-        if leg.kind == "entry" and position.owned == 0:
-            position.owner, position.opened_at_ms = leg.agent, leg.signal_at_ms
-        position.owned += delta
-    _clamp_owned(position)
+        _own(position, leg, delta)
+    _clamp_owned(state, position)
     if after == 0:
         _went_flat(state, position)
     else:
         _came_up(state, coin)
 
 
+def _own(position: Position, leg: Leg, delta: Decimal) -> None:
+    """Only an entry makes a position ours; the rest reduces, also when it is told before the entry it closes."""
+    if leg.kind == "entry":
+        if position.owned == 0:
+            position.owner, position.opened_at_ms = leg.agent, leg.signal_at_ms
+        position.owned += delta
+    elif position.owned * delta < 0:
+        position.owned = ZERO if abs(delta) >= abs(position.owned) else position.owned + delta
+
+
+def _pay(state: DeskState, leg: Leg, newly: Decimal) -> None:
+    owed = state.exits.get(leg.key)
+    if owed is not None and leg.kind == "exit":
+        owed.owed = max(ZERO, owed.owed - newly)
+
+
 def execute(state: DeskState, leg: Leg, newly: Decimal, px: Decimal) -> None:
     """Carry position and exit on by what a leg of ours newly executed."""
     if newly <= 0:
         return
-    owed = state.exits.get(leg.key)
-    if owed is not None and leg.kind == "exit":
-        owed.owed = max(ZERO, owed.owed - newly)
+    _pay(state, leg, newly)
     _move(state, leg.coin, newly * leg.side.sign, px, leg)
 
 
@@ -103,33 +119,42 @@ def fill_seen(state: DeskState, event: ev.FillSeen) -> None:
     in_read = fill.at_ms <= position_of(state, fill.coin).read_at_ms
     leg = state.legs.get(event.cloid or "")
     if leg is not None:
-        _leg_fill(state, leg, fill.size, fill.px, in_read)
+        _leg_fill(state, leg, event, in_read)
     elif not in_read:
         _move(state, fill.coin, fill.signed_size, fill.px, None)
+    position = position_of(state, fill.coin)
+    position.filled_at_ms = max(position.filled_at_ms, fill.at_ms)
     if len(state.seen_fills) > 2 * KEEP_FILLS:
         state.seen_fills = dict(list(state.seen_fills.items())[-KEEP_FILLS:])
 
 
-def _leg_fill(state: DeskState, leg: Leg, size: Decimal, px: Decimal, in_read: bool) -> None:
+def _leg_fill(state: DeskState, leg: Leg, event: ev.FillSeen, in_read: bool) -> None:
     before = leg.filled
-    leg.seen_filled += size
+    leg.seen_filled += event.fill.size
     newly = leg.filled - before
     if in_read:
-        owed = state.exits.get(leg.key)
-        if owed is not None and leg.kind == "exit":
-            owed.owed = max(ZERO, owed.owed - newly)
+        _claim(state, leg, newly)
     else:
-        execute(state, leg, newly, px)
-    if leg.state in (LegState.RESTING, LegState.TRIGGERED) and leg.filled >= leg.size:
-        leg.state = step(leg.state, "filled") or leg.state
+        execute(state, leg, newly, event.fill.px)
+    if leg.filled >= leg.size:
+        leg.turn("filled", event.at_ms)
+
+
+def _claim(state: DeskState, leg: Leg, newly: Decimal) -> None:
+    """The read has the size already, but only the fill tells that an entry of ours brought it."""
+    _pay(state, leg, newly)
+    if leg.kind == "entry" and newly > 0:
+        position = position_of(state, leg.coin)
+        _own(position, leg, newly * leg.side.sign)
+        _clamp_owned(state, position)
 
 
 def account_read(state: DeskState, event: ev.AccountRead) -> None:
     """Take the venue's word for every coin the read speaks of."""
     fact = event.fact
-    for coin in {p.coin for p in fact.positions} | set(state.positions):
+    for coin in {p.coin for p in fact.positions} | set(state.positions) | set(event.skipped):
         if coin in event.skipped:
-            position_of(state, coin)
+            position_of(state, coin)  # made now, so that it does not pass for part of this read
             continue
         _set_position(state, coin, fact)
     state.equity_usd = fact.equity_usd
@@ -150,7 +175,7 @@ def _set_position(state: DeskState, coin: str, fact: AccountFact) -> None:
     position.leverage, position.is_cross = told.leverage, told.is_cross
     position.liquidation_px = told.liquidation_px
     position.unrealized_pnl_usd = told.unrealized_pnl_usd
-    _clamp_owned(position)
+    _clamp_owned(state, position)
     _came_up(state, coin)
 
 
@@ -177,4 +202,4 @@ def adopted(state: DeskState, event: ev.PositionAdopted) -> None:
     position = position_of(state, event.coin)
     position.owner, position.owned = event.agent, event.size
     position.opened_at_ms = event.opened_at_ms
-    _clamp_owned(position)
+    _clamp_owned(state, position)

@@ -23,13 +23,16 @@ SETTLE_MS = 1_000
 
 
 def busy_coins(state: DeskState, asked_at_ms: int) -> tuple[str, ...]:
-    """Coins whose position this read cannot speak of: an order was out, or was answered, since it was asked."""
+    """Coins whose position this read cannot speak of: an order is out or unknown, or was answered since it was asked.
+
+    An unknown order may be in the read: counted there, and again when a resend is answered, it would stand twice.
+    """
     return tuple(
         sorted(
             {
                 leg.coin
                 for leg in state.legs.values()
-                if leg.state is LegState.SENT or (leg.last_change_ms >= asked_at_ms and leg.sent_at_ms)
+                if leg.in_flight or (leg.last_change_ms >= asked_at_ms and leg.sent_at_ms)
             }
         )
     )
@@ -39,7 +42,8 @@ def account_events(
     state: DeskState, fact: AccountFact, asked_at_ms: int, now_ms: int, skipped: tuple[str, ...] | None = None
 ) -> list[ev.Event]:
     """A read of positions and money, with what differed from what we knew."""
-    busy = busy_coins(state, asked_at_ms) if skipped is None else skipped
+    known = busy_coins(state, asked_at_ms) if skipped is None else skipped
+    busy = tuple(sorted({*known, *_outdated(state, fact)}))
     told = {p.coin: p.size for p in fact.positions}
     differing = [
         coin
@@ -48,6 +52,11 @@ def account_events(
     ]
     found = [_difference(state, coin, told.get(coin, ZERO), now_ms) for coin in differing]
     return [*found, ev.AccountRead(at_ms=now_ms, account=state.account, fact=fact, skipped=busy)]
+
+
+def _outdated(state: DeskState, fact: AccountFact) -> set[str]:
+    """Coins we know more of than this read does: it was overtaken by a fill or by a newer read."""
+    return {c for c, p in state.positions.items() if max(p.read_at_ms, p.filled_at_ms) > fact.at_ms}
 
 
 def _difference(state: DeskState, coin: str, venue: Decimal, now_ms: int) -> ev.DifferenceFound:

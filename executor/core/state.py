@@ -90,7 +90,7 @@ class Position:
     """One coin's position: the venue's ``size``, and the part of it that is ``owned`` (opened by our orders).
 
     Both signed. ``owner`` is the agent whose action opened it, at ``opened_at_ms`` by that action's stamp.
-    ``read_at_ms`` is the venue's time of the newest read it is based on.
+    ``read_at_ms`` is the venue's time of the newest read it is based on, ``filled_at_ms`` that of the newest fill.
     """
 
     coin: str
@@ -104,6 +104,7 @@ class Position:
     liquidation_px: Decimal | None = None
     unrealized_pnl_usd: Decimal = ZERO
     read_at_ms: int = 0
+    filled_at_ms: int = 0
     unprotected_since_ms: int | None = None
     acted: bool = False
 

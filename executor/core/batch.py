@@ -19,6 +19,9 @@ from executor.core.steps import leverage_ready
 
 MAX_BATCH = 39
 
+CANCEL_RETRY_MS = 1_000
+"""The pause before a cancel whose answer nobody knows is asked again."""
+
 Purpose = Literal["entry", "exit", "protect", "cancel", "leverage"]
 
 
@@ -33,8 +36,11 @@ class Batch:
     grouping: Literal["na", "normalTpsl"] = "na"
 
 
-def urgent(state: DeskState) -> list[Batch]:
-    """Exits, protection, cancels and leverage settings that are ready: they leave at once."""
+def urgent(state: DeskState, now_ms: int | None = None) -> list[Batch]:
+    """Exits, protection, cancels and leverage settings that are ready: they leave at once.
+
+    Without a time also the cancels that only wait to be asked again.
+    """
     exits, protection = [], []
     for leg in state.legs.values():
         if leg.state is LegState.PLANNED and leg.bracket is None:
@@ -44,7 +50,7 @@ def urgent(state: DeskState) -> list[Batch]:
                 protection.append(leg)
     batches = [Batch("exit", tuple(some)) for some in _exit_groups(exits)]
     batches += [Batch("protect", tuple(some)) for some in _chunks(protection)]
-    return batches + _cancels(state) + _leverage(state)
+    return batches + _cancels(state, now_ms) + _leverage(state)
 
 
 def _exit_groups(exits: list[Leg]) -> list[list[Leg]]:
@@ -61,11 +67,15 @@ def _chunks(legs: list[Leg]) -> list[list[Leg]]:
     return chunks
 
 
-def _cancels(state: DeskState) -> list[Batch]:
-    due = [cancel for cancel in state.cancels.values() if not cancel.asked]
+def _cancels(state: DeskState, now_ms: int | None) -> list[Batch]:
+    due = [cancel for cancel in state.cancels.values() if not cancel.asked and _rested(cancel, now_ms)]
     by_name = [cancel for cancel in due if cancel.cloid is not None]
     by_oid = [cancel for cancel in due if cancel.cloid is None]
     return [Batch("cancel", cancels=tuple(some[:MAX_BATCH])) for some in (by_name, by_oid) if some]
+
+
+def _rested(cancel: Cancel, now_ms: int | None) -> bool:
+    return now_ms is None or cancel.attempts == 0 or now_ms - cancel.last_attempt_ms >= CANCEL_RETRY_MS
 
 
 def _leverage(state: DeskState) -> list[Batch]:

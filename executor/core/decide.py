@@ -112,7 +112,8 @@ def _trade(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: int
     exits = _exit_part(state, signal, fraction, now_ms, market) if fraction > 0 else []
     events += exits
     if opens > 0:
-        wait_flat = any(isinstance(event, ev.ExitOwed) for event in exits)
+        opposed = state.position(received.coin or "").owned * received.side.sign < 0
+        wait_flat = opposed or any(isinstance(event, ev.ExitOwed) for event in exits)
         events += entry_events(settings, state, signal, opens, received.side, now_ms, market, wait_flat=wait_flat)
     elif fraction == 0:
         events.append(_refuse(state, signal, now_ms, "NO_POSITION", "it only reduces, and there is nothing to reduce"))
@@ -126,6 +127,8 @@ def _lost_book_fraction(state: DeskState, signal: Signal) -> Decimal:
     ours = state.position(received.coin or "").owner == signal.agent
     if not ours or owned == 0 or received.book_before != 0 or received.side is not closing_side(owned):
         return ZERO
+    if state.owed(received.coin or "") >= abs(owned):
+        return ZERO  # it is leaving already: the agent opens the other side
     return share(received.size, owned)
 
 
@@ -143,7 +146,7 @@ def _exit_part(state: DeskState, signal: Signal, fraction: Decimal, now_ms: int,
         return [_refuse(state, signal, now_ms, "SUPERSEDED", "older than the position it would close", "exit")]
     dropped = _drop_planned(state, signal, fraction, now_ms)
     gone = sum((state.legs[d.cloid].remaining for d in dropped if state.legs[d.cloid].kind == "entry"), ZERO)
-    base = abs(position.owned) + state.unresolved(coin) - gone - state.owed(coin)
+    base = _closable(state, coin, received.side) - gone
     size = base if fraction == 1 else market.rules.floor_size(coin, exit_size(fraction, base))
     if size <= 0:
         if dropped:
@@ -154,9 +157,28 @@ def _exit_part(state: DeskState, signal: Signal, fraction: Decimal, now_ms: int,
         text = f"{plain(size)} {coin} is less than the venue takes; it leaves with the next exit"
         return [_refuse(state, signal, now_ms, "EXIT_BELOW_MINIMUM", text, "exit")]
     owed = ev.ExitOwed(
-        at_ms=now_ms, account=state.account, key=signal.key, coin=coin, agent=signal.agent, size=size, why="signal"
+        at_ms=now_ms,
+        account=state.account,
+        key=signal.key,
+        coin=coin,
+        agent=signal.agent,
+        size=size,
+        why="signal",
+        side=received.side,
     )
     return [*dropped, owed]
+
+
+def _closable(state: DeskState, coin: str, side: Side) -> Decimal:
+    """What an order of this side may still close: live and unresolved on the other side, less what is leaving already.
+
+    During a flip the position before and the entry after stand on opposite sides; an exit speaks of one of them.
+    """
+    owned = state.position(coin).owned
+    live = abs(owned) if owned != 0 and closing_side(owned) is side else ZERO
+    coming = sum((leg.remaining for leg in state.legs_of(coin, "entry") if leg.side is not side), ZERO)
+    leaving = sum((owed.owed for owed in state.exits_of(coin) if owed.side in (None, side)), ZERO)
+    return live + coming - leaving
 
 
 def _drop_planned(state: DeskState, signal: Signal, fraction: Decimal, now_ms: int) -> list[ev.LegDropped]:
@@ -189,10 +211,11 @@ def _protective_refusal(state: DeskState, signal: Signal) -> tuple[str, str] | N
 
 
 def _held_side(state: DeskState, coin: str) -> Side | None:
-    owned = state.position(coin).owned
-    if owned != 0:
-        return closing_side(owned).opposite
-    return next((leg.side for leg in state.legs_of(coin, "entry")), None)
+    """The side of what the agent holds: during a flip that is what the newest entry opens."""
+    entries, owned = state.legs_of(coin, "entry"), state.position(coin).owned
+    if entries:
+        return entries[-1].side
+    return closing_side(owned).opposite if owned != 0 else None
 
 
 def _with_alarm(state: DeskState, signal: Signal, now_ms: int, refusal: tuple[str, str]) -> list[ev.Event]:
@@ -216,6 +239,7 @@ def _stop(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: int,
         coin=coin,
         trigger_px=market.rules.trigger_px(coin, wished or ZERO),
         signal_at_ms=signal.signal_at_ms,
+        side=signal.received.side,
     )
     return [*events, wanted]
 
@@ -244,6 +268,7 @@ def _target(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: in
         coin=coin,
         trigger_px=market.rules.trigger_px(coin, wished.trigger_px),
         fraction=wished.fraction,
+        side=received.side,
     )
     return [*events, wanted]
 

@@ -282,7 +282,13 @@ def _bracket(
 ) -> list[ev.Event]:
     """The entry, and the stop and target that go out in one action with it."""
     planned: list[ev.Event] = [entry]
-    common = {"at_ms": now_ms, "account": state.account, "key": signal.key, "coin": intent.coin}
+    common = {
+        "at_ms": now_ms,
+        "account": state.account,
+        "key": signal.key,
+        "coin": intent.coin,
+        "side": entry.side.opposite,
+    }
     if intent.stop_px is not None:
         px = market.rules.trigger_px(intent.coin, intent.stop_px)
         planned.append(ev.StopWanted(**common, trigger_px=px, signal_at_ms=signal.signal_at_ms))  # type: ignore[arg-type]  # a mapping of mixed types

@@ -131,8 +131,8 @@ def _leg(state: DeskState, cloid: str) -> Leg | None:
 
 def _dropped(state: DeskState, event: ev.LegDropped) -> None:
     leg = _leg(state, event.cloid)
-    if leg is not None:
-        leg.turn("dropped", event.at_ms)
+    if leg is not None and leg.turn("dropped", event.at_ms) and event.reason == "UNSENDABLE":
+        _missed(state, leg, event.at_ms)
 
 
 def _rested(state: DeskState, event: ev.LegRested) -> None:
@@ -167,9 +167,16 @@ def _ended(state: DeskState, event: ev.LegEnded) -> None:
     if not leg.turn(event.ending, event.at_ms):
         return
     leg.oid = event.oid if event.oid is not None else leg.oid
-    state.cancels.pop(leg.cloid, None)
+    asked_for = state.cancels.pop(leg.cloid, None) is not None or event.status == "waitingForFill"
     if was_open and event.ending != "filled":
-        _missed(state, leg, event.at_ms)
+        (_released if asked_for else _missed)(state, leg, event.at_ms)
+
+
+def _released(state: DeskState, leg: Leg, at_ms: int) -> None:
+    """Ended as we asked, or a bracket's child whose parent filled in part: nothing failed, so nothing has to wait."""
+    for wish in state.targets.get(leg.coin, []):
+        if leg.kind == "target" and wish.key == leg.key:
+            wish.attempts = 0
 
 
 def _rejected(state: DeskState, event: ev.LegRejected) -> None:
@@ -227,8 +234,7 @@ def _cancel_settled(state: DeskState, event: ev.CancelSettled) -> None:
         cancel.asked = False
         return
     del state.cancels[name]
-    if event.oid is not None:
-        state.orders.pop(event.oid, None)
+    state.orders = {oid: o for oid, o in state.orders.items() if oid != event.oid and (o.cloid or "") != name}
     leg = state.legs.get(name)
     if leg is not None and leg.open and event.result == "gone":
         leg.doubted = True

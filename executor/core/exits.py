@@ -29,9 +29,13 @@ def exit_steps(settings: DeskSettings, state: DeskState, coin: str, now_ms: int,
 
 
 def _closable(state: DeskState, owed: Exit) -> Decimal:
-    """What there is to close, signed: a flatten closes the whole position, all else what we own."""
+    """What there is to close, signed: a flatten closes the whole position, all else what we own.
+
+    Never a position of the other direction: during a flip that is the one before, or the one after.
+    """
     position = state.position(owed.coin)
-    return position.size if owed.why == "flatten" else position.owned
+    held = position.size if owed.why == "flatten" else position.owned
+    return held if owed.side in (None, closing_side(held)) else ZERO
 
 
 def _one(settings: DeskSettings, state: DeskState, owed: Exit, now_ms: int, market: Market) -> list[ev.Event]:
@@ -44,12 +48,13 @@ def _one(settings: DeskSettings, state: DeskState, owed: Exit, now_ms: int, mark
     if not _due(owed, held, pending, now_ms):
         return []
     size = min(owed.owed, abs(held) + sum((leg.remaining for leg in pending), ZERO))
-    if owed.attempts > 0 and _is_dust(size, state.position(owed.coin), market):
+    if owed.attempts > 0 and is_dust(size, state.position(owed.coin), market):
         return [_settled(state, owed, now_ms)]
-    return _attempt(settings, state, owed, size, now_ms, market)
+    side = closing_side(held) if held else pending[0].side.opposite
+    return _attempt(settings, state, owed, side, size, now_ms, market)
 
 
-def _is_dust(size: Decimal, position: Position, market: Market) -> bool:
+def is_dust(size: Decimal, position: Position, market: Market) -> bool:
     """A rest of a partial exit the venue takes no order for: it leaves with the next exit."""
     mark = market.mark(position.coin)
     return mark is not None and size < abs(position.size) and size * mark < market.rules.min_notional_usd
@@ -57,7 +62,7 @@ def _is_dust(size: Decimal, position: Position, market: Market) -> bool:
 
 def _entries_before(state: DeskState, owed: Exit) -> list[Leg]:
     """Entries older than this exit whose outcome is still open: what they bring has to go too."""
-    return [leg for leg in state.legs_of(owed.coin, "entry") if leg.planned_at_ms <= owed.at_ms and leg.key != owed.key]
+    return [leg for leg in state.legs_of(owed.coin, "entry") if leg.cloid in owed.against and leg.side != owed.side]
 
 
 def _due(owed: Exit, held: Decimal, pending: list[Leg], now_ms: int) -> bool:
@@ -71,23 +76,11 @@ def _settled(state: DeskState, owed: Exit, now_ms: int) -> ev.ExitSettled:
     return ev.ExitSettled(at_ms=now_ms, account=state.account, key=owed.key, coin=owed.coin, left=owed.owed)
 
 
-def exit_side(state: DeskState, owed: Exit) -> Side | None:
-    """The order side that closes: by what is held, else by the entry still unresolved."""
-    held = _closable(state, owed)
-    if held != 0:
-        return closing_side(held)
-    entry = next(iter(state.legs_of(owed.coin, "entry")), None)
-    return None if entry is None else entry.side.opposite
-
-
 def _attempt(
-    settings: DeskSettings, state: DeskState, owed: Exit, size: Decimal, now_ms: int, market: Market
+    settings: DeskSettings, state: DeskState, owed: Exit, side: Side, size: Decimal, now_ms: int, market: Market
 ) -> list[ev.Event]:
-    side = exit_side(state, owed)
-    if side is None:
-        return []
     touch = market.touch(owed.coin, side) or _fallback_px(state.position(owed.coin), market)
-    if touch is None:
+    if touch is None or market.rules.asset(owed.coin) is None:
         return []
     bps = settings.exit_cap_bps(owed.missed)
     attempt = owed.attempts + 1

@@ -22,7 +22,7 @@ def _worst(state: DeskState, coin: str, side: Side, market: Market) -> Decimal:
     notional = max(held, ZERO) * mark
     for leg in state.legs_of(coin, "entry"):
         if leg.side is side:
-            notional += leg.remaining * leg.limit_px
+            notional += leg.remaining * max(leg.limit_px, mark)
     return notional
 
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from executor.core import events as ev
 from executor.core.facts import AccountFact
-from executor.core.state import KEEP_FILLS, Day, DeskState, Leg, Position
+from executor.core.state import KEEP_FILLS, Day, DeskState, Leg, Position, speaks_of
 from executor.core.types import ZERO
 
 DAY_MS = 86_400_000
@@ -57,10 +57,12 @@ def _life_ended(state: DeskState, coin: str) -> None:
 
 
 def _came_up(state: DeskState, coin: str) -> None:
-    if coin in state.stops:
-        state.stops[coin].seen = True
+    size = state.positions[coin].size
+    stop = state.stops.get(coin)
+    if stop is not None:
+        stop.seen = stop.seen or speaks_of(stop, size)
     for wish in state.targets.get(coin, []):
-        wish.seen = True
+        wish.seen = wish.seen or speaks_of(wish, size)
 
 
 def _move(state: DeskState, coin: str, delta: Decimal, px: Decimal, leg: Leg | None) -> None:

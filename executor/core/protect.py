@@ -10,12 +10,13 @@ from __future__ import annotations
 from decimal import Decimal
 
 from executor.core import events as ev
+from executor.core.exits import is_dust
 from executor.core.identity import cloid, plain
 from executor.core.lifecycle import LegState
 from executor.core.protocols import Market
 from executor.core.settings import DeskSettings
 from executor.core.sizing import exit_size
-from executor.core.state import DeskState, Leg, Position, StopWish, TargetWish
+from executor.core.state import DeskState, Leg, Position, StopWish, TargetWish, speaks_of
 from executor.core.types import ZERO, closing_side
 
 RETRY_MS = 1_000
@@ -30,6 +31,8 @@ def protect_steps(settings: DeskSettings, state: DeskState, coin: str, now_ms: i
     if position.owned == 0:
         return _without_position(settings, state, position, now_ms) + _naked(settings, state, position, now_ms, market)
     return [
+        *_orphans(state, position, now_ms),
+        *_lapsed(settings, state, coin, now_ms),
         *_stop_step(settings, state, position, now_ms, market),
         *_target_steps(settings, state, position, now_ms, market),
         *_naked(settings, state, position, now_ms, market),
@@ -55,32 +58,62 @@ def _cancel(state: DeskState, leg: Leg, why: str, now_ms: int) -> list[ev.Event]
 
 
 def _without_position(settings: DeskSettings, state: DeskState, position: Position, now_ms: int) -> list[ev.Event]:
-    """Sweep what a flat position left behind; wishes whose position does not come lapse after the entry's time."""
-    coin = position.coin
-    if any(leg.open for leg in state.legs_of(coin, "entry")):
-        return []
+    """Sweep what a flat position left behind; wishes whose position does not come lapse after the entry's time.
+
+    While an entry is under way only what was the position's before it goes: its own bracket stays.
+    """
+    coin, coming = position.coin, bool(state.legs_of(position.coin, "entry"))
     events: list[ev.Event] = []
     for kind in ("stop", "target"):
         for leg in _live(state, coin, kind):
-            events += _sweep(state, leg, now_ms)
+            if not (coming and _is_wished(state, leg)):
+                events += _sweep(state, leg, now_ms)
     return events + _lapsed(settings, state, coin, now_ms)
+
+
+def _is_wished(state: DeskState, leg: Leg) -> bool:
+    """Whether the wish this leg was placed for still stands, or the coin's stop wish closes on the leg's side."""
+    if leg.kind == "target":
+        return any(wish.key == leg.key for wish in state.targets.get(leg.coin, []))
+    wish = state.stops.get(leg.coin)
+    return wish is not None and wish.side in (None, leg.side)
+
+
+def _orphans(state: DeskState, position: Position, now_ms: int) -> list[ev.Event]:
+    """What protected an earlier life of this coin must not fire into this one; a flatten keeps triggers to the end."""
+    legs = [*_live(state, position.coin, "stop"), *_live(state, position.coin, "target")]
+    closes, events = closing_side(position.owned), list[ev.Event]()
+    for leg in legs:
+        if _is_orphan(state, leg) if leg.side is closes else leg.bracket is None or not _is_wished(state, leg):
+            events += _sweep(state, leg, now_ms)
+    return events
+
+
+def _is_orphan(state: DeskState, leg: Leg) -> bool:
+    """Whether a leg that does close this position was not placed for it; a flip's old stop stays until it is flat."""
+    if state.flattening:
+        return False
+    return leg.coin not in state.stops if leg.kind == "stop" else not _is_wished(state, leg)
 
 
 def _sweep(state: DeskState, leg: Leg, now_ms: int) -> list[ev.Event]:
     if leg.state is LegState.PLANNED:
         reason = "NO_POSITION"
         return [ev.LegDropped(at_ms=now_ms, account=state.account, key=leg.key, cloid=leg.cloid, reason=reason)]
-    return _cancel(state, leg, "position is flat", now_ms)
+    return _cancel(state, leg, "its position is gone", now_ms)
 
 
 def _lapsed(settings: DeskSettings, state: DeskState, coin: str, now_ms: int) -> list[ev.Event]:
+    """Wishes whose position did not come within the entry's time; not while an entry may still bring it."""
+    if state.legs_of(coin, "entry"):
+        return []
     stop = state.stops.get(coin)
     wishes: list[tuple[ev.LegKind, StopWish | TargetWish]] = [("target", wish) for wish in state.targets.get(coin, [])]
     if stop is not None:
         wishes.append(("stop", stop))
     events: list[ev.Event] = []
     for kind, wish in wishes:
-        if now_ms - wish.at_ms > settings.entry_ttl_ms:
+        if now_ms - wish.at_ms > settings.entry_ttl_ms and not speaks_of(wish, state.position(coin).owned):
             events += _no_position(state, coin, kind, wish.key, now_ms)
     return events
 
@@ -100,9 +133,9 @@ def _stop_step(
     settings: DeskSettings, state: DeskState, position: Position, now_ms: int, market: Market
 ) -> list[ev.Event]:
     wish = state.stops.get(position.coin)
-    if wish is None:
+    if wish is None or not speaks_of(wish, position.owned):
         return []
-    size, legs = abs(position.owned), _live(state, position.coin, "stop")
+    size, legs = abs(position.owned), _departed(_live(state, position.coin, "stop"))
     good = [leg for leg in legs if leg.trigger_px == wish.trigger_px and _covers(leg, size, state)]
     if good:
         keep = good[-1]
@@ -112,8 +145,13 @@ def _stop_step(
     if now_ms - wish.failed_at_ms < RETRY_MS or any(leg.state is LegState.PLANNED for leg in legs):
         return []
     if _crossed(position, wish.trigger_px, market):
-        return _close_now(state, position, wish, now_ms)
+        return _close_now(state, position, wish, now_ms, market)
     return _place_stop(settings, state, position, wish, now_ms, market)
+
+
+def _departed(legs: list[Leg]) -> list[Leg]:
+    """Without the stops of brackets that still wait for something: they protect nothing yet."""
+    return [leg for leg in legs if leg.bracket is None or leg.state is not LegState.PLANNED]
 
 
 def _covers(leg: Leg, size: Decimal, state: DeskState) -> bool:
@@ -131,8 +169,8 @@ def _crossed(position: Position, trigger_px: Decimal, market: Market) -> bool:
     return mark <= trigger_px if position.owned > 0 else mark >= trigger_px
 
 
-def _close_now(state: DeskState, position: Position, wish: StopWish, now_ms: int) -> list[ev.Event]:
-    if wish.key in state.exits:
+def _close_now(state: DeskState, position: Position, wish: StopWish, now_ms: int, market: Market) -> list[ev.Event]:
+    if wish.key in state.exits or is_dust(abs(position.owned), position, market):
         return []
     text = f"{position.coin}: the stop at {plain(wish.trigger_px)} is crossed already; closing now"
     return [
@@ -145,6 +183,7 @@ def _close_now(state: DeskState, position: Position, wish: StopWish, now_ms: int
             agent=position.owner,
             size=abs(position.owned),
             why="stop crossed",
+            side=closing_side(position.owned),
         ),
     ]
 
@@ -211,7 +250,7 @@ def _next_attempt(state: DeskState, key: str, kind: ev.LegKind) -> int:
 def _target_steps(
     settings: DeskSettings, state: DeskState, position: Position, now_ms: int, market: Market
 ) -> list[ev.Event]:
-    wishes = state.targets.get(position.coin, [])
+    wishes = [wish for wish in state.targets.get(position.coin, []) if speaks_of(wish, position.owned)]
     legs = _live(state, position.coin, "target")
     events: list[ev.Event] = []
     left = abs(position.owned)
@@ -254,17 +293,17 @@ def _failed_long_ago(wish: TargetWish, now_ms: int) -> bool:
 # -- naked positions ------------------------------------------------------------------------------------------------
 
 
-def covered(state: DeskState, coin: str, size: Decimal) -> bool:
-    """Whether a stop of at least this size rests on the venue, by its own record."""
+def covered(state: DeskState, coin: str, owned: Decimal) -> bool:
+    """Whether a stop that closes all of this signed size rests on the venue, by its own record."""
     stops = [leg for leg in state.legs_of(coin, "stop") if leg.state is LegState.RESTING]
-    return any(leg.size - leg.filled >= size for leg in stops)
+    return any(leg.size - leg.filled >= abs(owned) and leg.side is closing_side(owned) for leg in stops)
 
 
 def _naked(settings: DeskSettings, state: DeskState, position: Position, now_ms: int, market: Market) -> list[ev.Event]:
     """Measure how long a position that should have a stop has none, and act by the policy."""
     coin, since = position.coin, position.unprotected_since_ms
     due = position.owned != 0 and (settings.require == "always" or coin in state.stops)
-    bare = due and not covered(state, coin, abs(position.owned))
+    bare = due and not covered(state, coin, position.owned)
     if not bare:
         return [_protection(state, coin, "protected", now_ms)] if since is not None else []
     if since is None:
@@ -294,6 +333,7 @@ def _act(settings: DeskSettings, state: DeskState, position: Position, now_ms: i
             agent=position.owner,
             size=abs(position.owned),
             why="unprotected",
+            side=closing_side(position.owned),
         )
         return [alarm, acted, owed]
     if policy == "place_default" and coin not in state.stops:
@@ -315,4 +355,5 @@ def _default_stop(
         trigger_px=px,
         signal_at_ms=now_ms,
         default=True,
+        side=closing_side(position.owned),
     )

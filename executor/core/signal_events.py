@@ -183,12 +183,16 @@ class ActionRefused(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitOwed(Event):
-    """So much of the owned position has to go. Lasts until it has, or there is nothing left to close."""
+    """So much of the owned position has to go. Lasts until it has, or there is nothing left to close.
+
+    ``side`` is the order side that closes; ``None`` closes whatever is there.
+    """
 
     coin: str
     agent: Agent | None
     size: Decimal
     why: str
+    side: Side | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,21 +205,23 @@ class ExitSettled(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopWanted(Event):
-    """The owned position of this coin shall have a stop here."""
+    """The owned position of this coin shall have a stop here. ``side`` is the order side that closes it."""
 
     coin: str
     trigger_px: Decimal
     signal_at_ms: int
     default: bool = False
+    side: Side | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetWanted(Event):
-    """A fraction of the owned position shall take profit here."""
+    """A fraction of the owned position shall take profit here. ``side`` is the order side that closes it."""
 
     coin: str
     trigger_px: Decimal
     fraction: Decimal
+    side: Side | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from decimal import Decimal
 from executor.core.events import ActionReceived, LegKind
 from executor.core.facts import OpenOrder
 from executor.core.lifecycle import IN_FLIGHT_STATES, OPEN_STATES, LegState, step
-from executor.core.types import ZERO, Agent, Side
+from executor.core.types import ZERO, Agent, Side, closing_side
 
 KEEP_CLOSED_LEGS = 500
 """How many finished legs are kept for late facts about them."""
@@ -111,7 +111,11 @@ class Position:
 
 @dataclass(slots=True)
 class Exit:
-    """A part of the owned position that has to go. ``missed`` counts attempts that did not do it."""
+    """A part of the owned position that has to go. ``missed`` counts attempts that did not do it.
+
+    ``side`` is the order side that closes, ``None`` for whatever is there. ``against`` are the entries that were
+    unresolved when it was owed: what they bring has to go too.
+    """
 
     key: str
     coin: str
@@ -119,6 +123,8 @@ class Exit:
     owed: Decimal
     why: str
     at_ms: int
+    side: Side | None = None
+    against: tuple[str, ...] = ()
     attempts: int = 0
     missed: int = 0
     last_attempt_ms: int = 0
@@ -133,6 +139,7 @@ class StopWish:
     at_ms: int
     signal_at_ms: int = 0
     default: bool = False
+    side: Side | None = None
     seen: bool = False
     attempts: int = 0
     failed_at_ms: int = 0
@@ -146,9 +153,15 @@ class TargetWish:
     trigger_px: Decimal
     fraction: Decimal
     at_ms: int
+    side: Side | None = None
     seen: bool = False
     attempts: int = 0
     failed_at_ms: int = 0
+
+
+def speaks_of(wish: StopWish | TargetWish, size: Decimal) -> bool:
+    """Whether a wish is for a position of this signed size; during a flip it is for the one still to come."""
+    return size != 0 and wish.side in (None, closing_side(size))
 
 
 @dataclass(slots=True)

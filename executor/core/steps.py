@@ -49,6 +49,8 @@ def _overtaken(state: DeskState, leg: Leg, now_ms: int) -> str:
         return "FLATTENED"
     if state.paused:
         return "PAUSED"
+    if "signer_conflict" in state.breakers:
+        return "SIGNER_CONFLICT"
     if leg.good_until_ms is not None and now_ms > leg.good_until_ms:
         return "STALE"
     return ""
@@ -101,6 +103,8 @@ def _leverage_step(
     if leg is None or leg.leverage is None or leverage_ready(settings, state, leg, market):
         return []
     known = state.leverage.get(coin)
+    if known is None and settings.margin_mode == "keep":
+        return []  # what is to be kept has to be read first
     if known is not None and known.status == "wanted":
         return []
     return [
@@ -167,14 +171,17 @@ def _flatten_steps(state: DeskState, now_ms: int) -> list[ev.Event]:
 
 
 def _to_cancel(state: DeskState, is_trigger: bool) -> bool:
-    """Entries go first; triggers protect until the account is flat."""
-    return not is_trigger or all(p.size == 0 for p in state.positions.values())
+    """Entries go first; triggers protect until two reads were flat and nothing is unknown."""
+    return not is_trigger or (_stays_flat(state) and not any(leg.in_flight for leg in state.legs.values()))
+
+
+def _stays_flat(state: DeskState) -> bool:
+    return all(p.size == 0 for p in state.positions.values()) and state.flat_reads >= 2
 
 
 def _is_flat(state: DeskState) -> bool:
-    flat = all(p.size == 0 for p in state.positions.values()) and state.flat_reads >= 2
     quiet = not any(leg.open for leg in state.legs.values()) and not state.orders and not state.cancels
-    return flat and quiet and not state.exits
+    return _stays_flat(state) and quiet and not state.exits
 
 
 def _cancel(state: DeskState, coin: str, oid: int | None, name: str | None, why: str, now_ms: int) -> ev.CancelWanted:

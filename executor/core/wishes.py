@@ -7,13 +7,20 @@ from collections.abc import Callable
 from executor.core import events as ev
 from executor.core.holdings import position_of
 from executor.core.lifecycle import LegState
-from executor.core.state import DeskState, Exit, Leverage, StopWish, TargetWish
+from executor.core.state import DeskState, Exit, Leverage, StopWish, TargetWish, speaks_of
 
 
 def _exit_owed(state: DeskState, event: ev.ExitOwed) -> None:
     key = event.key or ""
     state.exits[key] = Exit(
-        key=key, coin=event.coin, agent=event.agent, owed=event.size, why=event.why, at_ms=event.at_ms
+        key=key,
+        coin=event.coin,
+        agent=event.agent,
+        owed=event.size,
+        why=event.why,
+        at_ms=event.at_ms,
+        side=event.side,
+        against=tuple(leg.cloid for leg in state.legs_of(event.coin, "entry")),
     )
 
 
@@ -22,14 +29,15 @@ def _exit_settled(state: DeskState, event: ev.ExitSettled) -> None:
 
 
 def _stop_wanted(state: DeskState, event: ev.StopWanted) -> None:
-    state.stops[event.coin] = StopWish(
+    wish = state.stops[event.coin] = StopWish(
         key=event.key or "",
         trigger_px=event.trigger_px,
         at_ms=event.at_ms,
         signal_at_ms=event.signal_at_ms,
         default=event.default,
-        seen=state.position(event.coin).size != 0,
+        side=event.side,
     )
+    wish.seen = speaks_of(wish, state.position(event.coin).size)
 
 
 def _target_wanted(state: DeskState, event: ev.TargetWanted) -> None:
@@ -38,8 +46,9 @@ def _target_wanted(state: DeskState, event: ev.TargetWanted) -> None:
         trigger_px=event.trigger_px,
         fraction=event.fraction,
         at_ms=event.at_ms,
-        seen=state.position(event.coin).size != 0,
+        side=event.side,
     )
+    wish.seen = speaks_of(wish, state.position(event.coin).size)
     state.targets.setdefault(event.coin, []).append(wish)
 
 

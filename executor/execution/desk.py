@@ -110,7 +110,7 @@ class Desk:
             self.note(turn, due)
         else:
             self._restless(turn)
-        for batch in urgent(self.state):
+        for batch in urgent(self.state, turn.now_ms):
             self._send(turn, batch, market)
         self._entries(turn, market, monotonic_s)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from random import SystemRandom  # noqa: TID251  # the composition root brings in what is random
 
 from executor import logs, plugins
 from executor.app.identity import DRY_RUN_ENDPOINT, Trader
@@ -39,20 +39,17 @@ def open_ledger(loaded: Loaded, who: Mapping[str, Trader], clock: Clock) -> Sqli
     return SqliteLedger(config.ledger.path, stamp=stamp, durability=config.ledger.durability, now_ms=clock.now_ms())
 
 
-def paper_exchange(
-    loaded: Loaded, who: Mapping[str, Trader], feed: Feed | None = None, **options: Any
-) -> PaperExchange:
+def paper_exchange(loaded: Loaded, who: Mapping[str, Trader], feed: Feed | None, clock: Clock) -> PaperExchange:
     """The paper exchange of dry-run: every account funded once, every throw-away signer approved."""
     paper = loaded.config.paper
-    exchange = PaperExchange(
+    return PaperExchange(
         feed or _feed(loaded.config),
         fund={trader.address: paper.equity_usd for trader in who.values()},
         state_path=paper.state,
         port=paper.port,
         options=PaperOptions(latency_ms=paper.latency_ms, ip_limit=True),
-        **options,
+        clock=clock,
     )
-    return exchange
 
 
 def approve_signers(exchange: PaperExchange, who: Mapping[str, Trader]) -> None:
@@ -89,7 +86,7 @@ def desk_settings(
         vault=vault,
         rules=risk,
         margin_mode=account.margin_mode,
-        default_leverage=_decimal(account.default_leverage),
+        default_leverage=Decimal(account.default_leverage),
         entry_slippage_bps=config.execution.entry_slippage_bps,
         exit_slippage_bps=config.execution.exit_slippage_bps,
         emergency_slippage_bps=config.execution.emergency_slippage_bps,
@@ -100,12 +97,6 @@ def desk_settings(
         after_ms=config.protection.after_ms,
         default_stop_pct=config.protection.default_stop_pct,
     )
-
-
-def _decimal(number: int) -> Any:
-    from decimal import Decimal
-
-    return Decimal(number)
 
 
 def route_name(index: int, route: Route) -> str:
@@ -165,7 +156,7 @@ def source(loaded: Loaded, configured: Source, clock: Clock, note: Callable[[str
     secrets = loaded.secrets(configured)
     for secret in secrets.values():
         logs.register_secret(secret.get_secret_value())
-    context = SourceContext(secrets, clock, random.random, note)
+    context = SourceContext(secrets, clock, SystemRandom().random, note)
     kind = plugins.load("executor.sources", configured.type, loaded.base)
     built: SourcePort = kind.build(configured.name, configured.options, context)
     return built

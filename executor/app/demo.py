@@ -32,6 +32,7 @@ TAPE_SPEED = 5.0
 SETTLE_S = 3.0
 START_S = 10.0
 MAX_S = 50.0
+MIN_FILLS = 6
 
 CONFIG = """\
 version: 1
@@ -85,9 +86,10 @@ async def _demo(folder: Path, seconds: float | None, show: Show, *, quiet: bool)
                 runtime.worker.on_event.append(lambda event: _say(show, event))
             runtime.listen()
             await _play(simulator, runtime, seconds, show, quiet=quiet)
-            fills = [event.fill for event in seen if isinstance(event, ev.FillSeen)]
             pnl_usd = await _pnl_usd(runtime)
-        return _document(loaded, seen, fills, pnl_usd)
+        document = document_of(loaded, seen, pnl_usd)
+        document["summary"]["complete"] = _complete(document)
+        return document
 
 
 def _configuration(folder: Path, simulator: FractradeSimulator) -> Loaded:
@@ -128,7 +130,16 @@ async def _pnl_usd(runtime: Runtime) -> Decimal:
     return fact.equity_usd - runtime.loaded.config.paper.equity_usd
 
 
-def _document(loaded: Loaded, seen: list[ev.Event], fills: list[Any], pnl_usd: Decimal) -> dict[str, Any]:
+def _complete(document: dict[str, Any]) -> bool:
+    """Whether everything the script promises was seen."""
+    summary = document["summary"]
+    wanted = ("duplicates", "malformed", "refusals", "stops_fired")
+    return summary["fills"] >= MIN_FILLS and all(summary[name] for name in wanted) and bool(document["positions"])
+
+
+def document_of(loaded: Loaded, seen: list[ev.Event], pnl_usd: Decimal) -> dict[str, Any]:
+    """What a run came to: its actions, orders, positions and fills, and the counts for people."""
+    fills = [event.fill for event in seen if isinstance(event, ev.FillSeen)]
     with LedgerReader(loaded.config.ledger.path) as reader:
         actions = reader.actions(limit=200)["actions"]
         orders = reader.orders(limit=200)["orders"]
@@ -145,11 +156,7 @@ def _document(loaded: Loaded, seen: list[ev.Event], fills: list[Any], pnl_usd: D
         "stops_fired": sum(isinstance(e, ev.DifferenceFound) and e.cause == "stop fired" for e in seen),
         "fees_usd": str(sum((fill.fee_usd for fill in fills), ZERO)),
         "pnl_usd": str(pnl_usd),
-        "complete": False,
     }
-    summary["complete"] = all(
-        (len(fills) >= 6, summary["duplicates"], malformed, refusals, summary["stops_fired"], positions)
-    )
     return {
         "actions": actions,
         "orders": orders,

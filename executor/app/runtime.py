@@ -26,7 +26,7 @@ from executor.ledger.sqlite import SqliteLedger
 from executor.paper.feeds import Feed
 from executor.paper.server import PaperExchange
 from executor.ports import Source
-from executor.venue.adapter import HyperliquidVenue
+from executor.venue.adapter import HyperliquidVenue, VenueSettings
 from executor.venue.identity import PORTFOLIO_MARGIN, Finding, check_identity, needs_vault_address
 
 log = structlog.get_logger("executor.run")
@@ -46,12 +46,14 @@ class Runtime:
         *,
         clock: Clock | None = None,
         feed: Feed | None = None,
+        venue_settings: VenueSettings | None = None,
         with_control: bool = True,
     ) -> None:
         self.loaded = loaded
         self.who = dict(who)
         self.clock = clock or SystemClock()
         self._feed = feed
+        self._venue_settings = venue_settings
         self._with_control = with_control
         self._stack = AsyncExitStack()
         self.sources: list[Source] = []
@@ -79,7 +81,7 @@ class Runtime:
         self._stack.callback(self._close_ledger)
         url = await self._endpoint()
         network = self.loaded.config.hyperliquid.network if self.loaded.config.live else DRY_RUN_ENDPOINT
-        self.venue = HyperliquidVenue(network, url, self.clock)
+        self.venue = HyperliquidVenue(network, url, self.clock, self._venue_settings)
         self._stack.push_async_callback(self.venue.close)
         await self._open_venue()
         vaults = await self._check_identities() if self.loaded.config.live else {}
@@ -96,7 +98,7 @@ class Runtime:
         """The exchange's URL; in dry-run the paper exchange is started here, and nobody below can tell."""
         if self.loaded.config.live:
             return self.loaded.config.hyperliquid.url
-        self.paper = compose.paper_exchange(self.loaded, self.who, self._feed)
+        self.paper = compose.paper_exchange(self.loaded, self.who, self._feed, self.clock)
         await self._stack.enter_async_context(self.paper)
         compose.approve_signers(self.paper, self.who)
         return self.paper.url

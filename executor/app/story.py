@@ -1,4 +1,4 @@
-"""An event as one line for people: what happened, in the words of trading. Used by the demo and by ``run`` on a terminal."""
+"""An event as one line for people: what happened, in the words of trading."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def _received(event: ev.ActionReceived) -> Line:
     if event.action_type == ActionType.TRADE:
         word = _POSITION[event.side]
         reduce = ", reduce-only" if event.reduce_only else ""
-        text = f"signal {event.action_id}: {word} {size} {symbol}{reduce} (agent's book {_signed(event.book_before)} → {_signed(event.book_after)})"
-        return text, "signal"
+        book = f"agent's book {_signed(event.book_before)} → {_signed(event.book_after)}"
+        return f"signal {event.action_id}: {word} {size} {symbol}{reduce} ({book})", "signal"
     kind = "stop" if event.action_type == ActionType.STOP_LOSS else "target"
     return f"signal {event.action_id}: {kind} for {symbol} at {plain(event.trigger_px)}", "signal"
 

@@ -76,6 +76,11 @@ class Preparer:
         self._desk = desk
         self._queues: dict[str, deque[ev.ActionReceived]] = {}
 
+    @property
+    def busy(self) -> bool:
+        """Whether some action is being prepared."""
+        return bool(self._queues)
+
     # -- in --------------------------------------------------------------------------------------------------------
 
     def offer(self, turn: Turn, received: ev.ActionReceived) -> None:

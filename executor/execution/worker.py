@@ -240,6 +240,11 @@ class Worker:
         desk.told(turn, news)
         self.finish(turn, [desk])
 
+    def idle(self) -> bool:
+        """Whether nothing is out, nothing is being prepared and nothing waits to leave."""
+        quiet = all(desk.quiet() and not desk.uncertain_legs() for desk in self.desks.values())
+        return quiet and not any(preparer.busy for preparer in self.preparers.values())
+
     def tick(self) -> None:
         """Let time pass: expiries, retries, protection, whatever is due."""
         for desk in self.desks.values():

@@ -26,7 +26,7 @@ _BUSY_S = 2.0
 _CHECKPOINT_PAGES = 4_000
 """When a commit must move the WAL into the file itself (16 MB); ``SqliteLedger.tend`` does it earlier, when idle."""
 
-_DAMAGED = (
+DAMAGED_REMEDY = (
     "the file is damaged: keep a copy of it, then restore a backup or move the file away and start with a new one; "
     "positions and orders are read from the venue either way"
 )
@@ -39,8 +39,8 @@ _FAULTS: Mapping[str, tuple[str, str]] = {
     "SQLITE_CANTOPEN": ("the ledger cannot be opened", "check that the path exists and its owner and modes"),
     "SQLITE_PERM": ("the ledger may not be opened", "check owner and modes of the file and its folder"),
     "SQLITE_CONSTRAINT": ("somebody else wrote to this ledger", "run one worker per ledger; restart this one"),
-    "SQLITE_CORRUPT": ("the ledger is damaged", _DAMAGED),
-    "SQLITE_NOTADB": ("the file is no ledger", _DAMAGED),
+    "SQLITE_CORRUPT": ("the ledger is damaged", DAMAGED_REMEDY),
+    "SQLITE_NOTADB": ("the file is no ledger", DAMAGED_REMEDY),
 }
 
 
@@ -48,7 +48,7 @@ def as_ledger_error(error: Exception, path: Path) -> LedgerError:
     """The error as a user should read it, with what to do about it."""
     name = getattr(error, "sqlite_errorname", None) or ""
     family = "_".join(name.split("_")[:2])
-    what, remedy = _FAULTS.get(family, ("the ledger cannot be used", _DAMAGED))
+    what, remedy = _FAULTS.get(family, ("the ledger cannot be used", DAMAGED_REMEDY))
     return LedgerError(f"{what}: {path} ({error})", remedy)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from executor.core.events import ActionReceived, Event, SendStarted
 from executor.errors import LedgerError
 from executor.ledger.codec import clean, encode
-from executor.ledger.database import WAL_BYTES, Durability, Guard, connect_writer
+from executor.ledger.database import DAMAGED_REMEDY, WAL_BYTES, Durability, Guard, connect_writer
 from executor.ledger.index import pack_key, write_index
 from executor.ledger.log import read_events
 from executor.ledger.stamp import Stamp
@@ -79,7 +79,7 @@ class SqliteLedger:
         verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0] if whole else "ok"
         tail = "SELECT max(seq) - min(seq) + 1 - count(*) FROM (SELECT seq FROM events ORDER BY seq DESC LIMIT 1000)"
         if verdict != "ok" or self._number(tail) != 0:
-            raise sqlite3.DatabaseError(f"an unclean stop left it inconsistent: {verdict}")
+            raise LedgerError(f"the ledger is damaged: {self._path} ({verdict})", DAMAGED_REMEDY)
 
     def opened(self) -> None:
         """Mark the ledger as in use: until ``close(clean=True)``, whoever opens it next sees an unclean stop."""
@@ -170,8 +170,11 @@ class SqliteLedger:
         self._catch_up()
         wal = self._path.with_name(self._path.name + "-wal")
         with self._guard:
-            if wal.exists() and wal.stat().st_size > WAL_BYTES:
-                self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            if not wal.exists() or wal.stat().st_size <= WAL_BYTES:
+                return
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        # The first write after it starts the WAL anew and waits for the disk: better this one than an order's.
+        self._transact(lambda: self._set_meta(("tended", str(self._last_seq))))
 
     def _note(self, events: Sequence[Event]) -> None:
         """Remember what the index in the file does not know yet."""

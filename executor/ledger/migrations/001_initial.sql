@@ -20,7 +20,8 @@ CREATE TRIGGER events_keep  BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'e
 CREATE TRIGGER frames_stay  BEFORE UPDATE ON frames BEGIN SELECT RAISE(ABORT, 'frames are append-only'); END;
 CREATE TRIGGER frames_keep  BEFORE DELETE ON frames BEGIN SELECT RAISE(ABORT, 'frames are append-only'); END;
 
--- schema version: PRAGMA user_version. Here: mode, network, addresses, created_at_ms, clean, indexed.
+-- schema version: PRAGMA user_version. Here: mode, network, addresses, created_at_ms, clean, indexed,
+-- tended (when the WAL was last moved over).
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 -- Folded states, the newest two of each name.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from executor.core.events import KINDS, AlarmRaised, ExitSettled, IntentProposed, SendStarted, TargetWanted
+from executor.core.events import KINDS, AlarmRaised, ExitSettled, IntentProposed, SendStarted
 from executor.errors import LedgerError, LedgerTooNew
 from executor.ledger.codec import clean, decimal_text, decode, encode
 
@@ -35,10 +35,8 @@ def test_what_is_no_number_is_never_recorded(value: str) -> None:
 
 
 def test_a_body_is_compact_json_with_every_field() -> None:
-    event = TargetWanted(
-        at_ms=1, account="main", key="k", coin="BTC", trigger_px=Decimal("1E+2"), fraction=Decimal("0.5")
-    )
-    expected = '{"at_ms":1,"account":"main","key":"k","coin":"BTC","trigger_px":"100","fraction":"0.5"}'
+    event = ExitSettled(at_ms=1, account="main", key="k", coin="BTC", left=Decimal("1E+2"))
+    expected = '{"at_ms":1,"account":"main","key":"k","coin":"BTC","left":"100"}'
     assert encode(event) == expected
 
 

@@ -1,0 +1,59 @@
+"""What the server is given by the rest of the worker: answers from the record, readiness, budgets, the inbox."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from executor.ports import ChannelState
+
+Document = dict[str, Any]
+
+
+class ReadModel(Protocol):
+    """The record as JSON-ready documents (``LedgerReader``). Opened, used and closed in one thread of its own."""
+
+    def status(self) -> Document:
+        """The ledger, the worker, its channels, and ``accounts``."""
+
+    def actions(self, limit: int = ..., account: str | None = ...) -> Document:
+        """``{"actions": [...]}``, newest first."""
+
+    def orders(self, limit: int = ..., account: str | None = ...) -> Document:
+        """``{"orders": [...]}``, newest first."""
+
+    def positions(self, account: str | None = ...) -> Document:
+        """``{"positions": [...]}``."""
+
+    def events(self, after: int = ..., limit: int = ...) -> Document:
+        """``{"events": [...], "last_seq": n}``, oldest first, from ``after`` (exclusive)."""
+
+    def explain(self, action_id: str) -> Document | None:
+        """Every step of one action; ``None`` for one nobody knows."""
+
+    def close(self) -> None:
+        """Release the file."""
+
+
+OpenReader = Callable[[], ReadModel]
+"""Opens the record. Called in the thread that will use it: an SQLite connection stays in its thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether every configured channel is open and every account reconciled (``accounts``: name to reconciled)."""
+
+    ready: bool
+    channels: tuple[ChannelState, ...]
+    accounts: Mapping[str, bool]
+
+
+CommandHandler = Callable[[str, str | None, str | None, str], Document | Awaitable[Document]]
+"""``command(name, account, rule, by)`` puts a command into the worker's inbox and says what became of it.
+
+Raises ``ExecutorError`` for one that cannot be (an unknown account); it is answered with 400 and the remedy.
+"""
+
+Budgets = Callable[[], Mapping[str, tuple[float, float]]]
+"""What is used and what is allowed, by budget name (``Venue.budgets``)."""

@@ -1,0 +1,188 @@
+"""The routes: one table, and for each what it answers (contract.md, HTTP and WebSocket of the worker)."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+import orjson
+from aiohttp import web
+
+from executor.errors import ExecutorError
+from executor.server.commands import BadCommand, parse_command
+from executor.server.exposition import CONTENT_TYPE, gauge_lines, labels
+from executor.server.metrics import Metrics
+from executor.server.model import Budgets, CommandHandler, Document, Readiness
+from executor.server.reading import Reading
+from executor.server.settings import Limits
+from executor.server.stream import Streams, Tail, event_message
+
+TRUSTED = "trusted"
+"""Set in a request by the gate: whether it may be told details."""
+
+_SEQ = re.compile(r"[0-9]{1,18}")
+_ROWS = 50
+
+
+class Route(NamedTuple):
+    """One path and the method of ``Rest`` that answers it."""
+
+    method: str
+    path: str
+    name: str
+
+
+ROUTES = (
+    Route("GET", "/healthz", "healthz"),
+    Route("GET", "/readyz", "readyz"),
+    Route("GET", "/metrics", "metrics"),
+    Route("GET", "/api/events", "events"),
+    Route("GET", "/api/actions", "actions"),
+    Route("GET", "/api/actions/{id}", "action"),
+    Route("GET", "/api/orders", "orders"),
+    Route("GET", "/api/positions", "positions"),
+    Route("GET", "/api/accounts", "accounts"),
+    Route("POST", "/api/commands", "commands"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Answers requests that were let in. It reads, and puts commands into the inbox; nothing more."""
+
+    reading: Reading
+    streams: Streams
+    tail: Tail
+    observed: Metrics
+    readiness: Callable[[], Readiness]
+    command: CommandHandler
+    budgets: Budgets
+    limits: Limits
+
+    def routes(self) -> list[web.RouteDef]:
+        """The table, bound to this object."""
+        return [web.route(route.method, route.path, getattr(self, route.name)) for route in ROUTES]
+
+    # -- probes ---------------------------------------------------------------------------------------------
+
+    async def healthz(self, _: web.Request) -> web.Response:
+        """The loop runs: that is all."""
+        return answer({"ok": True})
+
+    async def readyz(self, request: web.Request) -> web.Response:
+        """200 only when every channel is open and every account reconciled; which are not, for whom we trust."""
+        now = self.readiness()
+        details = {"channels": [asdict(channel) for channel in now.channels], "accounts": dict(now.accounts)}
+        return answer({"ready": now.ready, **(details if request[TRUSTED] else {})}, 200 if now.ready else 503)
+
+    async def metrics(self, _: web.Request) -> web.Response:
+        """The Prometheus text."""
+        positions = (await self.reading.ask(lambda read: read.positions()))["positions"]
+        lines = [*self.observed.lines(), *self._gauges(positions)]
+        return web.Response(body="\n".join([*lines, ""]).encode(), headers={"Content-Type": CONTENT_TYPE})
+
+    def _gauges(self, positions: list[Document]) -> list[str]:
+        unprotected = [
+            (labels(account=row["account"], symbol=row["symbol"]), row["unprotected_s"] or "0") for row in positions
+        ]
+        budgets = [(labels(budget=name), pair) for name, pair in self.budgets().items()]
+        return [
+            *gauge_lines("executor_unprotected_seconds", "How long a position has been without its stop.", unprotected),
+            *gauge_lines(
+                "executor_budget_used", "What is used of a rate budget.", [(k, used) for k, (used, _) in budgets]
+            ),
+            *gauge_lines(
+                "executor_budget_limit", "What a rate budget allows.", [(k, most) for k, (_, most) in budgets]
+            ),
+            *gauge_lines("executor_last_seq", "The newest event's number.", [((), self.tail.last_seq)]),
+            *gauge_lines("executor_ready", "Whether /readyz says yes.", [((), int(self.readiness().ready))]),
+            *gauge_lines("executor_streams", "Open event streams.", [((), len(self.streams))]),
+            *gauge_lines(
+                "executor_streams_dropped_total",
+                "Streams that did not keep up.",
+                [((), self.streams.dropped)],
+                "counter",
+            ),
+        ]
+
+    # -- the record -----------------------------------------------------------------------------------------
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """A page of events after a seq, or the stream of all of them."""
+        after = _number(request, "after", 0)
+        if web.WebSocketResponse().can_prepare(request).ok:
+            return await self.streams.serve(request, after)
+        limit = self._limit(request, self.limits.rows)
+        page = await self.reading.ask(lambda read: read.events(after, limit))
+        return answer({**page, "events": [event_message(event) for event in page["events"]]})
+
+    async def actions(self, request: web.Request) -> web.Response:
+        """As ``executor actions --json``."""
+        limit, account = self._limit(request, _ROWS), request.query.get("account")
+        return answer(await self.reading.ask(lambda read: read.actions(limit, account)))
+
+    async def action(self, request: web.Request) -> web.Response:
+        """As ``executor explain --json``."""
+        document = await self.reading.ask(lambda read: read.explain(request.match_info["id"]))
+        return answer({"error": "no such action"}, 404) if document is None else answer(document)
+
+    async def orders(self, request: web.Request) -> web.Response:
+        """As ``executor orders --json``."""
+        limit, account = self._limit(request, _ROWS), request.query.get("account")
+        return answer(await self.reading.ask(lambda read: read.orders(limit, account)))
+
+    async def positions(self, request: web.Request) -> web.Response:
+        """As ``executor positions --json``."""
+        account = request.query.get("account")
+        return answer(await self.reading.ask(lambda read: read.positions(account)))
+
+    async def accounts(self, _: web.Request) -> web.Response:
+        """The accounts of ``executor status --json``."""
+        return answer({"accounts": (await self.reading.ask(lambda read: read.status()))["accounts"]})
+
+    def _limit(self, request: web.Request, usual: int) -> int:
+        return min(_number(request, "limit", usual), self.limits.rows)
+
+    # -- the inbox ------------------------------------------------------------------------------------------
+
+    async def commands(self, request: web.Request) -> web.Response:
+        """One command into the worker's inbox."""
+        if request.content_type != "application/json":
+            return answer({"error": "the body must be JSON", "remedy": "send Content-Type: application/json"}, 415)
+        try:
+            name, account, rule = parse_command(await self._body(request))
+            done = self.command(name, account, rule, f"http {request.remote}")
+            return answer(await _settled(done))
+        except BadCommand as error:
+            return answer({"error": str(error)}, 400)
+        except ExecutorError as error:
+            return answer({"error": error.message, "remedy": error.remedy}, 400)
+
+    async def _body(self, request: web.Request) -> bytes:
+        try:
+            async with asyncio.timeout(self.limits.body_s):
+                return await request.read()
+        except TimeoutError:
+            raise web.HTTPRequestTimeout(text="the body took too long") from None
+
+
+def answer(document: Document, status: int = 200) -> web.Response:
+    """A JSON answer."""
+    return web.Response(body=orjson.dumps(document), status=status, content_type="application/json")
+
+
+async def _settled(done: Document | Awaitable[Document]) -> Document:
+    return await done if inspect.isawaitable(done) else done
+
+
+def _number(request: web.Request, name: str, usual: int) -> int:
+    text = request.query.get(name)
+    if text is None:
+        return usual
+    if not _SEQ.fullmatch(text):
+        raise web.HTTPBadRequest(text=f"{name} must be a whole number from 0")
+    return int(text)

@@ -46,6 +46,7 @@ class SqliteLedger:
         self._pending: list[Event] = []
         self._fresh: dict[str, KnownKey] = {}
         self._absent: set[str] = set()
+        self._in_use = False
         self._nonces: dict[str, int] = {}
         with self._guard:
             self._db = connect_writer(self._path, durability)
@@ -82,8 +83,12 @@ class SqliteLedger:
             raise LedgerError(f"the ledger is damaged: {self._path} ({verdict})", DAMAGED_REMEDY)
 
     def opened(self) -> None:
-        """Mark the ledger as in use: until ``close(clean=True)``, whoever opens it next sees an unclean stop."""
+        """Mark the ledger as in use now; the first commit does it too.
+
+        From then until ``close(clean=True)``, whoever opens it next sees an unclean stop.
+        """
         self._transact(lambda: self._set_meta(("clean", "0")))
+        self._in_use = True
 
     def close(self, *, clean: bool = False) -> None:
         """Release the file. ``clean`` tells the next start that nothing was cut short."""
@@ -144,7 +149,10 @@ class SqliteLedger:
         due = len(self._pending) + len(events) >= INDEX_BATCH
         if due:
             self._index([*self._pending, *events], first - len(self._pending))
+        if not self._in_use:
+            self._set_meta(("clean", "0"))
         run("COMMIT")
+        self._in_use = True
         return due
 
     def _undo(self) -> None:

@@ -99,6 +99,16 @@ def test_only_an_orderly_close_is_clean(path: Path) -> None:
     fourth.close()
 
 
+def test_a_worker_killed_after_its_first_commit_was_not_clean(path: Path) -> None:
+    make(path).close(clean=True)
+    second = SqliteLedger(path, stamp=STAMP)
+    second.commit([], [alarm("1")])
+    second.close()
+    third = SqliteLedger(path, stamp=STAMP)
+    assert third.was_clean is False
+    third.close()
+
+
 def test_a_ledger_of_another_setting_is_refused_with_the_remedy(path: Path) -> None:
     make(path).close()
     for other in (

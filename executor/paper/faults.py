@@ -14,6 +14,7 @@ from typing import Literal
 Kind = Literal[
     "drop_request",  # the connection ends, nothing was executed
     "drop_answer",  # executed and committed, then the connection ends without an answer
+    "cut",  # executed and committed, then this connection and every websocket end
     "delay",  # the request waits delay_ms before it is looked at
     "delay_answer",  # executed at once, the answer comes delay_ms later
     "http_429",  # body null, nothing executed

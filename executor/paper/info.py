@@ -205,7 +205,14 @@ def _order_status(service: Service, request: Json) -> Any:
         raise Unprocessable("missing or invalid field `oid`")
     if isinstance(oid, str) and not re.fullmatch(r"0x[0-9a-fA-F]{32}", oid):
         raise Unprocessable("invalid cloid")
-    return views.order_status(service.state, _user(request), oid.lower() if isinstance(oid, str) else oid)
+    found = views.order_status(service.state, _user(request), oid.lower() if isinstance(oid, str) else oid)
+    return {"status": "unknownOid"} if _not_yet_seen(service, found) else found
+
+
+def _not_yet_seen(service: Service, found: Json) -> bool:
+    """Whether an API node may still be behind the block (hyperliquid.md section 1.3), where so ruled."""
+    lag = service.state.rules.order_status_lag_ms
+    return bool(lag) and "order" in found and service.now() < found["order"]["order"]["timestamp"] + lag
 
 
 def _historical_orders(service: Service, request: Json) -> Any:

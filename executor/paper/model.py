@@ -169,6 +169,7 @@ class Rules:
     past_take_profit: Literal["reject", "fire"] = "reject"
     lone_trigger_reply: Literal["resting", "waitingForTrigger"] = "resting"
     schedule_cancel_volume_usd: Decimal = Decimal(1_000_000)
+    order_status_lag_ms: int = 0
     max_open_orders: int = 1000
     address_budget: int = 10_000
     default_leverage: int = 20

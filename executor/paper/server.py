@@ -10,7 +10,6 @@ In a test::
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -31,7 +30,7 @@ from executor.paper.exchange import err, weight
 from executor.paper.faults import Fault, Faults
 from executor.paper.feeds import Feed, ManualMarket
 from executor.paper.gate import Refused, Request, Unprocessable, read_request
-from executor.paper.model import Json, Rules
+from executor.paper.model import Json, Pushes, Rules
 from executor.paper.service import Service
 from executor.paper.sockets import Hub
 from executor.paper.tape import TapeFeed
@@ -42,9 +41,14 @@ _GATEWAY = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>502 B
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How the server behaves beyond the venue's rules."""
+    """How the server behaves beyond the venue's rules.
+
+    ``push_delay_ms`` makes websocket news come after the answer that caused it (no order is documented,
+    hyperliquid.md section 9, U9); without it they leave first.
+    """
 
     latency_ms: int = 200
+    push_delay_ms: int = 0
     ip_limit: bool = True
     accept_mainnet_source: bool = False
     cadence: Cadence = field(default_factory=Cadence)
@@ -169,7 +173,7 @@ class PaperExchange:
         self.service = Service(meta, self._clock, self._rules, self._state_path)
         self._committer = Committer(self.service, self.options.latency_ms, self._sleep)
         self.hub = Hub(self.service, self._post, self.feed.want, self.options.cadence)
-        self.service.listeners.append(self.hub.tell)
+        self.service.listeners.append(self._tell)
         for address, usd in self._fund.items():
             self.service.fund_new(address, usd)
         if isinstance(self.feed, ManualMarket):
@@ -187,6 +191,12 @@ class PaperExchange:
         await self.hub.close()
         await self._runner.cleanup()
         self.service.file.close()
+
+    def _tell(self, pushes: Pushes) -> None:
+        if self.options.push_delay_ms:
+            asyncio.get_running_loop().call_later(self.options.push_delay_ms / 1000, self.hub.tell, pushes)
+        else:
+            self.hub.tell(pushes)
 
     async def _listen(self) -> None:
         app = web.Application(client_max_size=2**22)
@@ -293,7 +303,10 @@ class PaperExchange:
             return reply
         if fault.kind == "delay_answer":
             await self._sleep(fault.delay_ms / 1000)
+        if fault.kind == "cut":
+            self.cut_sockets()
         replaced = {
+            "cut": _NOTHING,
             "drop_answer": _NOTHING,
             "http_429_after": _TOO_MANY,
             "http_502_after": _BAD_GATEWAY,
@@ -327,5 +340,4 @@ async def serve(
     paper = PaperExchange(source, fund=fund, state_path=state_path, host=host, port=port, options=options)
     async with paper:
         on_ready(paper.url)
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.Event().wait()
+        await asyncio.Event().wait()

@@ -83,10 +83,6 @@ class StateFile:
     def _set(self, name: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
-    def remember(self, name: str, value: str) -> None:
-        """Stores one value beside the exchange's own."""
-        self._set(name, value)
-
     def save(self, state: State, changed: Pushes, gate: Gate) -> None:
         """Everything one step changed, in one transaction."""
         self._db.execute("BEGIN IMMEDIATE")

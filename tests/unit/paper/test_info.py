@@ -12,7 +12,7 @@ import pytest
 from executor.paper import info
 from executor.paper.feeds import default_meta
 from executor.paper.gate import Request, Unprocessable
-from executor.paper.model import Tick
+from executor.paper.model import Rules, Tick
 from executor.paper.service import Service
 
 RECORDED = Path(__file__).parents[2] / "data" / "hyperliquid"
@@ -150,6 +150,14 @@ def test_one_order_is_found_by_oid_but_not_by_another_user(service):
     assert ask(service, "orderStatus", user=USER, oid=oid)["order"]["status"] == "open"
     assert ask(service, "orderStatus", user=OTHER, oid=oid) == {"status": "unknownOid"}
     assert ask(service, "orderStatus", user=USER, oid="0x" + "0" * 32) == {"status": "unknownOid"}
+
+
+def test_a_node_may_be_behind_the_block_where_so_ruled(service):
+    service.state.rules = Rules(order_status_lag_ms=1000)
+    oid = ask(service, "openOrders", user=USER)[1]["oid"]
+    assert ask(service, "orderStatus", user=USER, oid=oid) == {"status": "unknownOid"}
+    service.state.orders[oid].placed_ms -= 1000
+    assert ask(service, "orderStatus", user=USER, oid=oid)["status"] == "order"
 
 
 def test_an_unknown_address_has_empty_answers(service):

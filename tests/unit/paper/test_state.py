@@ -46,10 +46,3 @@ def test_rows_come_back_with_their_types():
     assert account.raw_usd == Decimal("1.50")
     assert account.positions["ETH"] == Position(Decimal(-2), Decimal(3))
     assert account.leverage["ETH"] == Leverage(False, 3)
-
-
-def test_facts_are_remembered():
-    file = StateFile(None)
-    file.remember("tape", "7")
-    assert (file.fact("tape"), file.fact("nothing")) == ("7", None)
-    file.close()

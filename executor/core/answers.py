@@ -7,12 +7,13 @@ changes nothing; what does not fit is an anomaly and leaves state alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from executor.core import events as ev
 from executor.core.facts import Answer, Done, Fill, Filled, OpenOrder, OrderFact, Rejected, Resting, Unknown, Waiting
 from executor.core.holdings import fill_id
 from executor.core.lifecycle import LegState, step
-from executor.core.prior import ending_of
+from executor.core.prior import LIVE, ending_of
 from executor.core.settings import ABSENT_MARGIN_MS
 from executor.core.state import DeskState, Leg, Request
 
@@ -26,6 +27,11 @@ VERB_OF: dict[type[ev.Event], Callable[[ev.Event], str]] = {
     ev.LegAbsent: lambda event: "absent",
 }
 """The lifecycle's word for each event about a leg."""
+
+
+def absent_from_ms(expires_after_ms: int | None) -> int | None:
+    """From when on an order that nobody knows cannot come any more; ``None`` when it never expires."""
+    return None if expires_after_ms is None else expires_after_ms + ABSENT_MARGIN_MS
 
 
 def lawful(state: DeskState, event: ev.Event) -> list[ev.Event]:
@@ -60,11 +66,15 @@ def _order_answers(
     state: DeskState, request: Request, answers: Sequence[Answer], now_ms: int, resend: bool
 ) -> list[ev.Event]:
     events: list[ev.Event] = []
+    uncertain = False
     for name, answer in zip(request.cloids, answers, strict=True):
         leg = state.legs.get(name)
-        if leg is not None and not (resend and isinstance(answer, Unknown)):
+        lost = isinstance(answer, Unknown)
+        uncertain = uncertain or (lost and leg is not None and leg.in_flight)
+        # What the feed or a look-up told already is not unknown because the answer was lost.
+        if leg is not None and not (lost and (resend or not leg.in_flight)):
             events += _leg_answer(state, request, leg, answer, now_ms)
-    if not any(isinstance(answer, Unknown) for answer in answers):
+    if not uncertain:
         events.append(_closed(state, request, "answered", now_ms))
     return events + _conflict(state, answers, now_ms, resend)
 
@@ -83,14 +93,12 @@ def _leg_answer(state: DeskState, request: Request, leg: Leg, answer: Answer, no
         case Rejected(reason=reason, text=text):
             event = ev.LegRejected(at_ms=at, account=acc, key=key, cloid=name, reason=reason, text=text)
         case Unknown(reason=reason, text=text):
-            deadline = None if request.expires_after_ms is None else request.expires_after_ms + ABSENT_MARGIN_MS
+            deadline = absent_from_ms(request.expires_after_ms)
             event = ev.LegUnknown(
                 at_ms=at, account=acc, key=key, cloid=name, reason=reason, text=text, deadline_ms=deadline
             )
         case Done():
-            event = ev.LegUnknown(
-                at_ms=at, account=acc, key=key, cloid=name, reason="ANSWER_ODD", text="done", deadline_ms=None
-            )
+            return _leg_answer(state, request, leg, Unknown("ANSWER_ODD", "done"), now_ms)
     return lawful(state, event)
 
 
@@ -137,12 +145,12 @@ def _cancel_answers(
     events: list[ev.Event] = []
     for (name, oid), answer in zip(names, answers, strict=True):
         result = {Done: "done", Rejected: "gone"}.get(type(answer), "unknown")
+        leg = state.legs.get(name or "")
+        if result == "done" and leg is not None and leg.open:
+            events += lawful(state, _canceled(state, leg, now_ms))  # first: while the cancel stands, it was asked for
         events.append(
             ev.CancelSettled(at_ms=now_ms, account=state.account, oid=oid, cloid=name, result=result)  # type: ignore[arg-type]  # one of the three words
         )
-        leg = state.legs.get(name or "")
-        if result == "done" and leg is not None and leg.open:
-            events += lawful(state, _canceled(state, leg, now_ms))
     return [*events, _closed(state, request, "answered", now_ms)]
 
 
@@ -218,11 +226,11 @@ _BY_PURPOSE: dict[str, Callable[[DeskState, Request, Sequence[Answer], int, bool
 
 
 def fill_events(state: DeskState, fills: Iterable[Fill], now_ms: int) -> list[ev.Event]:
-    """New fills, each once, with the leg each belongs to; from any feed, in any order."""
+    """New fills, each once, oldest first, with the leg each belongs to; from any feed, in any order."""
     by_oid = {leg.oid: leg for leg in state.legs.values() if leg.oid is not None}
     events: list[ev.Event] = []
     seen: set[str] = set()
-    for fill in fills:
+    for fill in sorted(fills, key=lambda fill: fill.at_ms):
         identity = fill_id(fill.tid, fill.oid)
         if identity in state.seen_fills or identity in seen:
             continue
@@ -246,8 +254,23 @@ def order_events(state: DeskState, facts: Iterable[OrderFact], now_ms: int) -> l
     for fact in facts:
         leg = state.legs.get((fact.order.cloid if fact.order else None) or "")
         if leg is not None and fact.order is not None and not _stale_oid(leg, fact.order):
-            events += status_of_leg(state, leg, fact, now_ms)
+            events += status_of_leg(state, leg, _before_its_fills(leg, fact), now_ms) if _timely(leg, fact) else []
     return events
+
+
+def _timely(leg: Leg, fact: OrderFact) -> bool:
+    """An ending told before the answer waits for it: the answer, and the look-up, also tell what executed.
+
+    Fills come by another channel in no fixed order (hyperliquid.md section 4.5): an exit that ended with its
+    fills still to come would look like a miss and be sent again.
+    """
+    return not leg.in_flight or fact.status in LIVE
+
+
+def _before_its_fills(leg: Leg, fact: OrderFact) -> OrderFact:
+    """A stop or target told as filled has fired; its fills, which turn it to done, may still be on their way."""
+    fired = leg.open and leg.trigger_px is not None and leg.filled < leg.size
+    return replace(fact, status="triggered") if fired and fact.status == "filled" else fact
 
 
 def _stale_oid(leg: Leg, order: OpenOrder) -> bool:
@@ -269,7 +292,8 @@ def status_of_leg(state: DeskState, leg: Leg, fact: OrderFact, now_ms: int) -> l
         if leg.state is LegState.TRIGGERED:
             return []
         return lawful(state, ev.LegTriggered(at_ms=at, account=acc, key=key, cloid=name))
-    if not leg.open and leg.state is not LegState.ABSENT:
+    ending = ending_of(fact.status)
+    if ending is None or (not leg.open and leg.state is not LegState.ABSENT):
         return []
     ended = ev.LegEnded(
         at_ms=at,
@@ -277,7 +301,7 @@ def status_of_leg(state: DeskState, leg: Leg, fact: OrderFact, now_ms: int) -> l
         key=key,
         cloid=name,
         oid=order.oid,
-        ending=ending_of(fact.status),
+        ending=ending,
         status=fact.status,
     )
     return lawful(state, ended)
@@ -288,11 +312,15 @@ def lookup_events(
 ) -> list[ev.Event]:
     """What a look-up of an unknown or doubted leg proves.
 
-    Found: its status, and its fills. Not found: absent only when the venue's time is past its expiry and margin, it is
-    in no list of open orders, and has no fill. Until then nothing (design.md section 4).
+    Found: its status, and its fills; told as filled with no fill yet, it is asked again. Not found: absent only when
+    the venue's time is past its expiry and margin, it is in no list of open orders, and has no fill. Until then nothing
+    (design.md section 4). A leg that did rest and of which all this is true is gone: the venue keeps the records of
+    the last 2000 orders only (hyperliquid.md section 1.3).
     """
     mine = [fill for fill in fills if fill.cloid == leg.cloid or (leg.oid is not None and fill.oid == leg.oid)]
     events = fill_events(state, mine, venue_now_ms)
+    if fact.status == "filled" and not mine and leg.filled == 0:
+        return []
     if fact.order is not None:
         return [*status_of_leg(state, leg, fact, venue_now_ms), *events]
     if mine:
@@ -307,6 +335,8 @@ def lookup_events(
         )
         return [*lawful(state, ended), *events]
     proved = leg.deadline_ms is not None and venue_now_ms > leg.deadline_ms
-    if listed or leg.state is not LegState.UNKNOWN or not proved:
+    if listed or not proved:
         return []
+    if leg.state is not LegState.UNKNOWN:
+        return lawful(state, _canceled(state, leg, venue_now_ms)) if leg.open else []
     return lawful(state, ev.LegAbsent(at_ms=venue_now_ms, account=state.account, key=leg.key, cloid=leg.cloid))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from executor.core import events as ev
 from executor.core import wishes
+from executor.core.answers import absent_from_ms
 from executor.core.holdings import account_read, adopted, execute, fill_seen, orders_read
 from executor.core.state import (
     KEEP_CLOSED_LEGS,
@@ -115,7 +116,7 @@ def _send_started(state: DeskState, event: ev.SendStarted) -> None:
         leg = state.legs.get(cloid)
         if leg is not None and leg.turn("sent", event.at_ms):
             leg.request_id, leg.sent_at_ms = event.request_id, event.at_ms
-            leg.deadline_ms = event.expires_after_ms
+            leg.deadline_ms = absent_from_ms(event.expires_after_ms)
 
 
 def _cancel_asked(state: DeskState, name: str, at_ms: int) -> None:
@@ -143,13 +144,14 @@ def _rested(state: DeskState, event: ev.LegRested) -> None:
 
 def _filled(state: DeskState, event: ev.LegFilled) -> None:
     leg = _leg(state, event.cloid)
+    was_open = leg is not None and leg.open
     if leg is None or not leg.turn("filled", event.at_ms):
         return
     leg.oid = event.oid if event.oid is not None else leg.oid
     before = leg.filled
     leg.told_filled = max(leg.told_filled, event.size)
     execute(state, leg, leg.filled - before, event.avg_px or leg.limit_px)
-    if leg.filled < leg.size:
+    if was_open and leg.filled < leg.size:
         _missed(state, leg, event.at_ms)
 
 
@@ -181,7 +183,8 @@ def _released(state: DeskState, leg: Leg, at_ms: int) -> None:
 
 def _rejected(state: DeskState, event: ev.LegRejected) -> None:
     leg = _leg(state, event.cloid)
-    if leg is not None and leg.turn("rejected", event.at_ms):
+    was_open = leg is not None and leg.open
+    if leg is not None and leg.turn("rejected", event.at_ms) and was_open:
         _missed(state, leg, event.at_ms)
 
 
@@ -228,12 +231,11 @@ def _cancel_wanted(state: DeskState, event: ev.CancelWanted) -> None:
 def _cancel_settled(state: DeskState, event: ev.CancelSettled) -> None:
     name = event.cloid or str(event.oid)
     cancel = state.cancels.get(name)
-    if cancel is None:
-        return
     if event.result == "unknown":
-        cancel.asked = False
+        if cancel is not None:
+            cancel.asked = False
         return
-    del state.cancels[name]
+    state.cancels.pop(name, None)
     state.orders = {oid: o for oid, o in state.orders.items() if oid != event.oid and (o.cloid or "") != name}
     leg = state.legs.get(name)
     if leg is not None and leg.open and event.result == "gone":

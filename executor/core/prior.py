@@ -74,26 +74,30 @@ def _recorded(
 
 
 def status_events(state: DeskState, key: str, name: str, status: str, oid: int | None, now_ms: int) -> list[ev.Event]:
-    """The event a venue status stands for (hyperliquid.md section 1.3)."""
-    if status == "open":
+    """The event a venue status stands for (hyperliquid.md section 1.3); one nobody knows is taken for live."""
+    if status == "open" or (status not in LIVE and ending_of(status) is None):
         return [ev.LegRested(at_ms=now_ms, account=state.account, key=key, cloid=name, oid=oid)]
-    if status == "triggered":
+    ending = ending_of(status)
+    if ending is None:
         return [ev.LegTriggered(at_ms=now_ms, account=state.account, key=key, cloid=name)]
     return [
-        ev.LegEnded(
-            at_ms=now_ms, account=state.account, key=key, cloid=name, oid=oid, ending=ending_of(status), status=status
-        )
+        ev.LegEnded(at_ms=now_ms, account=state.account, key=key, cloid=name, oid=oid, ending=ending, status=status)
     ]
 
+
+LIVE = ("open", "triggered")
+"""Statuses of an order that may still execute."""
 
 Ending = Literal["filled", "canceled", "rejected"]
 
 
-def ending_of(status: str) -> Ending:
-    """How a terminal status ended the order: by the suffix rule for statuses nobody has seen yet."""
+def ending_of(status: str) -> Ending | None:
+    """How a terminal status ended the order, by suffix for statuses nobody has seen yet; ``None`` for odd words."""
     if status == "filled":
         return "filled"
-    return "rejected" if status.endswith(("Rejected", "rejected")) else "canceled"
+    if status.endswith(("Rejected", "rejected")):
+        return "rejected"
+    return "canceled" if status.endswith(("Canceled", "canceled", "Cancel")) else None
 
 
 def _adoption(

@@ -7,7 +7,7 @@ out of order, so the newest ones are kept with their stamps and folded again in 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from executor.core.sizing import share
@@ -72,13 +72,8 @@ def with_change(book: Book, change: Change) -> Book:
         base, recent = _apply(base, recent[0]), recent[1:]
     after = Book(base=base, recent=recent, last_stamp_ms=last, gapped=book.gapped)
     if after.size == 0:
-        return Book(base=ZERO, recent=_since_flat(base, recent), last_stamp_ms=last)
+        return replace(after, gapped=False)
     return after
-
-
-def _since_flat(base: Decimal, recent: tuple[Change, ...]) -> tuple[Change, ...]:
-    """The changes still needed to place a late frame: all of them when they start from a flat base."""
-    return recent if base == 0 else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from executor.core import events as ev
 from executor.core.book import Book, BookKey, Change, with_change
+from executor.core.identity import plain
 from executor.core.protocols import VenueRules
 from executor.core.source_events import Action, Malformed, Status, Trade
 from executor.core.types import Agent
@@ -47,23 +48,25 @@ class Twin:
 
 @dataclass(slots=True)
 class IntakeState:
-    """The agents' books, the channels that are open, and the newest trades. Changed by ``evolve_intake`` alone."""
+    """The agents' books, the channels that are open, and the newest trades. Changed by ``evolve_intake`` alone.
+
+    ``channels`` has the agents of each open channel by system, source and channel; empty means all of the source.
+    """
 
     books: dict[BookKey, Book] = field(default_factory=dict)
-    channels: dict[tuple[str, str], tuple[str, ...] | None] = field(default_factory=dict)
+    channels: dict[tuple[str, str, str], tuple[str, ...]] = field(default_factory=dict)
     twins: list[Twin] = field(default_factory=list)
 
 
 def _content(event: ev.ActionReceived) -> tuple[str, ...]:
-    trigger = event.trigger_px
     fields = (
         event.action_type,
         event.symbol,
         event.side,
-        event.size.normalize(),
+        plain(event.size),
         event.reduce_only,
-        event.leverage,
-        trigger,
+        plain(event.leverage),
+        plain(event.trigger_px),
     )
     return tuple(str(f) for f in fields)
 
@@ -204,11 +207,12 @@ def channel_events(state: IntakeState, status: Status, now_ms: int) -> list[ev.E
         code=status.code,
         detail=status.detail,
     )
-    others = {key: ids for key, ids in state.channels.items() if key != (origin.source, origin.channel)}
-    was_open = (origin.source, origin.channel) in state.channels
+    mine = (origin.system, origin.source, origin.channel)
+    others = [ids for key, ids in state.channels.items() if key != mine and key[0] == origin.system]
+    was_open = mine in state.channels
     if status.state == "open" or not was_open:
         return [changed]
-    lost = _uncovered(state, origin.system, others.values())
+    lost = _uncovered(state, origin.system, others)
     return [changed, *_gap(origin.system, lost, now_ms)]
 
 
@@ -218,7 +222,7 @@ def start_gap(state: IntakeState, now_ms: int) -> list[ev.Event]:
     return [event for system in systems for event in _gap(system, _uncovered(state, system, ()), now_ms)]
 
 
-def _uncovered(state: IntakeState, system: str, channels: Iterable[tuple[str, ...] | None]) -> list[str]:
+def _uncovered(state: IntakeState, system: str, channels: Iterable[tuple[str, ...]]) -> list[str]:
     """Agents with an open book that none of these channels carries."""
     carried: set[str] = set()
     for ids in channels:
@@ -241,7 +245,7 @@ def evolve_intake(state: IntakeState, event: ev.Event) -> None:
     if isinstance(event, ev.ActionReceived):
         _evolve_received(state, event)
     elif isinstance(event, ev.SourceChanged):
-        key = (event.source, event.channel)
+        key = (event.system, event.source, event.channel)
         if event.state == "open":
             state.channels[key] = event.agent_ids
         else:

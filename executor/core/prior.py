@@ -103,16 +103,22 @@ def ending_of(status: str) -> Ending | None:
 def _adoption(
     state: DeskState, signal: Signal, names: dict[str, tuple[ev.LegKind, int]], now_ms: int
 ) -> list[ev.Event]:
-    """The position an entry of ours left behind belongs to the agent."""
+    """The position an entry of ours left behind belongs to the agent, with what it was found to own before."""
     coin = signal.received.coin or ""
     position = state.position(coin)
     entered = sum(
-        (fill.signed_size for name, found in signal.prior.items() if names[name][0] == "entry" for fill in found.fills),
+        (
+            fill.signed_size
+            for name, found in signal.prior.items()
+            if names[name][0] == "entry" and name not in state.legs
+            for fill in found.fills
+        ),
         ZERO,
     )
-    if position.owner is not None or position.size * entered <= 0:
+    if position.owner not in (None, signal.agent) or position.size * entered <= 0:
         return []
-    size = position.size if abs(entered) > abs(position.size) else entered
+    wanted = position.owned + entered
+    size = position.size if abs(wanted) > abs(position.size) else wanted
     return [
         ev.PositionAdopted(
             at_ms=now_ms,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from executor.paper import info, views
+from executor.paper import info, market_info, views
 from executor.paper.candles import INTERVALS_MS
 from executor.paper.gate import Unprocessable
 from executor.paper.model import Json, Pushes
@@ -67,7 +67,7 @@ def _check(service: Service, sub: Json) -> None:
         raise Unprocessable("unknown interval")
     if "nSigFigs" in sub:
         try:
-            info.check_book_options(sub)
+            market_info.check_book_options(sub)
         except Unprocessable:
             raise UnknownCoin("bad nSigFigs") from None
 
@@ -89,12 +89,12 @@ def period_ms(sub: Json, cadence: Cadence) -> int | None:
 
 
 def _all_mids(service: Service, _sub: Json) -> Any:
-    return {"mids": info.all_mids(service)}
+    return {"mids": market_info.all_mids(service)}
 
 
 def _book(service: Service, sub: Json) -> Any:
     fast = bool(sub["fast"])
-    book = info.l2_book(service, sub["coin"], sub["nSigFigs"], sub["mantissa"], 5 if fast else 20)
+    book = market_info.l2_book(service, sub["coin"], sub["nSigFigs"], sub["mantissa"], 5 if fast else 20)
     return book | ({"fast": True} if fast else {})
 
 
@@ -106,7 +106,7 @@ def bbo(service: Service, sub: Json) -> Any:
 
 
 def _ctx(service: Service, sub: Json) -> Any:
-    return {"coin": sub["coin"], "ctx": info.asset_ctx(service.state.markets[sub["coin"]])}
+    return {"coin": sub["coin"], "ctx": market_info.asset_ctx(service.state.markets[sub["coin"]])}
 
 
 def _trades(service: Service, sub: Json) -> Any:
@@ -164,7 +164,7 @@ def _web_data2(service: Service, sub: Json) -> Any:
         "agentAddress": None,
         "agentValidUntil": None,
         "meta": service.meta,
-        "assetCtxs": [info.asset_ctx(m) for m in service.state.markets.values()],
+        "assetCtxs": [market_info.asset_ctx(m) for m in service.state.markets.values()],
         "serverTime": service.now(),
         "isVault": False,
         "user": sub["user"],

@@ -15,7 +15,7 @@ from executor.paper.server import Options, PaperExchange
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110  # the condition belongs to another task's state, no event tells it
+        while not condition():
             await asyncio.sleep(0.01)
 
 

@@ -381,7 +381,7 @@ async def test_the_tape_plays_and_a_stop_under_sol_fires_in_its_gap():
     async with PaperExchange(feed, options=Options(latency_ms=0, ip_limit=False)) as server:
         sol = server.service.state.markets["SOL"]
         async with asyncio.timeout(5):
-            while sol.mark is None:  # noqa: ASYNC110  # the tape has no event to wait for
+            while sol.mark is None:
                 await asyncio.sleep(0.01)
         start = sol.mark
         lowest = start

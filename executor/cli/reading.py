@@ -1,0 +1,166 @@
+"""The commands that read the ledger: they work whether or not a worker runs, and load nothing that could trade."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from executor.cli.options import CONFIG, LIMIT, Account, ConfigFile, Json, Limit, Overrides, known_account, loaded
+from executor.cli.output import out, print_json, print_line, show
+
+if TYPE_CHECKING:
+    from executor.config import Loaded
+    from executor.ledger.reader import LedgerReader
+
+Document = dict[str, Any]
+Ask = Callable[["LedgerReader"], Document]
+
+
+def status(
+    config: ConfigFile = CONFIG,
+    overrides: Overrides = None,
+    json_out: Json = False,
+    limit: Limit = LIMIT,
+    account: Account = None,
+) -> None:
+    """How the worker, its channels and its accounts stand."""
+    settings = loaded(config, overrides)
+    with _reader(settings, account) as reader:
+        document = reader.status()
+    document["accounts"] = [row for row in document["accounts"] if account in (None, row["account"])][:limit]
+    _show("status", document, json_out)
+
+
+def actions(
+    config: ConfigFile = CONFIG,
+    overrides: Overrides = None,
+    json_out: Json = False,
+    limit: Limit = LIMIT,
+    account: Account = None,
+) -> None:
+    """What came in and what became of it, one row per action and account, newest first."""
+    _list("actions", config, overrides, json_out, account, lambda reader: reader.actions(limit, account))
+
+
+def orders(
+    config: ConfigFile = CONFIG,
+    overrides: Overrides = None,
+    json_out: Json = False,
+    limit: Limit = LIMIT,
+    account: Account = None,
+) -> None:
+    """Every order that was planned, newest first: entries, exits, stops, targets."""
+    _list("orders", config, overrides, json_out, account, lambda reader: reader.orders(limit, account))
+
+
+def positions(
+    config: ConfigFile = CONFIG,
+    overrides: Overrides = None,
+    json_out: Json = False,
+    limit: Limit = LIMIT,
+    account: Account = None,
+) -> None:
+    """Open positions, with owner, stop, target and PnL."""
+
+    def ask(reader: LedgerReader) -> Document:
+        return {"positions": reader.positions(account)["positions"][:limit]}
+
+    _list("positions", config, overrides, json_out, account, ask)
+
+
+def journal(
+    config: ConfigFile = CONFIG,
+    overrides: Overrides = None,
+    json_out: Json = False,
+    limit: Limit = LIMIT,
+    account: Account = None,
+    kind: Annotated[str | None, typer.Option("--kind", help="This kind of event alone, e.g. FillSeen.")] = None,
+) -> None:
+    """Every recorded event, newest first."""
+    _list("journal", config, overrides, json_out, account, lambda reader: reader.journal(limit, account, kind))
+
+
+def explain(
+    action_id: Annotated[str, typer.Argument(help="The sender's id, or the key that `actions` shows.")],
+    config: ConfigFile = CONFIG,
+    overrides: Overrides = None,
+    json_out: Json = False,
+) -> None:
+    """Every step of one action: what came, what was decided and why, what was sent and answered."""
+    from executor.errors import ExecutorError
+
+    with _reader(loaded(config, overrides)) as reader:
+        document = reader.explain(action_id)
+    if document is None:
+        raise ExecutorError(f"no action is called '{action_id}' here", "`executor actions` lists those there are")
+    if json_out:
+        print_json(document)
+        return
+    from executor.cli.story import tell
+
+    tell(document, out())
+
+
+def export_frames(
+    config: ConfigFile = CONFIG,
+    overrides: Overrides = None,
+    after: Annotated[int, typer.Option("--after", min=0, metavar="N", help="Frames after this one.")] = 0,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", dir_okay=False, help="A file instead of stdout.")
+    ] = None,
+) -> None:
+    """The recorded raw frames as JSON lines, as `replay` reads them."""
+    with _reader(loaded(config, overrides)) as reader:
+        frames = reader.frames(after)
+        if output is None:
+            for frame in frames:
+                print_line(frame)
+        else:
+            _write_frames(output, frames)
+
+
+def _write_frames(path: Path, frames: Iterator[Document]) -> None:
+    import json
+
+    from executor.errors import ExecutorError
+
+    try:
+        with path.open("w", encoding="ascii") as file:
+            file.writelines(json.dumps(frame) + "\n" for frame in frames)
+    except OSError as error:
+        raise ExecutorError(f"{path}: cannot be written: {error.strerror}", "name another file") from None
+
+
+@contextmanager
+def _reader(settings: Loaded, account: str | None = None) -> Iterator[LedgerReader]:
+    from executor.ledger.reader import LedgerReader
+
+    with LedgerReader(settings.config.ledger.path) as reader:
+        if account is not None:
+            known_account(account, settings, [row["account"] for row in reader.status()["accounts"]])
+        yield reader
+
+
+def _list(name: str, config: Path, overrides: list[str] | None, json_out: bool, account: str | None, ask: Ask) -> None:
+    """One list. To a program a ledger that was never begun is an empty one; a person is told how to begin it."""
+    settings = loaded(config, overrides)
+    if json_out and not settings.config.ledger.path.exists():
+        known_account(account, settings)
+        print_json({name: []})
+        return
+    with _reader(settings, account) as reader:
+        document = ask(reader)
+    _show(name, document, json_out)
+
+
+def _show(name: str, document: Document, json_out: bool) -> None:
+    if json_out:
+        print_json(document)
+        return
+    from executor.cli import tables
+
+    show(*tables.SHOWN[name](document))

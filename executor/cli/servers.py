@@ -1,0 +1,158 @@
+"""The commands that serve a part of the program alone: the paper exchange and a signal system's simulator."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from executor.cli.guard import usage
+from executor.cli.options import Json
+from executor.cli.output import clean, out, print_json, show
+from executor.errors import ExecutorError
+
+Host = Annotated[str, typer.Option("--host", help="Whom to listen to: 127.0.0.1 is this machine alone.")]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free port.")]
+
+LOOPBACK = "127.0.0.1"
+
+
+def paper_exchange(
+    host: Host = LOOPBACK,
+    port: Port = 0,
+    tape: Annotated[Path | None, typer.Option("--tape", exists=True, dir_okay=False, help="A recorded market.")] = None,
+    fund: Annotated[
+        list[str] | None, typer.Option("--fund", metavar="ADDRESS=USD", help="Money for an address; repeatable.")
+    ] = None,
+    state: Annotated[Path | None, typer.Option("--state", dir_okay=False, help="Keep accounts in this file.")] = None,
+    latency_ms: Annotated[int, typer.Option("--latency-ms", min=0, help="Delay of each action.")] = 200,
+    speed: Annotated[float, typer.Option("--speed", min=0.01, help="How fast the tape runs.")] = 1.0,
+    live_feed: Annotated[bool, typer.Option("--live-feed", help="Hyperliquid's public market data, no tape.")] = False,
+    json_out: Json = False,
+) -> None:
+    """The paper exchange alone, for any Hyperliquid client; needs no configuration."""
+    deposits = dict(map(_deposit, fund or ()))
+    if live_feed and tape is not None:
+        raise usage("--tape and --live-feed are two different markets", "give one of them")
+    if tape is not None:
+        _readable(tape)
+    _logs()
+    from executor.paper.server import serve
+
+    def ready(url: str) -> None:
+        if json_out:
+            _ready({"url": url, "ws_url": "ws" + url.removeprefix("http") + "/ws"})
+            return
+        show(*_how_to_connect(url, deposits))
+
+    feed = _live_feed() if live_feed else None
+    _serve(serve(host, port, tape, deposits, state, latency_ms, speed, feed, ready), host, port)
+
+
+def _readable(tape: Path) -> None:
+    from executor.paper.tape import read_tape
+
+    try:
+        read_tape(tape)
+    except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
+        raise usage(
+            f"{tape}: this is no recorded market: {clean(error)}", "leave --tape out for the bundled one"
+        ) from None
+
+
+def _live_feed() -> Any:
+    from executor.paper.live_feed import HyperliquidFeed
+
+    return HyperliquidFeed()
+
+
+def _how_to_connect(url: str, deposits: dict[str, Decimal]) -> list[Any]:
+    from executor.cli.words import cell
+
+    funded = [cell(f"  {address} has {usd} USD unless it was here before") for address, usd in deposits.items()]
+    hints = (
+        f"  executor          hyperliquid: {{network: custom, api_url: {url}}}",
+        f'  Python SDK        Exchange(wallet, base_url="{url}")',
+        f'  by hand           curl -s {url}/info -H "Content-Type: application/json" -d \'{{"type": "allMids"}}\'',
+        "  Ctrl-C ends it.",
+    )
+    return [cell(f"paper exchange on {url}", "bold green"), *(cell(hint) for hint in hints), *funded]
+
+
+def _deposit(text: str) -> tuple[str, Decimal]:
+    """``ADDRESS=USD``."""
+    address, _, usd = text.partition("=")
+    remedy = "write --fund 0x…=10000: an address of 40 hexadecimal digits and dollars above zero"
+    digits = address.lower().removeprefix("0x")
+    if not address.lower().startswith("0x") or len(digits) != 40 or set(digits) - set("0123456789abcdef"):
+        raise usage(f"--fund {clean(text)}: this is no address", remedy)
+    try:
+        amount = Decimal(usd)
+    except InvalidOperation:
+        raise usage(f"--fund {clean(text)}: this is no amount", remedy) from None
+    if not amount.is_finite() or amount <= 0:
+        raise usage(f"--fund {clean(text)}: this is no amount", remedy)
+    return address.lower(), amount
+
+
+def sim_fractrade(
+    host: Host = LOOPBACK,
+    port: Port = 0,
+    script: Annotated[
+        Path | None, typer.Option("--script", exists=True, dir_okay=False, help="What to play; the demo's otherwise.")
+    ] = None,
+) -> None:
+    """A Fractrade on this machine: three channels, credentials, limits, and a script of signals."""
+    _logs()
+    from executor.sim.play import serve
+    from executor.sim.script import load_script
+
+    played = load_script(script)
+    console = out()
+
+    def say(line: str) -> None:
+        console.print(clean(line), markup=False)
+
+    _serve(serve(host, port, played, say), host, port)
+
+
+def _ready(document: dict[str, Any]) -> None:
+    import sys
+
+    print_json(document)
+    sys.stdout.flush()
+
+
+def _logs() -> None:
+    from executor import logs
+
+    logs.configure("INFO")
+
+
+def _serve(work: Coroutine[Any, Any, None], host: str, port: int) -> None:
+    """Serve until SIGINT or SIGTERM, which is the ordinary end; a second SIGINT ends at once."""
+    try:
+        asyncio.run(_until_signal(work))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ExecutorError(f"cannot serve on {host}:{port}: {reason}", "choose another --port, or 0") from None
+
+
+async def _until_signal(work: Coroutine[Any, Any, None]) -> None:
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
+
+    def stop() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.result()

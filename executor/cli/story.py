@@ -1,0 +1,279 @@
+"""``explain``: one action told as it happened, from the raw frame to the last fill and the deciding reason."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from executor.cli import words
+from executor.cli.reasons import meaning
+from executor.cli.tables import Column, table
+from executor.cli.words import cell, coloured, moment
+
+Part = Mapping[str, Any]
+
+INDENT = 3
+LONGEST_FRAME = 4_000
+
+RULES: Sequence[Column] = (
+    ("rule", lambda row: cell(row.get("rule"), "bold")),
+    ("input", lambda row: cell(row.get("input"))),
+    ("limit", lambda row: cell(row.get("limit"))),
+    ("verdict", lambda row: coloured(row.get("verdict"))),
+    ("allowed", lambda row: cell(row.get("allowed_size") or row.get("allowed_leverage"))),
+    ("reason", lambda row: cell(row.get("reason"), "magenta")),
+)
+
+FILLS: Sequence[Column] = (
+    ("at", lambda row: cell(_clock(row.get("at_ms")), "dim")),
+    ("side", lambda row: cell(row.get("side"))),
+    ("size", lambda row: cell(row.get("size"))),
+    ("price", lambda row: cell(row.get("px"))),
+    ("fee USD", lambda row: cell(row.get("fee_usd"))),
+    ("closed PnL", lambda row: cell(row.get("closed_pnl_usd"))),
+    ("oid", lambda row: cell(row.get("oid"), "dim")),
+)
+
+_LAST_WORD = {
+    "executed": "done as wanted",
+    "resting": "stands on the venue and waits for its price",
+    "pending": "not finished yet",
+    "partial": "done in part",
+    "unknown": "nobody knows yet whether it happened; it is being looked up",
+}
+
+
+class Story:
+    """Numbered steps on a console."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._number = 0
+
+    def step(self, title: str, at: str | None = None) -> None:
+        """Begin the next step."""
+        self._number += 1
+        time = Text(f"  {moment(at)}", "dim") if at else Text()
+        self._console.print()
+        self._console.print(Text.assemble((f"{self._number:>2} ", "bold cyan"), (title, "bold"), time))
+
+    def say(self, *parts: RenderableType | None, indent: int = INDENT) -> None:
+        """Lines or tables below the step."""
+        shown = [part for part in parts if part is not None]
+        self._console.print(Padding(Group(*shown), (0, 0, 0, indent), expand=False))
+
+    def facts(self, pairs: Mapping[str, Any], indent: int = INDENT) -> None:
+        """Names and values, the empty ones left out."""
+        grid = Table.grid(padding=(0, 2))
+        grid.add_column(style="dim")
+        grid.add_column(overflow="fold")
+        for name, value in pairs.items():
+            if value not in (None, "", (), []):
+                grid.add_row(name, value if isinstance(value, Text) else cell(value))
+        self.say(grid, indent=indent)
+
+    def title(self, text: Text) -> None:
+        """A line above the steps."""
+        self._console.print(text)
+
+
+def tell(document: Part, console: Console) -> None:
+    """Tell the whole story of an ``explain --json`` document."""
+    story = Story(console)
+    story.title(Text.assemble(("action ", "bold"), cell(document["action_id"] or document["key"], "bold cyan")))
+    _received(story, document)
+    if "refused" in document:
+        _malformed(story, document["refused"])
+        return
+    _decoded(story, document["decoded"])
+    _book(story, document)
+    _repeats(story, document["repeats"])
+    for account in document["accounts"]:
+        _account(story, account, document["decoded"])
+
+
+# -- the signal -------------------------------------------------------------------------------------------------
+
+
+def _received(story: Story, document: Part) -> None:
+    story.step("received", document["received_at"])
+    frame = document.get("frame")
+    if frame is None:
+        story.say(cell("its raw frame is not in the journal", "dim"))
+        return
+    raw = frame.get("frame", frame.get("frame_base64", ""))
+    more = len(raw) - LONGEST_FRAME
+    shown = raw[:LONGEST_FRAME] + (f" … and {more} more characters" if more > 0 else "")
+    story.facts({"source": frame["source"], "channel": frame["channel"]})
+    story.say(cell(shown, "green"))
+
+
+def _malformed(story: Story, refused: Part) -> None:
+    story.step("malformed: this frame is no action, and nothing was done")
+    where = {"reason": _reason(refused["reason"]), "field": refused["field"], "detail": refused["detail"]}
+    story.facts({**where, "agent": refused.get("agent_id")})
+
+
+def _decoded(story: Story, told: Part) -> None:
+    story.step("decoded")
+    shown = {
+        "action": _headline(told),
+        "agent": f"{told['system']} / {told['agent_id']}",
+        "coin": told["coin"] or Text(f"{told['symbol']}: {told['symbol_problem']}", "magenta"),
+        "leverage": told["leverage"],
+        "trigger": told["trigger_px"],
+        "reference price": told["reference_px"],
+        "stamped": _clock(told["stamped_at_ms"]),
+        "status": told["status"],
+        "server_execution": told["server_execution"],
+        "wire shape": told["shape"],
+    }
+    story.facts(shown)
+
+
+def _headline(told: Part) -> str:
+    """``LONG 0.01 BTC``, ``stop for LONG BTC at 90000``."""
+    kind = words.action_type(told["action_type"])
+    if kind == "trade":
+        reduce_only = ", reduce-only" if told["reduce_only"] else ""
+        return f"{words.opened(told['side'])} {told['size']} {told['symbol']}{reduce_only}"
+    return f"{kind} for {words.closed(told['side'])} {told['size']} {told['symbol']} at {told['trigger_px']}"
+
+
+def _book(story: Story, document: Part) -> None:
+    book, told = document["book"], document["decoded"]
+    story.step("the agent's book")
+    gap = "frames may have been missed since it was flat" if told["gapped"] else None
+    late = "stamped before an action already seen" if told["superseded"] else None
+    story.facts(
+        {"before": words.position(book["before"]), "after": words.position(book["after"]), "gap": gap, "order": late}
+    )
+
+
+def _repeats(story: Story, repeats: Sequence[Part]) -> None:
+    if not repeats:
+        return
+    story.step("came again: nothing was done about it")
+    for repeat in repeats:
+        word = "duplicate" if repeat["kind"] == "DuplicateSeen" else "conflict: same id, other content"
+        story.say(cell(f"{moment(repeat['at'])}  {word} on {repeat['data'].get('channel')}"))
+
+
+# -- one account ------------------------------------------------------------------------------------------------
+
+
+def _account(story: Story, account: Part, decoded: Part) -> None:
+    story.step(f"account {words.cell(account['account']).plain}" if account["account"] else "no account")
+    taken, strategy = account["taken"], account["strategy"]
+    story.facts({"route": account["route"], "strategy": taken and taken.get("strategy"), "split": _split(taken)})
+    if strategy is not None:
+        story.step("the strategy's intents")
+        story.facts({"strategy": strategy["strategy"], "failure": strategy["failure"]})
+        story.say(*(cell(words.facts(intent)) for intent in strategy["intents"]))
+    for judgement in account["judgements"]:
+        _judged(story, judgement)
+    for refusal in account["refusals"]:
+        story.step(f"refused ({refusal['part']})")
+        story.facts({"reason": _reason(refusal["reason"]), "detail": refusal["detail"]})
+    for leg in account["legs"]:
+        _leg(story, leg)
+    if account["follow_ups"]:
+        story.step("what followed")
+        story.say(*(_follow_up(item) for item in account["follow_ups"]))
+    _verdict(story, account)
+
+
+def _split(taken: Part | None) -> str | None:
+    """How the action was divided into closing and opening."""
+    if taken is None:
+        return None
+    fraction, entry = words.number(taken["exit_fraction"]), words.number(taken["entry_size"])
+    leaving = f"exit: {(fraction * 100).normalize():f} % of our position" if fraction else ""
+    opening = f"entry: {taken['entry_size']} of the agent's size" if entry else ""
+    return "; ".join(part for part in (leaving, opening) if part) or "nothing to trade"
+
+
+def _judged(story: Story, judgement: Part) -> None:
+    story.step("risk rules")
+    story.facts(
+        {
+            "proposed": judgement["proposed_size"],
+            "book price": judgement["touch_px"],
+            "price cap": judgement["cap_px"],
+            "leverage": judgement["leverage"],
+        }
+    )
+    story.say(table(RULES, judgement["rules"]) if judgement["rules"] else cell("no rule is configured", "yellow"))
+    story.facts({"left": judgement["final_size"]})
+
+
+def _leg(story: Story, leg: Part) -> None:
+    story.step(f"order: {words.order(leg)} {leg['size']} {leg['symbol']}", leg["planned_at"])
+    story.facts(
+        {
+            "cloid": leg["cloid"],
+            "side": leg["side"] + (", reduce-only" if leg["reduce_only"] else ""),
+            "limit": leg["limit_px"],
+            "trigger": leg["trigger_px"],
+            "attempt": leg["attempt"] or None,
+        }
+    )
+    for sent in leg["sent"]:
+        _sent(story, sent)
+    for answer in leg["answers"]:
+        story.say(_answer(answer))
+    if leg["fills"]:
+        story.say(table(FILLS, leg["fills"]))
+    story.say(Text.assemble("→ ", coloured(leg["outcome"]), *_because(leg["reason"])))
+
+
+def _sent(story: Story, sent: Part) -> None:
+    story.say(Text.assemble((moment(sent["at"]), "dim"), "  sent ", (f"({sent['purpose']})", "dim")))
+    expires = _clock(sent["expires_after_ms"])
+    parts = {"signer": sent["signer"], "nonce": sent["nonce"], "expires": expires, "vault": sent["vault"]}
+    story.facts({**parts, "action": cell(json.dumps(sent["action"]), "green")}, indent=INDENT * 2)
+    if sent["text"]:
+        story.facts({"ended": f"{sent['result']}: {sent['text']}"}, indent=INDENT * 2)
+
+
+def _answer(answer: Part) -> Text:
+    """One thing that became known of an order."""
+    name, data = answer["kind"].removeprefix("Leg").lower(), dict(answer["data"])
+    data.pop("cloid", None)
+    time = (moment(answer["at"]), "dim")
+    return Text.assemble(time, "  venue: ", (name, "bold"), "  ", cell(words.facts(data)))
+
+
+def _follow_up(item: Part) -> Text:
+    return Text.assemble(
+        (moment(item["at"]), "dim"), "  ", (item["kind"], "bold"), "  ", cell(words.facts(item["data"]))
+    )
+
+
+def _verdict(story: Story, account: Part) -> None:
+    story.step("outcome")
+    story.say(Text.assemble(coloured(account["outcome"]), *_because(account["reason"], account["outcome"])))
+
+
+def _because(reason: str | None, outcome: str = "") -> list[Text]:
+    if reason:
+        return [Text(": "), _reason(reason)]
+    return [Text(f": {_LAST_WORD[outcome]}")] if outcome in _LAST_WORD else []
+
+
+def _reason(reason: str) -> Text:
+    """The code and what it means."""
+    plain = meaning(reason)
+    return Text.assemble(cell(reason, "bold magenta"), f" — {plain}" if plain else "")
+
+
+def _clock(at_ms: int | None) -> str | None:
+    from executor.clock import iso
+
+    return None if at_ms is None else iso(at_ms)

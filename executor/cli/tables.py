@@ -1,0 +1,180 @@
+"""Actions, orders, positions, journal and status as tables: plain dicts in (the ``--json`` documents), Rich out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from executor.cli import words
+from executor.cli.words import Row, cell, coloured, when
+
+Column = tuple[str, Callable[[Row], Text]]
+
+RIGHT = {"size", "filled", "avg px", "price", "entry", "mark", "PnL USD", "stop", "target", "lev", "seq", "equity USD"}
+"""Columns of numbers."""
+
+
+def _plain(name: str, style: str = "") -> Callable[[Row], Text]:
+    return lambda row: cell(row.get(name), style)
+
+
+def _agent(row: Row) -> Text:
+    return cell(f"{row.get('source')}/{row.get('agent_id')}")
+
+
+def _legs(row: Row) -> Text:
+    return cell("; ".join(words.leg(leg) for leg in row.get("legs", ())))
+
+
+def _owner(row: Row) -> Text:
+    return cell(row.get("owner") or "nobody of ours", "" if row.get("owner") else "yellow")
+
+
+def _naked(row: Row) -> Text:
+    seconds = row.get("unprotected_s")
+    return cell(f"{seconds} s" if words.number(seconds) else "", "bold red")
+
+
+def _price(row: Row) -> Text:
+    trigger = row.get("trigger_px")
+    return cell(f"trigger {trigger}" if trigger else f"limit {row.get('limit_px')}")
+
+
+ACTIONS: Sequence[Column] = (
+    ("received", lambda row: cell(when(row.get("received_at")), "dim")),
+    ("account", _plain("account")),
+    ("agent", _agent),
+    ("action", lambda row: cell(words.action_type(row.get("type")))),
+    ("symbol", _plain("symbol", "bold")),
+    ("outcome", lambda row: coloured(row.get("outcome"))),
+    ("reason", _plain("reason", "magenta")),
+    ("legs", _legs),
+    ("action id", _plain("action_id", "dim")),
+)
+
+ORDERS: Sequence[Column] = (
+    ("planned", lambda row: cell(when(row.get("planned_at")), "dim")),
+    ("account", _plain("account")),
+    ("symbol", _plain("symbol", "bold")),
+    ("order", lambda row: cell(words.order(row))),
+    ("size", _plain("size")),
+    ("filled", _plain("filled")),
+    ("avg px", _plain("avg_px")),
+    ("price", _price),
+    ("outcome", lambda row: coloured(row.get("outcome"))),
+    ("reason", _plain("reason", "magenta")),
+    ("cloid", _plain("cloid", "dim")),
+)
+
+POSITIONS: Sequence[Column] = (
+    ("account", _plain("account")),
+    ("symbol", _plain("symbol", "bold")),
+    ("position", lambda row: cell(words.position(row.get("size")))),
+    ("entry", _plain("entry_px")),
+    ("mark", _plain("mark_px")),
+    ("PnL USD", lambda row: words.gain(row.get("unrealized_pnl"))),
+    ("lev", _plain("leverage")),
+    ("owner", _owner),
+    ("stop", _plain("stop_px")),
+    ("target", _plain("target_px")),
+    ("unprotected", _naked),
+)
+
+JOURNAL: Sequence[Column] = (
+    ("seq", _plain("seq", "dim")),
+    ("at", lambda row: cell(when(row.get("at")), "dim")),
+    ("event", _plain("kind", "bold")),
+    ("account", _plain("account")),
+    ("facts", lambda row: cell(words.facts(row.get("data") or {}))),
+)
+
+CHANNELS: Sequence[Column] = (
+    ("source", _plain("source")),
+    ("channel", _plain("channel")),
+    ("state", lambda row: coloured(row.get("state"))),
+    ("since", lambda row: cell(when(row.get("at")), "dim")),
+    ("detail", _plain("detail")),
+)
+
+
+def _entries(row: Row) -> Text:
+    """Whether entries go, and what stops them."""
+    states = [word for word in ("paused", "flattening") if row.get(word)]
+    if row.get("latched") and not states:
+        states.append("flattened")
+    states += [f"breaker {breaker['rule']}" for breaker in row.get("breakers", ())]
+    return cell(", ".join(states), "bold red") if states else cell("go", "green")
+
+
+ACCOUNTS: Sequence[Column] = (
+    ("account", _plain("account", "bold")),
+    ("entries", _entries),
+    ("equity USD", _plain("equity_usd")),
+    ("positions", _plain("positions")),
+    ("reconciled", lambda row: cell(when(row.get("reconciled_at")), "dim")),
+    ("address", _plain("address", "dim")),
+)
+
+
+def table(columns: Sequence[Column], rows: Iterable[Row], title: str | None = None) -> Table:
+    """Rows in columns; columns without any value are left out."""
+    lines = [[make(row) for _, make in columns] for row in rows]
+    used = [index for index in range(len(columns)) if any(line[index].plain for line in lines)]
+    made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="bold")
+    for index in used:
+        name = columns[index][0]
+        made.add_column(name, justify="right" if name in RIGHT else "left", overflow="fold")
+    for line in lines:
+        made.add_row(*(line[index] for index in used))
+    return made
+
+
+def _listed(name: str, columns: Sequence[Column], empty: str) -> Callable[[Mapping[str, Any]], list[RenderableType]]:
+    def shown(document: Mapping[str, Any]) -> list[RenderableType]:
+        rows = document[name]
+        return [table(columns, rows)] if rows else [cell(empty, "dim")]
+
+    return shown
+
+
+def status(document: Mapping[str, Any]) -> list[RenderableType]:
+    """The ledger and the worker in a line each, then channels and accounts."""
+    ledger = document["ledger"]
+    text = f"{ledger['path']} · {ledger['mode']} on {ledger['network']} · {ledger['last_seq']} events"
+    parts: list[RenderableType] = [_line("ledger", text), _line("worker", _worker(document.get("worker")))]
+    for title, columns in (("channels", CHANNELS), ("accounts", ACCOUNTS)):
+        if document.get(title):
+            parts += ["", table(columns, document[title], title)]
+    return parts
+
+
+def _line(label: str, text: str) -> Text:
+    return Text.assemble((f"{label}  ", "bold"), clean_text(text))
+
+
+def clean_text(text: str) -> str:
+    """Text from the record as it may be shown."""
+    return cell(text).plain
+
+
+def _worker(worker: Mapping[str, Any] | None) -> str:
+    if worker is None:
+        return "none ever ran with this ledger"
+    started = f"{worker['mode']}, started {when(worker['started_at'])} UTC"
+    if worker.get("stopped_at") is None:
+        return f"{started}; running, or ended without a word"
+    unknown = worker.get("unknown_orders")
+    return f"{started}, stopped {when(worker['stopped_at'])}" + (f"; {unknown} orders unknown" if unknown else "")
+
+
+actions = _listed("actions", ACTIONS, "no action was received yet")
+orders = _listed("orders", ORDERS, "no order was planned yet")
+positions = _listed("positions", POSITIONS, "no position is open")
+journal = _listed("journal", JOURNAL, "nothing was recorded yet")
+
+SHOWN = {"status": status, "actions": actions, "orders": orders, "positions": positions, "journal": journal}
+"""How each reading command's document is shown."""

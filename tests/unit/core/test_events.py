@@ -1,22 +1,35 @@
-"""Every event has a kind, is frozen, and carries the common part."""
+"""Every event has a kind, is frozen, and carries the common part; ``events`` is the one door to all of them."""
 
 from __future__ import annotations
 
 import ast
 from dataclasses import FrozenInstanceError, fields, is_dataclass
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from executor.core import events
+from executor.core import account_events, event_base, events, order_events, signal_events
 from executor.core.events import KINDS, Event, Paused
 
+PARTS = (account_events, order_events, signal_events)
 
-def test_every_event_class_of_the_file_has_its_name_as_kind() -> None:
-    tree = ast.parse(Path(events.__file__).read_text(encoding="utf-8"))
-    written = [node.name for node in tree.body if isinstance(node, ast.ClassDef) and node.name != "Event"]
-    assert list(KINDS) == written
+
+def written_in(module: ModuleType) -> set[str]:
+    """The classes a file writes down, by its text."""
+    tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
+    return {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+
+
+def test_every_event_class_of_the_files_is_a_kind_under_its_own_name() -> None:
+    assert set(KINDS) == set().union(*map(written_in, PARTS))
     assert all(kind.__name__ == name for name, kind in KINDS.items())
+
+
+def test_everything_is_exported_once() -> None:
+    assert set(events.__all__) == {*KINDS, "KINDS", *written_in(event_base), "LegKind", "Part"}
+    assert len(events.__all__) == len(set(events.__all__))
+    assert all(hasattr(events, name) for name in events.__all__)
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)

@@ -31,7 +31,7 @@ from executor.venue.identity import PORTFOLIO_MARGIN, Finding, check_identity, n
 
 log = structlog.get_logger("executor.run")
 
-SNAPSHOT_EVERY_S = 60.0
+TEND_EVERY_S = 1.0
 SNAPSHOT_EVERY_EVENTS = 2_000
 VENUE_RETRY_S = 2.0
 
@@ -143,11 +143,13 @@ class Runtime:
             worker.spawn(Reader(worker, desk).run(), f"reader {name}")
             worker.spawn(Resolver(worker, desk).run(), f"resolver {name}")
         worker.spawn(Ticker(worker).run(), "ticker")
-        worker.spawn(self._keep_snapshots(), "snapshots")
+        worker.spawn(self._keep_ledger(), "ledger")
 
-    async def _keep_snapshots(self) -> None:
+    async def _keep_ledger(self) -> None:
+        """Index what is new while nothing else is to do, and keep a snapshot now and then."""
         while True:
-            await asyncio.sleep(SNAPSHOT_EVERY_S)
+            await asyncio.sleep(TEND_EVERY_S)
+            self.ledger.tend()
             if self.ledger.last_seq - self._snapshot_seq >= SNAPSHOT_EVERY_EVENTS:
                 self._save()
 
@@ -208,7 +210,7 @@ class Runtime:
 
     def unknown(self) -> int:
         """How many orders have an outcome nobody knows."""
-        return sum(leg.in_flight for desk in self.worker.desks.values() for leg in desk.state.legs.values())
+        return sum(leg.in_flight for desk in self.worker.desks.values() for leg in desk.state.live.values())
 
     def _close_ledger(self) -> None:
         """The last record; a clean end is only claimed when nothing was left open."""

@@ -198,7 +198,7 @@ def leverage_failed(state: DeskState, coin: str, reason: str, text: str, now_ms:
     for leg in state.legs_of(coin, "entry"):
         if leg.state is not LegState.PLANNED:
             continue
-        family = [o for o in state.legs.values() if o is leg or (o.bracket and o.bracket == leg.bracket and o.open)]
+        family = [o for o in state.live.values() if o is leg or (o.bracket and o.bracket == leg.bracket)]
         events += [
             ev.LegDropped(at_ms=now_ms, account=state.account, key=o.key, cloid=o.cloid, reason="LEVERAGE_UNCONFIRMED")
             for o in family
@@ -227,7 +227,6 @@ _BY_PURPOSE: dict[str, Callable[[DeskState, Request, Sequence[Answer], int, bool
 
 def fill_events(state: DeskState, fills: Iterable[Fill], now_ms: int) -> list[ev.Event]:
     """New fills, each once, oldest first, with the leg each belongs to; from any feed, in any order."""
-    by_oid = {leg.oid: leg for leg in state.legs.values() if leg.oid is not None}
     events: list[ev.Event] = []
     seen: set[str] = set()
     for fill in sorted(fills, key=lambda fill: fill.at_ms):
@@ -235,7 +234,7 @@ def fill_events(state: DeskState, fills: Iterable[Fill], now_ms: int) -> list[ev
         if identity in state.seen_fills or identity in seen:
             continue
         seen.add(identity)
-        leg = state.legs.get(fill.cloid or "") or by_oid.get(fill.oid)
+        leg = state.legs.get(fill.cloid or "") or _by_oid(state, fill.oid)
         events.append(
             ev.FillSeen(
                 at_ms=now_ms,
@@ -246,6 +245,11 @@ def fill_events(state: DeskState, fills: Iterable[Fill], now_ms: int) -> list[ev
             )
         )
     return events
+
+
+def _by_oid(state: DeskState, oid: int) -> Leg | None:
+    """The leg of a fill that carries no cloid."""
+    return next((leg for leg in state.legs.values() if leg.oid == oid), None)
 
 
 def order_events(state: DeskState, facts: Iterable[OrderFact], now_ms: int) -> list[ev.Event]:

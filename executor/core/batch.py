@@ -42,7 +42,7 @@ def urgent(state: DeskState, now_ms: int | None = None) -> list[Batch]:
     Without a time also the cancels that only wait to be asked again.
     """
     exits, protection = [], []
-    for leg in state.legs.values():
+    for leg in state.live.values():
         if leg.state is LegState.PLANNED and leg.bracket is None:
             if leg.kind == "exit":
                 exits.append(leg)
@@ -85,7 +85,7 @@ def _leverage(state: DeskState) -> list[Batch]:
 
 def ready_entries(settings: DeskSettings, state: DeskState, market: Market) -> list[Leg]:
     """Planned entries that depend on nothing any more, oldest first."""
-    planned = [leg for leg in state.legs.values() if leg.kind == "entry" and leg.state is LegState.PLANNED]
+    planned = [leg for leg in state.live.values() if leg.kind == "entry" and leg.state is LegState.PLANNED]
     if not planned or not state.reconciled:
         return []
     blocked = {leg.coin for leg in planned if state.has_unknown(leg.coin)}
@@ -109,6 +109,6 @@ def entry_batches(state: DeskState, ready: list[Leg]) -> list[Batch]:
     batches = [Batch("entry", tuple(some)) for some in _chunks(plain_legs)]
     for leg in ready:
         if leg.bracket is not None:
-            family = [o for o in state.legs.values() if o.bracket == leg.bracket and o.state is LegState.PLANNED]
+            family = [o for o in state.live.values() if o.bracket == leg.bracket and o.state is LegState.PLANNED]
             batches.append(Batch("entry", tuple(family), grouping="normalTpsl"))
     return batches

@@ -7,7 +7,7 @@ out of order, so the newest ones are kept with their stamps and folded again in 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 from executor.core.sizing import share
@@ -31,7 +31,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """One agent's position in one coin. ``base`` is what was folded for good before ``recent``.
+    """One agent's position in one coin: ``size``, signed. ``base`` is what was folded for good before ``recent``.
 
     ``gapped`` is set while frames may have been missed and the book has not been flat since.
     ``last_stamp_ms`` is the newest stamp seen.
@@ -41,11 +41,7 @@ class Book:
     recent: tuple[Change, ...] = ()
     last_stamp_ms: int = 0
     gapped: bool = False
-
-    @property
-    def size(self) -> Decimal:
-        """The signed position."""
-        return _fold(self.base, self.recent)
+    size: Decimal = ZERO
 
 
 def _fold(size: Decimal, changes: tuple[Change, ...]) -> Decimal:
@@ -65,15 +61,16 @@ def _apply(size: Decimal, change: Change) -> Decimal:
 
 def with_change(book: Book, change: Change) -> Book:
     """The book after one more frame, put in its place by its stamp."""
-    recent = tuple(sorted((*book.recent, change), key=lambda c: c.at_ms))
+    late = bool(book.recent) and change.at_ms < book.recent[-1].at_ms
+    recent = (*book.recent, change)
+    if late:
+        recent = tuple(sorted(recent, key=lambda c: c.at_ms))
     last = max(book.last_stamp_ms, change.at_ms)
     base = book.base
     while len(recent) > WINDOW_MAX or (recent and recent[0].at_ms < last - WINDOW_MS):
         base, recent = _apply(base, recent[0]), recent[1:]
-    after = Book(base=base, recent=recent, last_stamp_ms=last, gapped=book.gapped)
-    if after.size == 0:
-        return replace(after, gapped=False)
-    return after
+    size = _fold(base, recent) if late else _apply(book.size, change)
+    return Book(base=base, recent=recent, last_stamp_ms=last, gapped=book.gapped and size != 0, size=size)
 
 
 @dataclass(frozen=True, slots=True)

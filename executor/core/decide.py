@@ -33,12 +33,18 @@ def take_up(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: in
     refusal = _outright(signal)
     if refusal is not None:
         return [_refuse(state, signal, now_ms, *refusal)]
-    found = prior_events(state, signal, cloids_of(settings, signal.key, signal.received.action_type), now_ms)
+    found = _found_before(settings, state, signal, now_ms)
     if not found:
         return _TAKERS[signal.received.action_type](settings, state, signal, now_ms, market)
     if signal.received.action_type == ActionType.TRADE:
         return [*_taken(state, signal, now_ms), *found]
     return [*found, *_TAKERS[signal.received.action_type](settings, state, signal, now_ms, market)]
+
+
+def _found_before(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: int) -> list[ev.Event]:
+    if not signal.prior:
+        return []
+    return prior_events(state, signal, cloids_of(settings, signal.key, signal.received.action_type), now_ms)
 
 
 def _outright(signal: Signal) -> tuple[str, str] | None:

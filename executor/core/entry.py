@@ -6,7 +6,7 @@ When in doubt, do not open, and say so: each gate is one row with a stable reaso
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import fields
 from decimal import ROUND_DOWN, Decimal
 
 from executor.core import events as ev
@@ -116,7 +116,7 @@ GATES: tuple[Gate, ...] = (
 
 def describe(intent: Intent) -> dict[str, str]:
     """An intent as recorded: what is set, as text."""
-    shown = {k: v for k, v in asdict(intent).items() if v is not None}
+    shown = {f.name: value for f in fields(intent) if (value := getattr(intent, f.name)) is not None}
     return {"kind": type(intent).__name__} | {
         k: plain(v) if isinstance(v, Decimal) else str(v) for k, v in shown.items()
     }

@@ -24,6 +24,9 @@ def evolve(state: DeskState, event: ev.Event) -> None:
     handler = _HANDLERS.get(type(event).__name__)
     if handler is not None:
         handler(state, event)
+        cloid = getattr(event, "cloid", None)
+        if cloid is not None:
+            state.index(cloid)
 
 
 # -- legs -------------------------------------------------------------------------------------------------------

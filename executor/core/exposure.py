@@ -29,7 +29,7 @@ def _worst(state: DeskState, coin: str, side: Side, market: Market) -> Decimal:
 def open_coins(state: DeskState) -> set[str]:
     """Coins with a position or an entry under way."""
     held = {coin for coin, position in state.positions.items() if position.size != 0}
-    return held | {leg.coin for leg in state.legs.values() if leg.kind == "entry" and leg.open}
+    return held | {leg.coin for leg in state.live.values() if leg.kind == "entry"}
 
 
 def unrealized_usd(state: DeskState, market: Market) -> Decimal:

@@ -40,7 +40,6 @@ class Route:
 class Twin:
     """A recent trade's content, to find the same one told again in the other shape under another id."""
 
-    agent: Agent
     content: tuple[str, ...]
     shape: str
     at_ms: int
@@ -55,11 +54,13 @@ class IntakeState:
 
     books: dict[BookKey, Book] = field(default_factory=dict)
     channels: dict[tuple[str, str, str], tuple[str, ...]] = field(default_factory=dict)
-    twins: list[Twin] = field(default_factory=list)
+    twins: dict[tuple[str, ...], Twin] = field(default_factory=dict)
 
 
 def _content(event: ev.ActionReceived) -> tuple[str, ...]:
     fields = (
+        event.system,
+        event.agent_id,
         event.action_type,
         event.symbol,
         event.side,
@@ -173,12 +174,10 @@ def _twin_of(state: IntakeState, received: ev.ActionReceived) -> Twin | None:
     """The same trade in the other shape, stamped at most two seconds away."""
     if received.stamped_at_ms is None:
         return None
-    agent, content, at_ms = Agent(received.system, received.agent_id), _content(received), received.stamped_at_ms
-    for twin in state.twins:
-        same = twin.agent == agent and twin.content == content and twin.shape != received.shape
-        if same and abs(twin.at_ms - at_ms) <= TWIN_MS:
-            return twin
-    return None
+    twin = state.twins.get(_content(received))
+    if twin is None or twin.shape == received.shape or abs(twin.at_ms - received.stamped_at_ms) > TWIN_MS:
+        return None
+    return twin
 
 
 def refused_frame(event: Malformed, frame_id: int | None, now_ms: int) -> ev.FrameRefused:
@@ -260,18 +259,23 @@ def _evolve_received(state: IntakeState, event: ev.ActionReceived) -> None:
     agent = Agent(event.system, event.agent_id)
     at_ms = event.received_at_ms if event.stamped_at_ms is None else event.stamped_at_ms
     if event.stamped_at_ms is not None:
-        twin = Twin(agent, _content(event), event.shape, event.stamped_at_ms)
-        state.twins = [*state.twins[-TWINS_KEPT:], twin]
+        _remember(state, Twin(_content(event), event.shape, event.stamped_at_ms))
     if event.coin is None or event.status not in (None, "PENDING"):
         return
     key = BookKey(agent, event.coin)
     book = state.books.get(key, Book())
     if event.action_type != Trade.type:
-        stamped = max(book.last_stamp_ms, at_ms)
-        state.books[key] = Book(book.base, book.recent, stamped, book.gapped)
+        state.books[key] = replace(book, last_stamp_ms=max(book.last_stamp_ms, at_ms))
         return
     change = Change(at_ms, event.size * event.side.sign, event.reduce_only)
     state.books[key] = with_change(book, change)
+
+
+def _remember(state: IntakeState, twin: Twin) -> None:
+    state.twins.pop(twin.content, None)
+    state.twins[twin.content] = twin
+    if len(state.twins) > TWINS_KEPT:
+        del state.twins[next(iter(state.twins))]
 
 
 def _evolve_gap(state: IntakeState, event: ev.GapNoted) -> None:

@@ -120,7 +120,7 @@ def order_list_events(state: DeskState, orders: Sequence[OpenOrder], now_ms: int
     events: list[ev.Event] = []
     if known != state.orders or not state.orders_read_ms:
         events.append(ev.OrdersRead(at_ms=now_ms, account=state.account, orders=tuple(orders)))
-    for leg in state.legs.values():
+    for leg in state.live.values():
         order = listed.get(leg.cloid)
         if order is not None and leg.state is LegState.UNKNOWN:
             rested = ev.LegRested(at_ms=now_ms, account=state.account, key=leg.key, cloid=leg.cloid, oid=order.oid)

@@ -216,11 +216,15 @@ class Day:
 
 @dataclass(slots=True)
 class DeskState:
-    """All of one account. Times are the venue's, in milliseconds, unless a name says otherwise."""
+    """All of one account. Times are the venue's, in milliseconds, unless a name says otherwise.
+
+    ``legs`` are all legs remembered, ``live`` those of them that may still execute: every decision looks at them.
+    """
 
     account: str
     positions: dict[str, Position] = field(default_factory=dict)
     legs: dict[str, Leg] = field(default_factory=dict)
+    live: dict[str, Leg] = field(default_factory=dict)
     exits: dict[str, Exit] = field(default_factory=dict)
     stops: dict[str, StopWish] = field(default_factory=dict)
     targets: dict[str, list[TargetWish]] = field(default_factory=dict)
@@ -246,6 +250,14 @@ class DeskState:
     continuous: bool = False
     started_ms: int = 0
 
+    def index(self, cloid: str) -> None:
+        """Keep ``live`` true after something was said of a leg."""
+        leg = self.legs.get(cloid)
+        if leg is not None and leg.open:
+            self.live[cloid] = leg
+        else:
+            self.live.pop(cloid, None)
+
     # -- readings used all over core ------------------------------------------------------------------------
 
     def position(self, coin: str) -> Position:
@@ -254,7 +266,7 @@ class DeskState:
 
     def legs_of(self, coin: str, kind: LegKind | None = None) -> list[Leg]:
         """The coin's legs that may still execute, oldest first."""
-        return [leg for leg in self.legs.values() if leg.coin == coin and leg.open and kind in (None, leg.kind)]
+        return [leg for leg in self.live.values() if leg.coin == coin and kind in (None, leg.kind)]
 
     def exits_of(self, coin: str) -> list[Exit]:
         """The coin's exits that still owe something, oldest first."""
@@ -275,6 +287,6 @@ class DeskState:
     def coins(self) -> list[str]:
         """Every coin that has a position, an open leg, an exit or a wish, sorted."""
         names = {c for c, p in self.positions.items() if p.size != 0}
-        names |= {leg.coin for leg in self.legs.values() if leg.open}
+        names |= {leg.coin for leg in self.live.values()}
         names |= {owed.coin for owed in self.exits.values()} | set(self.stops) | set(self.targets)
         return sorted(names)

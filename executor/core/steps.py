@@ -58,7 +58,7 @@ def _overtaken(state: DeskState, leg: Leg, now_ms: int) -> str:
 
 def _drop(state: DeskState, leg: Leg, reason: str, now_ms: int) -> list[ev.Event]:
     """Give up an entry with the stop and target that would have gone with it."""
-    children = [c for c in state.legs.values() if c.open and c.bracket and c.bracket == leg.bracket and c is not leg]
+    children = [c for c in state.live.values() if c.bracket and c.bracket == leg.bracket and c is not leg]
     dropped: list[ev.Event] = [
         ev.LegDropped(at_ms=now_ms, account=state.account, key=gone.key, cloid=gone.cloid, reason=reason)
         for gone in (leg, *children)
@@ -172,7 +172,7 @@ def _flatten_steps(state: DeskState, now_ms: int) -> list[ev.Event]:
 
 def _to_cancel(state: DeskState, is_trigger: bool) -> bool:
     """Entries go first; triggers protect until two reads were flat and nothing is unknown."""
-    return not is_trigger or (_stays_flat(state) and not any(leg.in_flight for leg in state.legs.values()))
+    return not is_trigger or (_stays_flat(state) and not any(leg.in_flight for leg in state.live.values()))
 
 
 def _stays_flat(state: DeskState) -> bool:
@@ -180,7 +180,7 @@ def _stays_flat(state: DeskState) -> bool:
 
 
 def _is_flat(state: DeskState) -> bool:
-    quiet = not any(leg.open for leg in state.legs.values()) and not state.orders and not state.cancels
+    quiet = not state.live and not state.orders and not state.cancels
     return _stays_flat(state) and quiet and not state.exits
 
 

@@ -89,7 +89,7 @@ def _refused(state: DeskState, event: ev.ActionRefused) -> None:
 
 def _process_started(state: DeskState, event: ev.ProcessStarted) -> None:
     """Start-up is recovery: what was out is unknown, what was known of settings may have changed."""
-    for leg in state.legs.values():
+    for leg in state.live.values():
         if leg.state is LegState.SENT:
             leg.turn("unknown", event.at_ms)
     for request in list(state.requests.values()):

@@ -185,8 +185,8 @@ class Desk:
 
     def uncertain_legs(self) -> list[Leg]:
         """Legs that must be looked up: unknown ones, and resting ones there is a reason to doubt."""
-        return [leg for leg in self.state.legs.values() if leg.open and (leg.doubted or leg.state == "unknown")]
+        return [leg for leg in self.state.live.values() if (leg.doubted or leg.state == "unknown")]
 
     def quiet(self) -> bool:
         """Whether nothing is out and nothing urgent waits to leave."""
-        return not any(leg.in_flight for leg in self.state.legs.values()) and not urgent(self.state)
+        return not any(leg.in_flight for leg in self.state.live.values()) and not urgent(self.state)

@@ -68,7 +68,7 @@ def _intake(ledger: Ledger) -> tuple[IntakeState, int]:
     if document is None or found is None:
         return IntakeState(), 0
     books = {BookKey(agent, coin): book for agent, coin, book in document.books}
-    return IntakeState(books=books, twins=document.twins), found[0]
+    return IntakeState(books=books, twins={twin.content: twin for twin in document.twins}), found[0]
 
 
 def _desk(ledger: Ledger, name: str) -> tuple[DeskState, int]:
@@ -76,7 +76,9 @@ def _desk(ledger: Ledger, name: str) -> tuple[DeskState, int]:
     document = _load(_desk_adapter(), found)
     if document is None or found is None:
         return DeskState(account=name), 0
-    return document.state, found[0]
+    state: DeskState = document.state
+    state.live = {cloid: leg for cloid, leg in state.legs.items() if leg.open}
+    return state, found[0]
 
 
 def _load(adapter: TypeAdapter[Any], found: tuple[int, bytes] | None) -> Any:
@@ -94,7 +96,9 @@ def save(ledger: Ledger, intake: IntakeState, desks: Iterable[DeskState]) -> Non
     """Keep every state as of the ledger's last event, so that the next start does not grow with history."""
     seq = ledger.last_seq
     books = [(key.agent, key.coin, book) for key, book in intake.books.items()]
-    ledger.save_snapshot(seq, "intake", _intake_adapter().dump_json(IntakeDocument(SCHEMA, books, intake.twins)))
+    ledger.save_snapshot(
+        seq, "intake", _intake_adapter().dump_json(IntakeDocument(SCHEMA, books, list(intake.twins.values())))
+    )
     for state in desks:
         document = _desk_adapter().dump_json(DeskDocument(SCHEMA, state))
         ledger.save_snapshot(seq, f"desk:{state.account}", document)

@@ -1,7 +1,7 @@
 """Plays recorded frames again: JSON lines with ``received_at``, ``source``, ``channel`` and ``frame``.
 
 The format is what ``executor export-frames`` writes (contract.md). ``received_at`` is ISO-8601 with zone, or epoch
-milliseconds. ``frame`` is text; a binary frame is base64 in ``frame_b64``. ``system`` (the signal system's type) may be
+milliseconds. ``frame`` is text; a binary frame is base64 in ``frame_base64``. ``system`` (the signal system's type) may be
 left out where ``source`` is its name, and means fractrade then too.
 """
 
@@ -88,17 +88,17 @@ def _received_at(value: object) -> int:
 
 
 def _raw(record: JsonObject) -> str | bytes:
-    frame, encoded = record.get("frame"), record.get("frame_b64")
+    frame, encoded = record.get("frame"), record.get("frame_base64")
     if isinstance(frame, str):
         return frame
     if isinstance(frame, dict):  # written by hand: the object itself
         return json.dumps(frame, default=str)
     if not isinstance(encoded, str):
-        raise Refusal("MISSING_FIELD", "frame", "frame (text) or frame_b64 is required")
+        raise Refusal("MISSING_FIELD", "frame", "frame (text) or frame_base64 is required")
     try:
         return base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
-        raise Refusal("WRONG_TYPE", "frame_b64", "not base64") from None
+        raise Refusal("WRONG_TYPE", "frame_base64", "not base64") from None
 
 
 def _system(written: str | None, source: str) -> str:

@@ -139,6 +139,7 @@ def read_request(body: object, *, mainnet_too: bool = False) -> Request:
     vault = _optional(body, "vaultAddress", str)
     expires = _optional(body, "expiresAfter", int)
     if action.get("type") in USER_SIGNED_TYPES:
+        _check_user_signed(action, nonce, mainnet_too=mainnet_too)
         return Request(action, nonce, (_recover_user(action, signature),), user_signed=True)
     canonical = _canonical(action)
     vault = vault.lower() if vault is not None else None
@@ -181,6 +182,14 @@ def _recover_l1(
         return tuple(recover_address(l1_digest(connection, mainnet), signature) for mainnet in sources)
     except (ValueError, OverflowError):
         raise _not_a_signature(signature) from None
+
+
+def _check_user_signed(action: Json, nonce: int, *, mainnet_too: bool) -> None:
+    """The chain's name and the inner nonce must fit (hyperliquid.md sections 0 and 2.3)."""
+    if action.get("hyperliquidChain") != "Testnet" and not mainnet_too:
+        raise Refused(error_text("WRONG_NETWORK_SIGNATURE"))
+    if action.get("nonce", action.get("time")) != nonce:
+        raise Unprocessable("nonce of the action differs from the request's")
 
 
 def _recover_user(action: Json, signature: Json) -> str:

@@ -178,7 +178,11 @@ class PaperExchange:
             self.service.fund_new(address, usd)
         if isinstance(self.feed, ManualMarket):
             self.feed.attach(self.service.on_market)
-        await self._listen()
+        try:
+            await self._listen()
+        except OSError:
+            self.service.file.close()
+            raise
         self._tasks = [asyncio.create_task(self.feed.run(self.service.on_market)), asyncio.create_task(self._beat())]
         return self
 

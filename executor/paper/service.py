@@ -5,6 +5,7 @@ Synchronous: one call is one committed step. The server adds time (latency), soc
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -131,10 +132,7 @@ class Service:
         if action["type"] == "approveAgent":
             return self._approve(user, action)
         if action["type"] == "approveBuilderFee":
-            tenths = Decimal(action["maxFeeRate"].rstrip("%")) * 1000
-            self.state.accounts[user].builder_fees[action["builder"].lower()] = int(tenths)
-            self.state.out.users.add(user)
-            return DEFAULT
+            return self._approve_builder(user, action)
         return err(f"Action {action['type']} is not simulated by the paper exchange.")
 
     def _approve(self, user: str, action: Json) -> Json:
@@ -147,6 +145,16 @@ class Service:
             return err(error_text("TOO_MANY_AGENTS", limit=3))
         expiry = int(until) if until.isdigit() else self.now() + AGENT_DAYS_DEFAULT * 86_400_000
         self.approve_agent(user, action["agentAddress"], name, expiry)
+        return DEFAULT
+
+    def _approve_builder(self, user: str, action: Json) -> Json:
+        """``approveBuilderFee``: the rate is a percentage in text, kept in tenths of a basis point."""
+        rate = re.fullmatch(r"([0-9.]{1,9})%", action["maxFeeRate"])
+        if rate is None or rate[1].count(".") > 1 or rate[1] == ".":
+            return err("Invalid builder fee rate.")
+        account = self.state.accounts[user]
+        account.builder_fees[action["builder"].lower()] = int(Decimal(rate[1]) * 1000)
+        self.state.out.users.add(user)
         return DEFAULT
 
     def _commit(self) -> None:

@@ -163,3 +163,17 @@ def test_a_signature_of_nobody_cannot_be_recovered():
 def test_absent_optionals_mean_the_same_as_null():
     bare = {k: v for k, v in body().items() if k in ("action", "nonce", "signature")}
     assert read_request(bare) == read_request(body())
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [({"hyperliquidChain": "Mainnet"}, Refused), ({"nonce": NOW + 1}, Unprocessable), ({"nonce": None}, Unprocessable)],
+)
+def test_a_user_signed_action_names_this_chain_and_its_own_nonce(change, error):
+    action = {
+        "type": "approveAgent", "hyperliquidChain": "Testnet", "signatureChainId": "0x66eee", "agentAddress": AGENT,
+        "agentName": "", "nonce": NOW,
+    }  # fmt: skip
+    assert read_request(body() | {"action": action}).user_signed
+    with pytest.raises(error):
+        read_request(body() | {"action": action | change})

@@ -160,6 +160,8 @@ def test_builder_fees_and_foreign_user_signed_actions():
     action = {"type": "approveBuilderFee", "maxFeeRate": "0.01%", "builder": builder}
     assert act(service, action, user_signed=True) == OK
     assert info.answer(service, {"type": "maxBuilderFee", "user": USER, "builder": builder}) == 10
+    for odd in ("ten", "1..%", ".%", "1"):
+        assert act(service, action | {"maxFeeRate": odd}, user_signed=True)["status"] == "err"
     assert act(service, {"type": "usdSend"}, user_signed=True)["status"] == "err"
 
 

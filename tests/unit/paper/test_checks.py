@@ -1,0 +1,46 @@
+"""The tables behind refusals: when a trigger is reached, what a batch may not hold."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from executor.hyperliquid.error_strings import STATUS_REASONS
+from executor.paper import checks
+from executor.paper.model import Order
+
+
+def armed(tpsl: str, is_buy: bool) -> Order:
+    one = Decimal(1)
+    return Order(1, "0xme", "ETH", is_buy, one, one, one, None, True, 0, trigger_px=Decimal(100), tpsl=tpsl)
+
+
+@pytest.mark.parametrize(
+    ("tpsl", "is_buy", "below", "at", "above"),
+    [("sl", False, True, True, False), ("tp", False, False, True, True), ("sl", True, False, True, True),
+     ("tp", True, True, True, False)],
+)  # fmt: skip
+def test_a_trigger_is_reached_on_its_own_side_and_at_its_price(tpsl, is_buy, below, at, above):
+    order = armed(tpsl, is_buy)
+    assert [checks.reached(order, Decimal(px)) for px in (99, 100, 101)] == [below, at, above]
+    assert not checks.reached(order, None)
+
+
+@pytest.mark.parametrize("reason", ["TICK_SIZE", "MIN_NOTIONAL", "INSUFFICIENT_MARGIN", "INVALID_TRIGGER_PX"])
+def test_a_refusal_has_the_history_status_of_its_reason(reason):
+    assert STATUS_REASONS[checks.refuse(reason).status] == reason
+
+
+def test_a_bracket_is_one_plain_parent_and_triggers_of_different_kinds(desk):
+    entry = desk.order("buy", "1", "2001", "Ioc")
+    stop = desk.order("sell", "1", "1710", ro=True, tpsl="sl", trigger="1900")
+    for batch in ([stop, stop], [entry, entry], [entry, stop, stop]):
+        assert checks.prevalidate(desk.state, batch, "normalTpsl") == checks.BAD_GROUPING
+    assert checks.prevalidate(desk.state, [entry], "positionTpsl") == checks.BAD_GROUPING
+    assert checks.prevalidate(desk.state, [entry, stop], "normalTpsl") is None
+    assert checks.prevalidate(desk.state, [entry, entry], {"p": 3}) is None
+
+
+def test_without_any_price_there_is_no_band(desk):
+    assert checks.prevalidate(desk.state, [desk.order("buy", "1", "1", coin="SOL")], "na") is None

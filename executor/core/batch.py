@@ -97,10 +97,10 @@ def ready_entries(settings: DeskSettings, state: DeskState, market: Market) -> l
 
 
 def _flat_enough(state: DeskState, leg: Leg) -> bool:
-    """The opening leg of a flip leaves once the old position is gone."""
+    """The opening leg of a flip leaves once the old position is gone; an exit of its own waits for it in turn."""
     if not leg.wait_flat:
         return True
-    return state.position(leg.coin).owned == 0 and not state.exits_of(leg.coin)
+    return state.position(leg.coin).owned == 0 and all(leg.cloid in owed.against for owed in state.exits_of(leg.coin))
 
 
 def entry_batches(state: DeskState, ready: list[Leg]) -> list[Batch]:

@@ -1,0 +1,63 @@
+"""``executor doctor``: everything that can be checked before trading, each with what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from executor.app import doctor_machine as machine
+from executor.app import doctor_venue as venue
+from executor.app.doctor_check import Check, failure, passed, warned
+from executor.app.doctor_sources import sources
+from executor.app.identity import Trader, traders
+from executor.config import Loaded
+from executor.errors import ExecutorError
+
+__all__ = ["Check", "checks"]
+
+Tell = Callable[[str], None]
+
+NOT_NEEDED = "not needed in dry-run: a throw-away key signs on the paper exchange"
+
+
+async def checks(loaded: Loaded, tell: Tell = lambda what: None) -> list[Check]:
+    """All checks in the order of a start; ``tell`` hears what is looked at. Places no order, writes no ledger."""
+    found = [*_config(loaded), *machine.secrets(loaded)]
+    who, told = _who(loaded)
+    found += told
+    tell("locks")
+    locks = machine.locks(loaded, who)
+    if loaded.config.live:
+        found += await venue.accounts(loaded, who, tell)
+    else:
+        tell("market data")
+        found.append(await venue.market(loaded))
+    found += await sources(loaded, locks.level == "fail", tell)
+    tell("this machine")
+    return [*found, machine.ledger(loaded), locks, *machine.file_modes(loaded), *machine.ports(loaded)]
+
+
+def _config(loaded: Loaded) -> Iterator[Check]:
+    yield passed("config", f"{loaded.path} is valid, mode {loaded.config.mode}")
+    for warning in loaded.warnings:
+        yield warned("config", warning, "see `executor config show`")
+
+
+def _who(loaded: Loaded) -> tuple[dict[str, Trader], list[Check]]:
+    """Who trades, where that can be told without making a key."""
+    if loaded.config.live:
+        return venue.signers(loaded, lambda name: _trader(loaded, name))
+    found = [passed(f"{what} {one.name}", NOT_NEEDED) for one in loaded.config.accounts for what in _LIVE_ONLY]
+    try:
+        return traders(loaded) if loaded.config.ledger.path.exists() else {}, found
+    except ExecutorError as error:
+        return {}, [*found, failure("throw-away key", error)]
+
+
+_LIVE_ONLY = ("signer", "account")
+
+
+def _trader(loaded: Loaded, name: str) -> Trader:
+    """One account's trader, whatever is wrong with the others."""
+    alone = tuple(account for account in loaded.config.accounts if account.name == name)
+    return traders(replace(loaded, config=loaded.config.model_copy(update={"accounts": alone})))[name]

@@ -1,0 +1,366 @@
+"""The door: repeats, conflicts and twins stay out, books and gaps are the agents' own, routes say who gets what."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from executor.core import events as ev
+from executor.core.book import BookKey
+from executor.core.intake import (
+    TWIN_MS,
+    TWINS_KEPT,
+    IntakeState,
+    Route,
+    admit,
+    channel_events,
+    counts,
+    evolve_intake,
+    refused_frame,
+    start_gap,
+)
+from executor.core.source_events import Action, Malformed, Origin, SetStop, Status, Trade
+from executor.core.types import Agent, Asset, Side
+
+D = Decimal
+AGENT = Agent("fractrade", "7")
+ROUTES = (Route("all", "main", ("*",), "follow", ("acc",)),)
+
+
+class Symbols:
+    """A venue that lists BTC and ETH; the rest of its arithmetic is not asked here."""
+
+    min_notional_usd = D(10)
+
+    def resolve(self, symbol: str) -> tuple[str | None, str]:
+        return (symbol, "") if symbol in ("BTC", "ETH") else (None, "SYMBOL_UNKNOWN")
+
+    def asset(self, coin: str) -> Asset | None:
+        raise NotImplementedError
+
+    def floor_size(self, coin: str, size: Decimal) -> Decimal:
+        raise NotImplementedError
+
+    def entry_cap_px(self, coin: str, side: Side, touch_px: Decimal, slippage_bps: Decimal) -> Decimal:
+        raise NotImplementedError
+
+    exit_cap_px = entry_cap_px
+
+    def trigger_px(self, coin: str, px: Decimal) -> Decimal:
+        raise NotImplementedError
+
+    def stop_limit_px(self, coin: str, side: Side, trigger_px: Decimal) -> Decimal:
+        raise NotImplementedError
+
+
+def trade(key: str = "k1", size: str = "1", side: Side = Side.BUY, **more: Any) -> Trade:
+    values: dict[str, Any] = {
+        "origin": Origin("fractrade", "main", "agent:7", 5_000),
+        "agent": AGENT,
+        "key": key,
+        "fingerprint": f"print of {key}",
+        "shape": "flat",
+        "symbol": "BTC",
+        "side": side,
+        "size": D(size),
+        "reduce_only": False,
+        "stamped_at_ms": 4_000,
+    }
+    return Trade(**(values | more))
+
+
+def stop_of(action: Trade) -> SetStop:
+    names = ("origin", "agent", "key", "fingerprint", "shape", "symbol", "side", "size", "stamped_at_ms")
+    return SetStop(**{name: getattr(action, name) for name in names}, reduce_only=True, trigger_px=D(90))
+
+
+def tell(state: IntakeState, *events: ev.Event) -> None:
+    for event in events:
+        evolve_intake(state, event)
+
+
+def offer(
+    state: IntakeState, action: Action, known: str | None = None, routes: tuple[Route, ...] = ROUTES
+) -> list[ev.Event]:
+    events = admit(state, action, known, routes, Symbols(), 9, 6_000)
+    tell(state, *events)
+    return events
+
+
+def received(state: IntakeState, action: Action) -> ev.ActionReceived:
+    event = offer(state, action)[0]
+    assert isinstance(event, ev.ActionReceived)
+    return event
+
+
+def size_of(state: IntakeState, coin: str = "BTC", agent: Agent = AGENT) -> Decimal:
+    return state.books[BookKey(agent, coin)].size
+
+
+def channel(name: str, state: str, *ids: str, source: str = "main", system: str = "fractrade") -> Status:
+    return Status(origin=Origin(system, source, name, 1), state=state, agent_ids=ids)
+
+
+def turn(state: IntakeState, status: Status) -> list[ev.GapNoted]:
+    events = channel_events(state, status, 10)
+    tell(state, *events)
+    assert isinstance(events[0], ev.SourceChanged)
+    return [event for event in events if isinstance(event, ev.GapNoted)]
+
+
+def holding(*agent_ids: str) -> IntakeState:
+    """Agents whose books are long one BTC."""
+    state = IntakeState()
+    for name in agent_ids:
+        offer(state, trade(key=f"open {name}", agent=Agent("fractrade", name)))
+    return state
+
+
+# -- known before -------------------------------------------------------------------------------------------------
+
+
+def test_the_same_key_with_the_same_content_is_a_duplicate_and_moves_no_book() -> None:
+    state = IntakeState()
+    first = trade()
+    offer(state, first)
+    again = offer(state, replace(first, origin=Origin("fractrade", "main", "user:1", 5_001)), first.fingerprint)
+    assert again == [ev.DuplicateSeen(at_ms=6_000, key="k1", frame_id=9, channel="user:1")]
+    assert size_of(state) == 1
+
+
+def test_the_same_key_with_another_content_is_a_conflict_and_moves_no_book() -> None:
+    state = IntakeState()
+    offer(state, trade())
+    assert offer(state, trade(fingerprint="other"), "print of k1") == [
+        ev.ConflictSeen(at_ms=6_000, key="k1", frame_id=9, channel="agent:7")
+    ]
+    assert size_of(state) == 1
+
+
+def test_the_same_trade_in_the_other_shape_is_a_suspected_duplicate_and_a_person_is_told() -> None:
+    state = IntakeState()
+    offer(state, trade(leverage=D(10)))
+    twin = trade(key="k2", shape="envelope", size="1.0", leverage=D("10.0"), stamped_at_ms=4_000 + TWIN_MS)
+    suspected, alarm = offer(state, twin)
+    assert suspected == ev.DuplicateSeen(at_ms=6_000, key="k2", frame_id=9, channel="agent:7", suspected=True)
+    assert isinstance(alarm, ev.AlarmRaised)
+    assert alarm.code == "SUSPECTED_DUPLICATE"
+    assert size_of(state) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"shape": "flat"},
+        {"stamped_at_ms": 4_001 + TWIN_MS},
+        {"stamped_at_ms": 3_999 - TWIN_MS},
+        {"stamped_at_ms": None},
+        {"size": "1.1"},
+        {"side": Side.SELL},
+        {"leverage": D(11)},
+        {"reduce_only": True},
+        {"symbol": "ETH"},
+        {"agent": Agent("fractrade", "8")},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_whatever_differs_makes_it_another_trade(other: dict[str, Any]) -> None:
+    state = IntakeState()
+    offer(state, trade(leverage=D(10)))
+    assert isinstance(
+        offer(state, trade(**({"key": "k2", "shape": "envelope", "leverage": D(10)} | other)))[0], ev.ActionReceived
+    )
+
+
+def test_a_twin_is_found_also_behind_a_newer_trade_of_the_same_content() -> None:
+    """The other channel is late: meanwhile the agent traded the same again."""
+    state = IntakeState()
+    offer(state, trade())
+    offer(state, trade(key="k3", stamped_at_ms=4_001 + TWIN_MS))
+    assert isinstance(offer(state, trade(key="k2", shape="envelope"))[0], ev.DuplicateSeen)
+
+
+def test_no_more_twins_are_kept_than_the_bound() -> None:
+    state = IntakeState()
+    for n in range(TWINS_KEPT + 10):
+        offer(state, trade(key=f"k{n}", size=str(n + 1)))
+    assert TWINS_KEPT <= len(state.twins) <= TWINS_KEPT + 1
+    newest = trade(key="twin", size=str(TWINS_KEPT + 10), shape="envelope")
+    assert isinstance(offer(state, newest)[0], ev.DuplicateSeen)
+
+
+# -- received -----------------------------------------------------------------------------------------------------
+
+
+def test_an_action_is_recorded_with_the_agents_book_before_and_after() -> None:
+    state = IntakeState()
+    opening = received(state, trade())
+    closing = received(state, trade(key="k2", side=Side.SELL, stamped_at_ms=4_100))
+    assert (opening.book_before, opening.book_after) == (D(0), D(1))
+    assert (closing.book_before, closing.book_after) == (D(1), D(0))
+    assert (opening.accounts, opening.routes, opening.coin) == (("acc",), ("all",), "BTC")
+
+
+def test_a_symbol_that_is_not_the_venues_is_recorded_with_its_problem_and_moves_no_book() -> None:
+    state = IntakeState()
+    event = received(state, trade(symbol="GOLD"))
+    assert (event.coin, event.symbol_problem, event.book_after) == (None, "SYMBOL_UNKNOWN", D(0))
+    assert state.books == {}
+
+
+@pytest.mark.parametrize("status", ["EXECUTED", "CANCELLED"])
+def test_a_trade_that_is_over_moves_no_book(status: str) -> None:
+    state = IntakeState()
+    event = received(state, trade(status=status))
+    assert event.book_after == 0
+    assert state.books == {}
+
+
+def test_only_a_new_trade_counts() -> None:
+    assert counts(trade())
+    assert counts(trade(status="PENDING", server_execution=True))
+    assert not counts(trade(status="EXECUTED"))
+    assert not counts(stop_of(trade()))
+
+
+def test_a_stop_leaves_the_book_and_keeps_its_stamp_and_gap() -> None:
+    state = holding("7")
+    tell(state, ev.GapNoted(at_ms=1, system="fractrade", agent_ids=("7",)))
+    offer(state, stop_of(trade(key="s", stamped_at_ms=4_500)))
+    book = state.books[BookKey(AGENT, "BTC")]
+    assert (book.size, book.last_stamp_ms, book.gapped) == (D(1), 4_500, True)
+    assert received(state, trade(key="k9", stamped_at_ms=4_499)).superseded
+
+
+@pytest.mark.parametrize(("stamp", "superseded"), [(3_999, True), (4_000, False), (4_001, False)])
+def test_what_is_stamped_before_an_action_already_seen_is_superseded(stamp: int, superseded: bool) -> None:
+    state = IntakeState()
+    offer(state, trade())
+    assert received(state, trade(key="k2", stamped_at_ms=stamp)).superseded is superseded
+
+
+def test_without_a_stamp_the_time_of_receipt_counts() -> None:
+    state = IntakeState()
+    assert received(state, trade(stamped_at_ms=None)).stamped_at_ms is None
+    assert state.books[BookKey(AGENT, "BTC")].last_stamp_ms == 5_000
+    assert not state.twins
+
+
+def test_an_agent_no_route_takes_is_refused_and_its_book_still_moves() -> None:
+    state = IntakeState()
+    route = Route("few", "main", ("9",), "follow", ("acc",))
+    event, refused = offer(state, trade(), routes=(route,))
+    assert isinstance(event, ev.ActionReceived)
+    assert isinstance(refused, ev.ActionRefused)
+    assert (event.accounts, refused.reason, size_of(state)) == ((), "NO_ROUTE", D(1))
+
+
+def test_every_route_that_takes_the_agent_brings_its_accounts() -> None:
+    routes = (
+        Route("one", "main", ("7",), "follow", ("a", "b")),
+        Route("other", "elsewhere", ("*",), "follow", ("c",)),
+        Route("two", "main", ("x", "*"), "scaled", ("d",)),
+    )
+    event = admit(IntakeState(), trade(), None, routes, Symbols(), None, 1)[0]
+    assert isinstance(event, ev.ActionReceived)
+    assert list(zip(event.accounts, event.routes, strict=True)) == [("a", "one"), ("b", "one"), ("d", "two")]
+
+
+def test_a_malformed_frame_is_recorded_with_all_it_said() -> None:
+    wrong = Malformed(
+        origin=trade().origin, reason="MISSING", field="symbol", detail="none", action_id="x", agent_id="7"
+    )
+    assert refused_frame(wrong, 3, 4) == ev.FrameRefused(
+        at_ms=4, frame_id=3, reason="MISSING", field="symbol", detail="none", action_id="x", agent_id="7"
+    )
+
+
+# -- channels and gaps ----------------------------------------------------------------------------------------------
+
+
+def test_an_agents_only_channel_that_closes_opens_a_gap_for_its_open_book() -> None:
+    state = holding("7", "8")
+    turn(state, channel("agent:7", "open", "7"))
+    turn(state, channel("agent:8", "open", "8"))
+    assert [gap.agent_ids for gap in turn(state, channel("agent:7", "closed", "7"))] == [("7",)]
+    assert received(state, trade(key="k2", stamped_at_ms=4_001)).gapped
+    assert not received(state, trade(key="k3", stamped_at_ms=4_001, agent=Agent("fractrade", "8"))).gapped
+
+
+def test_two_channels_carry_an_agent_until_the_last_one_closes() -> None:
+    state = holding("7")
+    turn(state, channel("agent:7", "open", "7"))
+    turn(state, channel("executor", "open", "7", "8"))
+    assert turn(state, channel("agent:7", "closed", "7")) == []
+    assert [gap.agent_ids for gap in turn(state, channel("executor", "refused", "7", "8"))] == [("7",)]
+
+
+def test_a_channel_that_carries_everybody_covers_every_agent() -> None:
+    state = holding("7", "8")
+    turn(state, channel("user:1", "open"))
+    turn(state, channel("agent:7", "open", "7"))
+    assert turn(state, channel("agent:7", "closed", "7")) == []
+    assert [gap.agent_ids for gap in turn(state, channel("user:1", "closed"))] == [("7", "8")]
+
+
+def test_another_systems_channel_covers_nobody_here() -> None:
+    state = holding("7")
+    turn(state, channel("all", "open", source="nex", system="nexgent"))
+    turn(state, channel("agent:7", "open", "7"))
+    assert [gap.agent_ids for gap in turn(state, channel("agent:7", "closed", "7"))] == [("7",)]
+    assert turn(state, channel("all", "closed", source="nex", system="nexgent")) == []
+
+
+def test_a_channel_that_never_was_open_opens_no_gap_and_neither_does_closing_twice() -> None:
+    state = holding("7")
+    assert turn(state, channel("agent:7", "closed", "7")) == []
+    turn(state, channel("agent:7", "open", "7"))
+    assert len(turn(state, channel("agent:7", "closed", "7"))) == 1
+    assert turn(state, channel("agent:7", "closed", "7")) == []
+
+
+def test_a_flat_book_has_no_gap() -> None:
+    state = holding("7")
+    offer(state, trade(key="k2", side=Side.SELL, stamped_at_ms=4_001))
+    turn(state, channel("agent:7", "open", "7"))
+    assert turn(state, channel("agent:7", "closed", "7")) == []
+
+
+def test_a_gap_marks_only_the_named_agents_open_books_of_that_system() -> None:
+    state = holding("7", "8")
+    offer(state, trade(key="n", agent=Agent("nexgent", "7")))
+    offer(state, trade(key="e", symbol="ETH"))
+    offer(state, trade(key="f", symbol="ETH", side=Side.SELL, stamped_at_ms=4_001))
+    tell(state, ev.GapNoted(at_ms=1, system="fractrade", agent_ids=("7",)))
+    assert [key for key, book in state.books.items() if book.gapped] == [BookKey(AGENT, "BTC")]
+
+
+def test_a_gap_lasts_until_the_book_is_flat() -> None:
+    state = holding("7")
+    tell(state, ev.GapNoted(at_ms=1, system="fractrade", agent_ids=("7",)))
+    assert received(state, trade(key="k2", side=Side.SELL, stamped_at_ms=4_001)).gapped
+    assert not received(state, trade(key="k3", stamped_at_ms=4_002)).gapped
+
+
+def test_a_worker_that_was_not_running_heard_nobody() -> None:
+    state = holding("7", "8")
+    offer(state, trade(key="n", agent=Agent("nexgent", "7")))
+    turn(state, channel("user:1", "open"))
+    tell(state, ev.ProcessStarted(at_ms=1, clean=True, version="1", mode="dry"))
+    assert state.channels == {}
+    gaps = start_gap(state, 5)
+    assert gaps == [
+        ev.GapNoted(at_ms=5, system="fractrade", agent_ids=("7", "8")),
+        ev.GapNoted(at_ms=5, system="nexgent", agent_ids=("7",)),
+    ]
+    assert start_gap(IntakeState(), 5) == []
+
+
+def test_other_events_leave_the_intake_alone() -> None:
+    state = holding("7")
+    before = dict(state.books)
+    tell(state, ev.Paused(at_ms=1, by="x"))
+    assert state.books == before

@@ -11,7 +11,6 @@ from executor.core import events as ev
 from executor.core.answers import lookup_events
 from executor.core.facts import AccountFact
 from executor.core.reconcile import account_events, missing, order_list_events, told_fills
-from executor.core.state import DeskState
 from executor.errors import VenueError
 from executor.execution.desk import Desk
 
@@ -35,6 +34,7 @@ class Reader:
         self._worker = worker
         self._desk = desk
         self._recorded_ms = 0
+        self._recorded_shape: tuple[object, ...] = ()
 
     async def run(self) -> None:
         """Until cancelled: reconcile, then wait for a reason to do it again."""
@@ -88,10 +88,11 @@ class Reader:
         events = account_events(state, fact, asked_ms, turn.now_ms)
         first = not state.account_read_ms
         due = fact.at_ms - self._recorded_ms >= RECORD_EVERY_MS or len(events) > 1 or state.flattening
-        due = due or _new_shape(state, fact)
+        shape = tuple((p.coin, p.size, p.leverage, p.is_cross) for p in fact.positions)
+        due = due or shape != self._recorded_shape
         if not (first or due):
             return
-        self._recorded_ms = fact.at_ms
+        self._recorded_ms, self._recorded_shape = fact.at_ms, shape
         self._desk.note(turn, events)
         self._worker.finish(turn, [self._desk])
         if first or not state.reconciled:
@@ -112,13 +113,6 @@ class Reader:
         turn = self._worker.turn()
         self._desk.note(turn, lookup_events(self._desk.state, leg, fact, fills, turn.now_ms, listed=False))
         self._worker.finish(turn, [self._desk])
-
-
-def _new_shape(state: DeskState, fact: AccountFact) -> bool:
-    """Whether a read says more than the passing of prices: a size, a leverage, a margin mode."""
-    told = {(p.coin, p.size, p.leverage, p.is_cross) for p in fact.positions}
-    known = {(p.coin, p.size, p.leverage, p.is_cross) for p in state.positions.values() if p.size != 0}
-    return told != known
 
 
 class Ticker:

@@ -155,9 +155,8 @@ def _exit_part(state: DeskState, signal: Signal, fraction: Decimal, now_ms: int,
     base = _closable(state, coin, received.side) - gone
     size = base if fraction == 1 else market.rules.floor_size(coin, exit_size(fraction, base))
     if size <= 0:
-        if dropped:
-            return list(dropped)
-        return [_refuse(state, signal, now_ms, "NO_POSITION", f"nothing of {coin} is left to close", "exit")]
+        text = f"nothing of {coin} is left to close" + (": its entry had not left yet, and will not" if dropped else "")
+        return [*dropped, _refuse(state, signal, now_ms, "NO_POSITION", text, "exit")]
     mark = market.mark(coin)
     if fraction < 1 and mark is not None and size * mark < market.rules.min_notional_usd:
         text = f"{plain(size)} {coin} is less than the venue takes; it leaves with the next exit"

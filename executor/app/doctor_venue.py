@@ -177,7 +177,9 @@ def signers(loaded: Loaded, build: Callable[[str], Trader]) -> tuple[dict[str, T
         try:
             who[account.name] = build(account.name)
         except ExecutorError as error:
-            found.append(failure(f"signer {account.name}", error))
+            found.append(failure(f"signer key {account.name}", error))
         else:
-            found.append(passed(f"signer {account.name}", f"the key's address is {who[account.name].signer.address}"))
+            found.append(
+                passed(f"signer key {account.name}", f"the key's address is {who[account.name].signer.address}")
+            )
     return who, found

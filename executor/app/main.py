@@ -10,6 +10,7 @@ from contextlib import suppress
 import structlog
 
 from executor import logs
+from executor.app.eventlog import EventLog
 from executor.app.identity import Trader, traders
 from executor.app.locking import hold
 from executor.app.runtime import Runtime, exit_code
@@ -44,6 +45,7 @@ def configure_logs(loaded: Loaded) -> None:
 async def _run(loaded: Loaded, who: dict[str, Trader], duration_s: float | None) -> int:
     stop = _stop_on_signals()
     async with Runtime(loaded, who) as runtime:
+        runtime.worker.on_event.append(EventLog())
         runtime.listen()
         log.info("running", action="running", mode=loaded.config.mode, accounts=list(who))
         await _until(stop, runtime.stopped, duration_s)

@@ -13,6 +13,7 @@ from executor import __version__
 from executor.app import compose
 from executor.app.control import ControlServer
 from executor.app.identity import DRY_RUN_ENDPOINT, Trader
+from executor.app.web import start_server
 from executor.clock import Clock, SystemClock
 from executor.config import Loaded
 from executor.core import events as ev
@@ -93,6 +94,12 @@ class Runtime:
             control = ControlServer(compose.socket_path(self.loaded), self.worker.command)
             await control.start()
             self._stack.push_async_callback(control.close)
+            await self._serve()
+
+    async def _serve(self) -> None:
+        if self.loaded.config.server.enabled:
+            server = await start_server(self)
+            self._stack.push_async_callback(server.close)
 
     async def _endpoint(self) -> str:
         """The exchange's URL; in dry-run the paper exchange is started here, and nobody below can tell."""

@@ -180,6 +180,7 @@ def _leverage_answers(
             ev.LeverageConfirmed(
                 at_ms=now_ms,
                 account=state.account,
+                key=wanted.key,
                 coin=coin,
                 leverage=wanted.leverage,
                 is_cross=wanted.is_cross,

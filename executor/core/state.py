@@ -166,12 +166,13 @@ def speaks_of(wish: StopWish | TargetWish, size: Decimal) -> bool:
 
 @dataclass(slots=True)
 class Leverage:
-    """One coin's leverage setting: ``status`` is wanted, confirmed or failed."""
+    """One coin's leverage setting: ``status`` is wanted or confirmed; ``key`` is the action that wanted it."""
 
     leverage: int
     is_cross: bool
     status: str
     asked: bool = False
+    key: str | None = None
 
 
 @dataclass(slots=True)

@@ -63,7 +63,7 @@ def _want_dropped(state: DeskState, event: ev.WantDropped) -> None:
 
 
 def _leverage_wanted(state: DeskState, event: ev.LeverageWanted) -> None:
-    state.leverage[event.coin] = Leverage(event.leverage, event.is_cross, "wanted")
+    state.leverage[event.coin] = Leverage(event.leverage, event.is_cross, "wanted", key=event.key)
 
 
 def _leverage_confirmed(state: DeskState, event: ev.LeverageConfirmed) -> None:

@@ -73,7 +73,7 @@ def started(
     return ev.SendStarted(
         at_ms=now_ms,
         account=state.account,
-        key=batch.legs[0].key if len(batch.legs) == 1 else None,
+        key=_key_of(state, batch),
         request_id=f"{signer[:10]}:{nonce}",
         purpose=batch.purpose,
         signer=signer,
@@ -85,6 +85,13 @@ def started(
         oids=tuple(c.oid for c in batch.cancels if c.cloid is None and c.oid is not None),
         coin=batch.coin,
     )
+
+
+def _key_of(state: DeskState, batch: Batch) -> str | None:
+    """The one action a request is for, if it is for one."""
+    if batch.purpose == "leverage":
+        return state.leverage[batch.coin or ""].key
+    return batch.legs[0].key if len(batch.legs) == 1 else None
 
 
 def signed(signer: Signer, request: ev.SendStarted | Request) -> SignedRequest:

@@ -65,6 +65,7 @@ class Worker:
         self.preparers = {name: Preparer(self, desk) for name, desk in self.desks.items()}
         self.failed: LedgerError | None = None
         self.on_event: list[Callable[[ev.Event], None]] = []
+        self.on_commit: list[Callable[[int], None]] = []
         self.wake_reconcile: dict[str, asyncio.Event] = {name: asyncio.Event() for name in self.desks}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -90,8 +91,8 @@ class Worker:
             return
         for outgoing in turn.outgoing:
             self.spawn(self._deliver(outgoing), f"send {outgoing.record.request_id}")
-        for event in turn.events:
-            self._announce(event)
+        # Behind the sends in the loop's queue: people are told after the order's bytes are out.
+        asyncio.get_running_loop().call_soon(self._announce, turn.events, self.ledger.last_seq)
 
     def _commit(self, turn: Turn) -> bool:
         """One transaction; when it fails nothing leaves, and the worker stops rather than act unwritten."""
@@ -154,11 +155,14 @@ class Worker:
 
     # -- what people see ------------------------------------------------------------------------------------------
 
-    def _announce(self, event: ev.Event) -> None:
-        for listener in self.on_event:
-            listener(event)
-        if isinstance(event, ev.AlarmRaised):
-            self._notify("alarm", event.code, event.text)
+    def _announce(self, events: Sequence[ev.Event], seq: int) -> None:
+        for listener in self.on_commit:
+            listener(seq)
+        for event in events:
+            for told in self.on_event:
+                told(event)
+            if isinstance(event, ev.AlarmRaised):
+                self._notify("alarm", event.code, event.text)
 
     def _notify(self, level: str, title: str, body: str) -> None:
         for notifier in self.notifiers:

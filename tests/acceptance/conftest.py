@@ -218,9 +218,13 @@ class Rig:
         deadline_s = asyncio.get_running_loop().time() + within_s
         while not true():
             if asyncio.get_running_loop().time() > deadline_s:
-                words = self.log()[-3000:] if self.workers else ""
-                raise AssertionError(f"it did not come true in {within_s} s\n{words}")
+                raise AssertionError(f"it did not come true in {within_s} s\n{self._last_words()}")
             await asyncio.sleep(0.02)
+
+    def _last_words(self) -> str:
+        """For the reader of a failed test."""
+        rows = self.read(lambda reader: reader.journal(limit=25)["journal"], [])
+        return "\n".join([*map(str, reversed(rows)), self.log()[-3000:] if self.workers else ""])
 
     def read(self, ask: Callable[[LedgerReader], Any], default: Any = None) -> Any:
         """Ask the ledger as the command line does; the default while there is none yet."""
@@ -246,7 +250,7 @@ class Rig:
     def events(self, kind: str) -> list[dict[str, Any]]:
         """Every recorded event of a kind, oldest first."""
         rows = self.read(lambda reader: reader.journal(limit=10_000, kind=kind)["journal"], [])
-        return list(reversed(rows))
+        return [{**row["data"], "key": row["key"], "seq": row["seq"]} for row in reversed(rows)]
 
     async def settled(self, *action_ids: str, within_s: float = 10) -> None:
         """Wait until these actions have a final outcome."""

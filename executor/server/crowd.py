@@ -11,6 +11,8 @@ from typing import Any
 
 from aiohttp import web
 
+from executor.server.answers import answer
+
 
 class Crowd:
     """Who is connected, and of them, in order, who has no request being answered."""
@@ -78,6 +80,6 @@ class Visitor(web.RequestHandler):
         """What is not HTTP gets a short answer: neither its bytes nor a traceback belong into answer or log."""
         if status >= 500:
             return super().handle_error(request, status, exc, message)
-        answer = web.Response(status=status, text='{"error": "this is no HTTP request we can read"}')
-        answer.force_close()
-        return answer
+        refused = answer({"error": "this is no HTTP request we can read"}, status)
+        refused.force_close()
+        return refused

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 _NETLOC = re.compile(r"(?:\[([0-9a-fA-F:.]{2,45})\]|([A-Za-z0-9._-]{1,253}))(?::([0-9]{1,5}))?")
 _ORIGIN = re.compile(r"(https?)://([^/?#@\\]+)")
+_EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - not bound here: addresses that name no host
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -55,7 +56,7 @@ class HostList:
 
     def __init__(self, bound: str, ports: Iterable[int], allowed: Iterable[str]) -> None:
         self._ports = frozenset(ports)
-        self._bound = _one_spelling(bound)
+        self._bound = None if _one_spelling(bound) in _EVERYWHERE else _one_spelling(bound)
         entries = [entry for text in allowed if (entry := parse_netloc(text)) is not None]
         self._anywhere = {entry.name for entry in entries if entry.port is None}
         self._exact = {(entry.name, entry.port) for entry in entries}

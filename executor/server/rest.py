@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
-import orjson
 from aiohttp import web
 
 from executor.errors import ExecutorError
+from executor.server.answers import HEADERS, answer
 from executor.server.commands import BadCommand, parse_command
 from executor.server.exposition import CONTENT_TYPE, gauge_lines, labels
 from executor.server.metrics import Metrics
@@ -20,9 +20,6 @@ from executor.server.model import Budgets, CommandHandler, Document, Readiness
 from executor.server.reading import Reading
 from executor.server.settings import Limits
 from executor.server.stream import Streams, Tail, event_message
-
-TRUSTED = "trusted"
-"""Set in a request by the gate: whether it may be told details."""
 
 _SEQ = re.compile(r"[0-9]{1,18}")
 _ROWS = 50
@@ -58,6 +55,7 @@ class Rest:
     streams: Streams
     tail: Tail
     observed: Metrics
+    trusts: Callable[[web.Request], bool]
     readiness: Callable[[], Readiness]
     command: CommandHandler
     budgets: Budgets
@@ -77,13 +75,13 @@ class Rest:
         """200 only when every channel is open and every account reconciled; which are not, for whom we trust."""
         now = self.readiness()
         details = {"channels": [asdict(channel) for channel in now.channels], "accounts": dict(now.accounts)}
-        return answer({"ready": now.ready, **(details if request[TRUSTED] else {})}, 200 if now.ready else 503)
+        return answer({"ready": now.ready, **(details if self.trusts(request) else {})}, 200 if now.ready else 503)
 
     async def metrics(self, _: web.Request) -> web.Response:
         """The Prometheus text."""
         positions = (await self.reading.ask(lambda read: read.positions()))["positions"]
         lines = [*self.observed.lines(), *self._gauges(positions)]
-        return web.Response(body="\n".join([*lines, ""]).encode(), headers={"Content-Type": CONTENT_TYPE})
+        return web.Response(body="\n".join([*lines, ""]).encode(), headers={**HEADERS, "Content-Type": CONTENT_TYPE})
 
     def _gauges(self, positions: list[Document]) -> list[str]:
         unprotected = [
@@ -168,11 +166,6 @@ class Rest:
                 return await request.read()
         except TimeoutError:
             raise web.HTTPRequestTimeout(text="the body took too long") from None
-
-
-def answer(document: Document, status: int = 200) -> web.Response:
-    """A JSON answer."""
-    return web.Response(body=orjson.dumps(document), status=status, content_type="application/json")
 
 
 async def _settled(done: Document | Awaitable[Document]) -> Document:

@@ -10,24 +10,18 @@ from aiohttp import hdrs, web
 
 from executor.core.events import Event
 from executor.errors import ConfigError
+from executor.server.answers import answer
 from executor.server.crowd import Crowd, Visitor
 from executor.server.gate import Ask, Gate, Refusal
 from executor.server.metrics import Metrics
 from executor.server.model import Budgets, CommandHandler, OpenReader, Readiness
 from executor.server.reading import Busy, Reading
-from executor.server.rest import TRUSTED, Rest, answer
+from executor.server.rest import Rest
 from executor.server.settings import Limits, ServerSettings
 from executor.server.stream import Streams, Tail
 
 _log = structlog.get_logger(__name__)
 
-_HEADERS = {
-    "Server": "executor",
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
 _CLOSING_S = 1
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -56,7 +50,15 @@ class WorkerServer:
         self._tail = Tail(self._limits.wake_s)
         self._streams = Streams(self._reading, self._tail, self._limits)
         self._rest = Rest(
-            self._reading, self._streams, self._tail, self._metrics, readiness, command, budgets, self._limits
+            reading=self._reading,
+            streams=self._streams,
+            tail=self._tail,
+            observed=self._metrics,
+            trusts=lambda request: self._gate.trusts(_ask(request)),
+            readiness=readiness,
+            command=command,
+            budgets=budgets,
+            limits=self._limits,
         )
         self._crowd = Crowd(self._limits.connections)
         self._gate = Gate(settings, ())
@@ -134,10 +136,8 @@ class WorkerServer:
                 self._crowd.idle(visitor)
 
     async def _respond(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        ask = _ask(request)
-        if refusal := self._gate.judge(ask):
+        if refusal := self._gate.judge(_ask(request)):
             return _refused(refusal)
-        request[TRUSTED] = self._gate.trusts(ask)
         try:
             return await handler(request)
         except web.HTTPException as error:
@@ -152,7 +152,6 @@ class WorkerServer:
         """Sends the answer here, where it can be given up: a client may ask for much and read none of it."""
         if response.prepared or not isinstance(response, web.Response):
             return response
-        response.headers.update(_HEADERS)
         try:
             async with asyncio.timeout(self._limits.answer_s):
                 await response.prepare(request)

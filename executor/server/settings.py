@@ -55,7 +55,7 @@ class Limits:
     """
 
     connections: int = 200
-    streams: int = 64
+    streams: int = 32
     head_s: float = 10
     body_s: float = 5
     answer_s: float = 10
@@ -64,4 +64,4 @@ class Limits:
     wake_s: float = 0.02
     body_bytes: int = 4096
     rows: int = 1000
-    batch: int = 256
+    batch: int = 128

@@ -159,6 +159,7 @@ class Streams:
                 async with asyncio.timeout(self._limits.send_s):
                     await socket.send_frame(message, WSMsgType.TEXT)
                 after = seq
+                await asyncio.sleep(0)  # sending need not wait for anything: the worker has its turn in between
             if not page:
                 await more.wait()
 

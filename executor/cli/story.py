@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from executor.cli import words
+from executor.cli.output import put
 from executor.cli.reasons import meaning
 from executor.cli.tables import Column, table
 from executor.cli.words import cell, coloured, moment
@@ -22,6 +23,7 @@ INDENT = 3
 LONGEST_FRAME = 4_000
 
 RULES: Sequence[Column] = (
+    ("judged", lambda row: cell(row.get("judged"), "dim")),
     ("rule", lambda row: cell(row.get("rule"), "bold")),
     ("input", lambda row: cell(row.get("input"))),
     ("limit", lambda row: cell(row.get("limit"))),
@@ -60,13 +62,15 @@ class Story:
         """Begin the next step."""
         self._number += 1
         time = Text(f"  {moment(at)}", "dim") if at else Text()
-        self._console.print()
-        self._console.print(Text.assemble((f"{self._number:>2} ", "bold cyan"), (title, "bold"), time))
+        put(
+            self._console,
+            Text("\n").append_text(Text.assemble((f"{self._number:>2} ", "bold cyan"), (title, "bold"), time)),
+        )
 
     def say(self, *parts: RenderableType | None, indent: int = INDENT) -> None:
         """Lines or tables below the step."""
         shown = [part for part in parts if part is not None]
-        self._console.print(Padding(Group(*shown), (0, 0, 0, indent), expand=False))
+        put(self._console, Padding(Group(*shown), (0, 0, 0, indent), expand=False))
 
     def facts(self, pairs: Mapping[str, Any], indent: int = INDENT) -> None:
         """Names and values, the empty ones left out."""
@@ -80,7 +84,7 @@ class Story:
 
     def title(self, text: Text) -> None:
         """A line above the steps."""
-        self._console.print(text)
+        put(self._console, text)
 
 
 def tell(document: Part, console: Console) -> None:
@@ -93,9 +97,9 @@ def tell(document: Part, console: Console) -> None:
         return
     _decoded(story, document["decoded"])
     _book(story, document)
-    _repeats(story, document["repeats"])
     for account in document["accounts"]:
         _account(story, account, document["decoded"])
+    _repeats(story, document["repeats"])
 
 
 # -- the signal -------------------------------------------------------------------------------------------------
@@ -171,7 +175,8 @@ def _repeats(story: Story, repeats: Sequence[Part]) -> None:
 def _account(story: Story, account: Part, decoded: Part) -> None:
     story.step(f"account {words.cell(account['account']).plain}" if account["account"] else "no account")
     taken, strategy = account["taken"], account["strategy"]
-    story.facts({"route": account["route"], "strategy": taken and taken.get("strategy"), "split": _split(taken)})
+    split = _split(taken) if words.action_type(decoded["action_type"]) == "trade" else None
+    story.facts({"route": account["route"], "strategy": taken and taken.get("strategy"), "split": split})
     if strategy is not None:
         story.step("the strategy's intents")
         story.facts({"strategy": strategy["strategy"], "failure": strategy["failure"]})
@@ -194,7 +199,7 @@ def _split(taken: Part | None) -> str | None:
     if taken is None:
         return None
     fraction, entry = words.number(taken["exit_fraction"]), words.number(taken["entry_size"])
-    leaving = f"exit: {(fraction * 100).normalize():f} % of our position" if fraction else ""
+    leaving = f"exit: {fraction * 100:.4g} % of our position" if fraction else ""
     opening = f"entry: {taken['entry_size']} of the agent's size" if entry else ""
     return "; ".join(part for part in (leaving, opening) if part) or "nothing to trade"
 
@@ -209,8 +214,17 @@ def _judged(story: Story, judgement: Part) -> None:
             "leverage": judgement["leverage"],
         }
     )
-    story.say(table(RULES, judgement["rules"]) if judgement["rules"] else cell("no rule is configured", "yellow"))
+    rules = list(_in_passes(judgement["rules"]))
+    story.say(table(RULES, rules) if rules else cell("no rule is configured", "yellow"))
     story.facts({"left": judgement["final_size"]})
+
+
+def _in_passes(rules: Sequence[Part]) -> Iterator[Part]:
+    """Each rule is asked about the proposal, then once more about the order that is left of it."""
+    asked: set[str] = set()
+    for rule in rules:
+        yield {**rule, "judged": "order" if rule["rule"] in asked else "proposal"}
+        asked.add(rule["rule"])
 
 
 def _leg(story: Story, leg: Part) -> None:

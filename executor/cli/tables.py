@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from rich.console import RenderableType
+from rich.console import JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -17,13 +17,25 @@ Column = tuple[str, Callable[[Row], Text]]
 RIGHT = {"size", "filled", "avg px", "price", "entry", "mark", "PnL USD", "stop", "target", "lev", "seq", "equity USD"}
 """Columns of numbers."""
 
+WHOLE = {
+    "received",
+    "planned",
+    "at",
+    "since",
+    "symbol",
+    "action",
+    "outcome",
+    "reason",
+    "rule",
+    "verdict",
+    "event",
+    "state",
+}
+"""Columns that are never folded; on a narrow terminal the others give way."""
+
 
 def _plain(name: str, style: str = "") -> Callable[[Row], Text]:
     return lambda row: cell(row.get(name), style)
-
-
-def _agent(row: Row) -> Text:
-    return cell(f"{row.get('source')}/{row.get('agent_id')}")
 
 
 def _legs(row: Row) -> Text:
@@ -41,13 +53,14 @@ def _naked(row: Row) -> Text:
 
 def _price(row: Row) -> Text:
     trigger = row.get("trigger_px")
-    return cell(f"trigger {trigger}" if trigger else f"limit {row.get('limit_px')}")
+    return cell(f"at {trigger}" if trigger else row.get("limit_px"))
 
 
 ACTIONS: Sequence[Column] = (
     ("received", lambda row: cell(when(row.get("received_at")), "dim")),
     ("account", _plain("account")),
-    ("agent", _agent),
+    ("source", _plain("source")),
+    ("agent", _plain("agent_id")),
     ("action", lambda row: cell(words.action_type(row.get("type")))),
     ("symbol", _plain("symbol", "bold")),
     ("outcome", lambda row: coloured(row.get("outcome"))),
@@ -127,7 +140,8 @@ def table(columns: Sequence[Column], rows: Iterable[Row], title: str | None = No
     made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="bold")
     for index in used:
         name = columns[index][0]
-        made.add_column(name, justify="right" if name in RIGHT else "left", overflow="fold")
+        side: JustifyMethod = "right" if name in RIGHT else "left"
+        made.add_column(name, justify=side, overflow="fold", no_wrap=name in WHOLE)
     for line in lines:
         made.add_row(*(line[index] for index in used))
     return made

@@ -19,6 +19,9 @@ TWIN_MS = 2_000
 """How far apart the stamps of one trade told twice, flat and as envelope, may be (design.md section 4)."""
 
 TWINS_KEPT = 256
+"""How many different trades are remembered for it, each with its newest ``TWINS_ALIKE`` stamps."""
+
+TWINS_ALIKE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class IntakeState:
 
     books: dict[BookKey, Book] = field(default_factory=dict)
     channels: dict[tuple[str, str, str], tuple[str, ...]] = field(default_factory=dict)
-    twins: dict[tuple[str, ...], Twin] = field(default_factory=dict)
+    twins: dict[tuple[str, ...], tuple[Twin, ...]] = field(default_factory=dict)
 
 
 def _content(event: ev.ActionReceived) -> tuple[str, ...]:
@@ -174,10 +177,10 @@ def _twin_of(state: IntakeState, received: ev.ActionReceived) -> Twin | None:
     """The same trade in the other shape, stamped at most two seconds away."""
     if received.stamped_at_ms is None:
         return None
-    twin = state.twins.get(_content(received))
-    if twin is None or twin.shape == received.shape or abs(twin.at_ms - received.stamped_at_ms) > TWIN_MS:
-        return None
-    return twin
+    for twin in state.twins.get(_content(received), ()):
+        if twin.shape != received.shape and abs(twin.at_ms - received.stamped_at_ms) <= TWIN_MS:
+            return twin
+    return None
 
 
 def refused_frame(event: Malformed, frame_id: int | None, now_ms: int) -> ev.FrameRefused:
@@ -272,8 +275,8 @@ def _evolve_received(state: IntakeState, event: ev.ActionReceived) -> None:
 
 
 def _remember(state: IntakeState, twin: Twin) -> None:
-    state.twins.pop(twin.content, None)
-    state.twins[twin.content] = twin
+    same = state.twins.pop(twin.content, ())
+    state.twins[twin.content] = (*same[1 - TWINS_ALIKE :], twin)
     if len(state.twins) > TWINS_KEPT:
         del state.twins[next(iter(state.twins))]
 

@@ -26,7 +26,7 @@ class IntakeDocument:
 
     schema: int
     books: list[tuple[Agent, str, Book]]
-    twins: list[Twin]
+    twins: list[tuple[Twin, ...]]
 
 
 @dataclass(slots=True)
@@ -68,7 +68,7 @@ def _intake(ledger: Ledger) -> tuple[IntakeState, int]:
     if document is None or found is None:
         return IntakeState(), 0
     books = {BookKey(agent, coin): book for agent, coin, book in document.books}
-    return IntakeState(books=books, twins={twin.content: twin for twin in document.twins}), found[0]
+    return IntakeState(books=books, twins={same[0].content: same for same in document.twins}), found[0]
 
 
 def _desk(ledger: Ledger, name: str) -> tuple[DeskState, int]:

@@ -19,7 +19,7 @@ from executor.core.evolve import evolve
 from executor.core.facts import AccountFact, Answer, Done, Filled, PositionFact, Rejected, Resting, Unknown, Waiting
 from executor.core.identity import action_key, fingerprint
 from executor.core.intake import IntakeState, Route, admit, evolve_intake
-from executor.core.intents import Intent, StopIntent, TargetIntent, TradeIntent
+from executor.core.intents import Intent, StopIntent, TradeIntent
 from executor.core.protocols import Market
 from executor.core.reconcile import account_events
 from executor.core.settings import DeskSettings
@@ -266,10 +266,10 @@ class Story:
         """How the venue treats the next orders of this kind."""
         self.answers[kind] = deque(hows)
 
-    def fire(self, leg: Leg) -> None:
-        """A resting trigger executes whole."""
-        answer = self.execute(leg, leg.size)
-        size = answer.size if isinstance(answer, Filled) else D(0)
+    def fire(self, leg: Leg, size: str | None = None) -> None:
+        """A resting trigger executes, whole unless told otherwise."""
+        answer = self.execute(leg, leg.size if size is None else D(size))
+        done = answer.size if isinstance(answer, Filled) else D(0)
         self.note(
             [
                 ev.LegFilled(
@@ -278,7 +278,7 @@ class Story:
                     key=leg.key,
                     cloid=leg.cloid,
                     oid=1,
-                    size=size,
+                    size=done,
                     avg_px=leg.trigger_px,
                 )
             ]

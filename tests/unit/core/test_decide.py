@@ -216,7 +216,7 @@ def test_an_entry_of_the_same_millisecond_as_an_exit_before_it_is_not_closed_by_
     assert s.held() == 1
 
 
-# -- exits are never refused ----------------------------------------------------------------------------------------
+# -- exits are never refused ------------------------------------------------------------
 
 
 def paused(s: Story) -> None:
@@ -326,7 +326,7 @@ def test_without_a_mark_a_small_exit_is_tried():
     assert len(s.planned("exit")) == 1
 
 
-# -- ownership ------------------------------------------------------------------------------------------------------
+# -- ownership ------------------------------------------------------------
 
 
 def test_another_agents_exit_does_not_touch_the_position():
@@ -357,7 +357,7 @@ def test_of_a_mixed_position_only_our_part_is_closed():
     assert s.state.position("BTC").owned == 0
 
 
-# -- not for us -----------------------------------------------------------------------------------------------------
+# -- not for us ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -392,7 +392,7 @@ def test_the_first_step_of_every_explanation_tells_what_the_action_meant():
     assert [(t.exit_fraction, t.entry_size) for t in taken] == [(0, 1), (1, 2)]
 
 
-# -- orders of an earlier life --------------------------------------------------------------------------------------
+# -- orders of an earlier life ------------------------------------------------------------
 
 
 def found(s: Story, key: str, leg: str, status: str, *, filled: str = "0", trigger: str | None = None) -> dict:
@@ -426,7 +426,7 @@ def test_a_stop_of_an_earlier_life_that_still_rests_is_kept():
     assert s.live("stop") == [("1", "90")]
 
 
-# -- stops and targets ----------------------------------------------------------------------------------------------
+# -- stops and targets ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

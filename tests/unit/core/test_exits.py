@@ -1,0 +1,192 @@
+"""exits: kept going with a wider cap until the position has got where it should, paced at last, and never for dust."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from story import Story, quote
+
+from executor.core import events as ev
+from executor.core.types import Quote, Side
+
+D = Decimal
+
+
+def opened(**settings) -> Story:
+    s = Story(settings)
+    s.long(1)
+    s.later(10)
+    return s
+
+
+def caps(s: Story) -> list[Decimal]:
+    return [leg.limit_px for leg in s.planned("exit")]
+
+
+def test_a_missed_exit_goes_again_wider_each_time_and_rings_at_the_last():
+    s = opened()
+    s.set("exit", "reject", "reject", "reject", "fill")
+    s.short(1)
+    assert caps(s) == [99, 97, 90]
+    assert s.alarms() == ["EXIT_MISSED"]
+    s.later(1_000)
+    assert caps(s) == [99, 97, 90, 90]
+    assert s.alarms() == ["EXIT_MISSED"]
+    assert s.held() == 0
+
+
+@pytest.mark.parametrize("answer", ["reject", "unknown"])
+def test_each_attempt_has_a_name_of_its_own_and_goes_alone(answer):
+    s = opened()
+    s.set("exit", answer)
+    s.short(1)
+    if answer == "unknown":
+        assert len(s.planned("exit")) == 1  # never with a new nonce while nobody knows
+        s.resolve("exit", "absent")
+    assert len({leg.cloid for leg in s.planned("exit")}) == 2
+    assert s.held() == 0
+
+
+def test_once_the_widest_cap_missed_too_the_pace_is_a_second():
+    s = opened()
+    s.set("exit", *["reject"] * 50)
+    s.short(1)
+    for _ in range(12):
+        s.later(250)
+    assert len(s.planned("exit")) == 3 + 3
+
+
+def test_what_a_partial_fill_left_goes_on_its_own():
+    s = opened()
+    s.set("exit", "part", "part")
+    s.short(1)
+    assert [leg.size for leg in s.planned("exit")] == [1, D("0.6"), D("0.36")]
+    assert s.held() == 0
+
+
+def test_the_rest_of_a_partial_exit_below_the_minimum_is_left_for_the_next():
+    s = Story()
+    s.long(2)
+    s.set("exit", "part")
+    s.short("0.15")
+    assert [leg.size for leg in s.planned("exit")] == [D("0.15")]
+    [settled] = s.of(ev.ExitSettled)
+    assert settled.left == D("0.09")
+    assert s.held() == D("1.94")
+    s.short("1.85")
+    assert s.held() == 0
+
+
+def test_the_rest_of_a_whole_position_goes_however_small():
+    s = opened()
+    s.quotes["BTC"] = quote(20)
+    s.set("exit", "part", "part", "part")
+    s.short(1)
+    assert s.held() == D("0.216")  # 4.32 USD
+    s.later(1_000)
+    assert s.held() == 0
+
+
+@pytest.mark.parametrize(
+    ("price", "expected"),
+    [(Quote(None, None, D(80), 0), D("79.2")), (None, D(99)), (Quote(D(50), None, None, 0), D("49.5"))],
+)
+def test_an_exit_finds_a_price_to_try(price, expected):
+    s = opened()
+    s.quotes.pop("BTC")
+    if price is not None:
+        s.quotes["BTC"] = price
+    s.set("exit", "wait")
+    s.short(1)
+    assert caps(s) == [expected]
+
+
+def test_without_any_price_an_exit_waits_and_is_not_lost():
+    s = Story()
+    s.set("entry", "unknown")
+    s.long(1)
+    s.quotes.pop("BTC")
+    s.short(1)
+    assert s.state.exits
+    assert not caps(s)
+    s.price(100)
+    assert len(caps(s)) == 1
+
+
+def test_a_coin_the_venue_does_not_list_stops_nothing_else():
+    s = Story()
+    s.long(1)
+    s.later(10)
+    s.read(NEW="3")
+    s.command(ev.FlattenStarted, by="x")
+    assert s.held() == 0
+    assert list(s.state.exits) == ["flatten:NEW"]
+
+
+def test_an_exit_never_touches_a_position_of_the_other_direction():
+    s = opened()
+    s.set("exit", "unknown")
+    s.short(1)
+    s.venue["BTC"] = D(-1)
+    s.state.positions["BTC"].size = s.state.positions["BTC"].owned = D(-1)
+    s.resolve("exit", "rejected")
+    assert s.held() == -1
+    assert not s.state.exits
+
+
+def test_exits_of_one_coin_never_ask_for_more_than_is_there():
+    s = Story()
+    s.long(4)
+    s.set("exit", "wait")
+    s.short(1)
+    s.short(1)
+    s.short(2)
+    assert [leg.size for leg in s.planned("exit")] == [1, 1, 2]
+    s.set("exit")
+    s.settle()
+    assert s.held() == 0
+
+
+def test_an_exit_of_our_own_making_has_names_of_its_own_each_time():
+    s = Story({"require": "always", "policy": "flatten"})
+    names = set()
+    for _ in range(2):
+        s.long(1)
+        s.later(3_000)
+        assert s.held() == 0
+        names |= {leg.cloid for leg in s.planned("exit")}
+        s.intake.books.clear()
+    assert len(names) == 2
+
+
+def test_a_short_is_closed_by_a_buy_above_the_touch():
+    s = Story()
+    s.short(1)
+    s.long(1)
+    [leg] = s.planned("exit")
+    assert (leg.side, leg.limit_px, leg.reduce_only) == (Side.BUY, 101, True)
+
+
+def test_while_an_exits_order_is_out_nothing_more_is_planned_for_it():
+    s = opened()
+    s.set("exit", "wait")
+    s.short(1)
+    for _ in range(5):
+        s.later(2_000)
+    assert len(s.planned("exit")) == 1
+
+
+def test_an_exit_that_cannot_be_signed_is_paced_like_one_that_missed():
+    s = opened()
+    s.auto = False
+    s.set("exit", "wait")
+    s.short(1)
+    for _ in range(40):
+        leg = s.planned("exit")[-1]
+        s.state.legs[leg.cloid].state = s.state.legs[leg.cloid].state.PLANNED
+        if s.of(ev.LegDropped) and s.of(ev.LegDropped)[-1].cloid == leg.cloid:
+            break
+        s.note([ev.LegDropped(at_ms=s.now, account="main", key=leg.key, cloid=leg.cloid, reason="UNSENDABLE")])
+        s.steps()
+    assert len(s.planned("exit")) == 3

@@ -44,13 +44,31 @@ def configure_logs(loaded: Loaded) -> None:
 
 async def _run(loaded: Loaded, who: dict[str, Trader], duration_s: float | None) -> int:
     stop = _stop_on_signals()
-    async with Runtime(loaded, who) as runtime:
+    runtime = Runtime(loaded, who)
+    if not await _started(runtime, stop):
+        return 0
+    async with runtime:
         runtime.worker.on_event.append(EventLog())
         runtime.listen()
         log.info("running", action="running", mode=loaded.config.mode, accounts=list(who))
         await _until(stop, runtime.stopped, duration_s)
         log.info("stopping", action="stopping")
     return exit_code(runtime)
+
+
+async def _started(runtime: Runtime, stop: asyncio.Event) -> bool:
+    """Start, unless told to stop first: a venue that cannot be reached is waited for, but not against the user's will."""
+    starting = asyncio.ensure_future(runtime.start())
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not starting.done():
+        starting.cancel()
+        with suppress(asyncio.CancelledError):
+            await starting
+        return False
+    await starting
+    return True
 
 
 async def _until(stop: asyncio.Event, stopped: asyncio.Event, duration_s: float | None) -> None:

@@ -61,6 +61,7 @@ class Runtime:
         self.refused: CredentialRefused | None = None
         self.stopped = asyncio.Event()
         self._snapshot_seq = 0
+        self._is_up = False
 
     paper: PaperExchange | None = None
     venue: HyperliquidVenue
@@ -69,12 +70,18 @@ class Runtime:
 
     # -- start ----------------------------------------------------------------------------------------------------
 
-    async def __aenter__(self) -> Runtime:
+    async def start(self) -> None:
+        """Start everything but the sources; on any failure whatever was started is stopped again."""
         try:
             await self._start()
         except BaseException:
             await self._stack.aclose()
             raise
+        self._is_up = True
+
+    async def __aenter__(self) -> Runtime:
+        if not self._is_up:
+            await self.start()
         return self
 
     async def _start(self) -> None:
@@ -156,6 +163,9 @@ class Runtime:
         """Index what is new while nothing else is to do, and keep a snapshot now and then."""
         while True:
             await asyncio.sleep(TEND_EVERY_S)
+            if self.worker.failed is not None:
+                self.stopped.set()
+                return
             self.ledger.tend()
             if self.ledger.last_seq - self._snapshot_seq >= SNAPSHOT_EVERY_EVENTS:
                 self._save()

@@ -119,7 +119,7 @@ def holding(*agent_ids: str) -> IntakeState:
     return state
 
 
-# -- known before -------------------------------------------------------------------------------------------------
+# -- known before ---
 
 
 def test_the_same_key_with_the_same_content_is_a_duplicate_and_moves_no_book() -> None:
@@ -192,7 +192,7 @@ def test_no_more_twins_are_kept_than_the_bound() -> None:
     assert isinstance(offer(state, newest)[0], ev.DuplicateSeen)
 
 
-# -- received -----------------------------------------------------------------------------------------------------
+# -- received ---
 
 
 def test_an_action_is_recorded_with_the_agents_book_before_and_after() -> None:
@@ -278,7 +278,7 @@ def test_a_malformed_frame_is_recorded_with_all_it_said() -> None:
     )
 
 
-# -- channels and gaps ----------------------------------------------------------------------------------------------
+# -- channels and gaps ---
 
 
 def test_an_agents_only_channel_that_closes_opens_a_gap_for_its_open_book() -> None:

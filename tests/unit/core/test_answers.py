@@ -1,0 +1,442 @@
+"""What the venue says, as events: a repeat changes nothing, a misfit is an anomaly, a doubt stays unknown."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from executor.core import events as ev
+from executor.core.answers import (
+    absent_from_ms,
+    answer_events,
+    fill_events,
+    lawful,
+    leverage_failed,
+    lookup_events,
+    order_events,
+    status_of_leg,
+)
+from executor.core.evolve import evolve
+from executor.core.facts import Answer, Done, Fill, Filled, OpenOrder, OrderFact, Rejected, Resting, Unknown, Waiting
+from executor.core.lifecycle import LegState
+from executor.core.settings import ABSENT_MARGIN_MS
+from executor.core.state import DeskState
+from executor.core.types import Side
+
+D = Decimal
+EXPIRES = 10_000
+LOST = Unknown("NO_ANSWER", "timed out")
+NO = Rejected("IOC_NO_MATCH", "could not match")
+
+
+def desk(*events: ev.Event) -> DeskState:
+    state = DeskState(account="a")
+    tell(state, events)
+    return state
+
+
+def tell(state: DeskState, events: Any) -> None:
+    for event in events:
+        evolve(state, event)
+
+
+def planned(cloid: str, kind: ev.LegKind = "entry", size: str = "1", **more: Any) -> ev.LegPlanned:
+    values: dict[str, Any] = {
+        "at_ms": 1,
+        "account": "a",
+        "key": "k" + cloid,
+        "cloid": cloid,
+        "leg": kind,
+        "attempt": 1,
+        "coin": "BTC",
+        "side": Side.BUY,
+        "size": D(size),
+        "limit_px": D(100),
+        "reduce_only": kind != "entry",
+        "trigger_px": D(90) if kind in ("stop", "target") else None,
+    }
+    return ev.LegPlanned(**(values | more))
+
+
+def sent(*cloids: str, purpose: str = "entry", **more: Any) -> ev.SendStarted:
+    values: dict[str, Any] = {
+        "at_ms": 2,
+        "request_id": "r",
+        "purpose": purpose,
+        "signer": "s",
+        "nonce": 1,
+        "expires_after_ms": EXPIRES,
+        "vault": None,
+        "action": {},
+        "cloids": cloids,
+    }
+    return ev.SendStarted(**(values | more))
+
+
+def out(kind: ev.LegKind = "entry", size: str = "1") -> DeskState:
+    """One leg whose request is out."""
+    return desk(planned("0x1", kind, size), sent("0x1"))
+
+
+def answer(state: DeskState, *answers: Answer, resend: bool = False) -> list[ev.Event]:
+    events = answer_events(state, state.requests["r"], answers, 50, resend=resend)
+    tell(state, events)
+    return events
+
+
+def names(events: list[ev.Event]) -> list[str]:
+    return [type(event).__name__ for event in events]
+
+
+def resting(kind: ev.LegKind = "stop", size: str = "1") -> DeskState:
+    state = out(kind, size)
+    answer(state, Resting(7))
+    return state
+
+
+def order(cloid: str | None = "0x1", oid: int = 7) -> OpenOrder:
+    return OpenOrder(oid, cloid, "BTC", Side.SELL, D(90), D(1), D(1), True, D(90), "Stop Market", False, 0)
+
+
+def told(status: str, oid: int = 7, cloid: str | None = "0x1") -> OrderFact:
+    return OrderFact(order(cloid, oid), status, 60)
+
+
+NOT_KNOWN = OrderFact(None, "", 60)
+
+
+def fill(tid: int = 1, size: str = "1", cloid: str | None = "0x1", oid: int = 7, at_ms: int = 55) -> Fill:
+    return Fill(tid, oid, cloid, "BTC", Side.BUY, D(100), D(size), D(0), D(0), D(0), at_ms)
+
+
+# -- answers ---
+
+
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [
+        (Resting(7), "resting"),
+        (Filled(7, D(1), D(100)), "done"),
+        (Filled(7, D("0.1"), D(100)), "done"),
+        (Waiting(for_trigger=True), "resting"),
+        (Waiting(for_trigger=False), "canceled"),
+        (NO, "rejected"),
+        (LOST, "unknown"),
+        (Done(), "unknown"),
+    ],
+)
+def test_each_answer_moves_the_leg_where_it_says(said: Answer, state: str) -> None:
+    one = out()
+    events = answer(one, said)
+    assert one.legs["0x1"].state == state
+    assert ("r" in one.requests) is (state == "unknown")
+    assert all(event.account == "a" for event in events)
+
+
+def test_an_unknown_leg_is_absent_only_after_its_expiry_and_margin() -> None:
+    for said in (LOST, Done()):
+        state = out()
+        answer(state, said)
+        assert state.legs["0x1"].deadline_ms == EXPIRES + ABSENT_MARGIN_MS
+    assert absent_from_ms(None) is None
+
+
+def test_each_leg_of_a_batch_gets_its_own_answer_and_one_unknown_keeps_the_request() -> None:
+    state = desk(planned("0x1"), planned("0x2"), planned("0x3"), sent("0x1", "0x2", "0x3"))
+    answer(state, Filled(1, D(1), D(100)), NO, LOST)
+    assert [state.legs[name].state for name in ("0x1", "0x2", "0x3")] == ["done", "rejected", "unknown"]
+    assert state.requests["r"].unknown
+
+
+def test_a_lost_answer_to_a_resend_says_nothing_and_a_found_one_closes_the_request() -> None:
+    state = out()
+    answer(state, LOST)
+    assert answer(state, LOST, resend=True) == []
+    assert names(answer(state, Filled(7, D(1), D(100)), resend=True)) == ["LegFilled", "RequestClosed"]
+
+
+def test_a_lost_answer_to_what_the_feed_told_already_is_no_anomaly_and_closes_the_request() -> None:
+    for news in (fill(), told("open")):
+        state = out("stop")
+        tell(state, fill_events(state, [news], 5) if isinstance(news, Fill) else order_events(state, [news], 5))
+        assert names(answer(state, LOST)) == ["RequestClosed"]
+
+
+def test_resting_told_by_the_feed_first_is_not_said_twice() -> None:
+    state = out("stop")
+    tell(state, order_events(state, [told("open")], 5))
+    assert names(answer(state, Resting(7))) == ["RequestClosed"]
+
+
+def test_a_leg_that_is_remembered_no_more_leaves_only_the_request_to_close() -> None:
+    state = out()
+    state.legs.clear()
+    assert names(answer(state, LOST)) == ["RequestClosed"]
+
+
+def test_a_used_nonce_on_a_first_send_stops_entries_once() -> None:
+    used = Unknown("DUPLICATE_NONCE", "used")
+    state = out()
+    assert names(answer(state, used)) == ["LegUnknown", "BreakerLatched", "AlarmRaised"]
+    assert "signer_conflict" in state.breakers
+    tell(state, [planned("0x2"), sent("0x2")])
+    assert names(answer(state, used)) == ["LegUnknown"]
+    fresh = out()
+    assert answer(fresh, used, resend=True) == []
+
+
+# -- lawful ---
+
+
+def test_an_illegal_word_is_an_anomaly_and_leaves_the_leg() -> None:
+    state = desk(planned("0x1"), ev.LegDropped(at_ms=2, cloid="0x1", reason="STALE"))
+    anomaly, *rest = lawful(state, ev.LegRested(at_ms=3, cloid="0x1", oid=1))
+    assert isinstance(anomaly, ev.AnomalyNoted)
+    assert (anomaly.code, anomaly.key, rest) == ("ILLEGAL_STEP", "k0x1", [])
+    assert state.legs["0x1"].state is LegState.DROPPED
+
+
+def test_a_word_about_no_leg_of_ours_is_nothing() -> None:
+    assert lawful(desk(), ev.LegRested(at_ms=3, cloid="0x1", oid=1)) == []
+
+
+def test_an_absent_leg_that_appears_is_believed_and_a_person_is_told() -> None:
+    state = out()
+    answer(state, LOST)
+    tell(state, lookup_events(state, state.legs["0x1"], NOT_KNOWN, (), EXPIRES + ABSENT_MARGIN_MS + 1, listed=False))
+    assert state.legs["0x1"].state is LegState.ABSENT
+    events = order_events(state, [told("filled")], 99)
+    assert names(events) == ["LegEnded", "AlarmRaised"]
+    tell(state, [*events, *fill_events(state, [fill()], 99)])
+    assert (state.legs["0x1"].state, state.position("BTC").owned) == (LegState.DONE, D(1))
+
+
+# -- cancels and leverage ---
+
+
+def asked_to_cancel(*oids: int) -> DeskState:
+    state = resting("target")
+    tell(state, [ev.CancelWanted(at_ms=3, coin="BTC", oid=7, cloid="0x1", why="test")])
+    tell(state, [ev.CancelWanted(at_ms=3, coin="BTC", oid=oid, cloid=None, why="test") for oid in oids])
+    tell(state, [sent("0x1", purpose="cancel", oids=oids)])
+    return state
+
+
+def test_a_cancel_that_was_done_ends_the_leg_as_we_asked() -> None:
+    state = asked_to_cancel()
+    tell(state, [ev.TargetWanted(at_ms=1, key="k0x1", coin="BTC", trigger_px=D(9), fraction=D(1))])
+    assert set(names(answer(state, Done()))) == {"CancelSettled", "LegEnded", "RequestClosed"}
+    assert (state.legs["0x1"].state, state.cancels, state.requests) == (LegState.CANCELED, {}, {})
+    assert state.targets["BTC"][0].failed_at_ms == 0
+
+
+@pytest.mark.parametrize(("said", "doubted", "left"), [(NO, True, 0), (LOST, False, 1)])
+def test_a_cancel_refused_is_three_facts_in_one_and_one_lost_is_asked_again(
+    said: Answer, doubted: bool, left: int
+) -> None:
+    state = asked_to_cancel()
+    answer(state, said)
+    assert (state.legs["0x1"].state, state.legs["0x1"].doubted, len(state.cancels)) == ("resting", doubted, left)
+
+
+def test_foreign_orders_are_cancelled_by_oid() -> None:
+    state = asked_to_cancel(9)
+    tell(state, [ev.OrdersRead(at_ms=3, orders=(order(None, 9),))])
+    settled = [e for e in answer(state, Done(), Done()) if isinstance(e, ev.CancelSettled)]
+    assert [(e.cloid, e.oid, e.result) for e in settled] == [("0x1", None, "done"), (None, 9, "done")]
+    assert (state.cancels, state.orders) == ({}, {})
+
+
+def test_a_cancel_of_a_leg_that_ended_meanwhile_ends_nothing() -> None:
+    state = asked_to_cancel()
+    tell(state, [ev.LegEnded(at_ms=4, cloid="0x1", oid=7, ending="filled", status="filled")])
+    assert names(answer(state, Done())) == ["CancelSettled", "RequestClosed"]
+
+
+def with_leverage(*more: ev.Event) -> DeskState:
+    wanted = ev.LeverageWanted(at_ms=1, coin="BTC", leverage=5, is_cross=False)
+    return desk(wanted, *more, sent(purpose="leverage", coin="BTC"))
+
+
+def test_a_definite_ok_confirms_the_leverage_that_was_wanted() -> None:
+    state = with_leverage()
+    assert names(answer(state, Done())) == ["LeverageConfirmed", "RequestClosed"]
+    assert state.leverage["BTC"].status == "confirmed"
+
+
+def test_a_lost_answer_about_leverage_is_left_to_a_fresh_read() -> None:
+    state = with_leverage()
+    assert names(answer(state, LOST)) == ["RequestClosed"]
+    assert state.leverage["BTC"].status == "wanted"
+
+
+@pytest.mark.parametrize(("said", "reason"), [(NO, "IOC_NO_MATCH"), (Resting(1), "ANSWER_ODD")])
+def test_anything_else_refuses_the_entries_that_wait_for_it(said: Answer, reason: str) -> None:
+    waiting = (planned("0x1", bracket="b"), planned("0x2", "stop", bracket="b"))
+    state = with_leverage(*waiting, planned("0x3"), planned("0x4", coin="ETH"))
+    events = answer(state, said)
+    refused = [event for event in events if isinstance(event, ev.ActionRefused)]
+    assert [(r.key, r.reason, r.part) for r in refused] == [
+        ("k0x1", "LEVERAGE_UNCONFIRMED", "entry"),
+        ("k0x3", "LEVERAGE_UNCONFIRMED", "entry"),
+    ]
+    assert all(r.detail.startswith(reason) for r in refused)
+    assert [leg.cloid for leg in state.legs.values() if leg.open] == ["0x4"]
+    assert "BTC" not in state.leverage
+
+
+def test_an_entry_that_left_already_is_not_refused_for_its_leverage() -> None:
+    assert names(leverage_failed(out(), "BTC", "R", "text", 9)) == ["LeverageFailed"]
+
+
+def test_leverage_nobody_wants_any_more_only_closes_its_request() -> None:
+    state = with_leverage()
+    state.leverage.clear()
+    assert names(answer(state, Done())) == ["RequestClosed"]
+
+
+# -- pushed news ---
+
+
+def test_new_fills_come_once_oldest_first_each_with_its_leg() -> None:
+    state = resting()
+    fills = [fill(3, at_ms=9), fill(1, at_ms=5, cloid=None), fill(2, at_ms=7, cloid="0xother", oid=8), fill(3, at_ms=9)]
+    events = fill_events(state, fills, 60)
+    assert all(isinstance(event, ev.FillSeen) for event in events)
+    assert [(e.fill.tid, e.cloid, e.key) for e in events if isinstance(e, ev.FillSeen)] == [
+        (1, "0x1", "k0x1"),
+        (2, None, None),
+        (3, "0x1", "k0x1"),
+    ]
+    tell(state, events)
+    assert fill_events(state, fills, 60) == []
+
+
+@pytest.mark.parametrize("status", ["filled", "canceled", "iocCancelRejected", "reduceOnlyCanceled"])
+def test_an_ending_told_before_the_answer_waits_for_it(status: str) -> None:
+    """Else an exit whose fills are still to come looks like a miss, and goes out a second time."""
+    state = out("exit")
+    assert order_events(state, [told(status)], 5) == []
+    answer(state, LOST)
+    assert order_events(state, [told(status)], 5) == []
+
+
+@pytest.mark.parametrize(("status", "state"), [("open", "resting"), ("triggered", "triggered")])
+def test_a_life_sign_told_before_the_answer_is_taken(status: str, state: str) -> None:
+    one = out("stop")
+    tell(one, order_events(one, [told(status)], 5))
+    assert one.legs["0x1"].state == state
+
+
+def test_a_stop_told_as_filled_has_fired_and_is_done_with_its_fills() -> None:
+    state = resting()
+    assert names(order_events(state, [told("filled")], 5)) == ["LegTriggered"]
+    tell(state, order_events(state, [told("filled")], 5))
+    assert order_events(state, [told("filled")], 5) == []
+    tell(state, fill_events(state, [fill()], 6))
+    assert state.legs["0x1"].state is LegState.DONE
+
+
+@pytest.mark.parametrize(
+    ("status", "after"),
+    [("canceled", "canceled"), ("siblingFilledCanceled", "canceled"), ("perpMarginRejected", "rejected")],
+)
+def test_a_resting_leg_ends_by_the_venues_status(status: str, after: str) -> None:
+    state = resting()
+    tell(state, order_events(state, [told(status)], 5))
+    assert state.legs["0x1"].state == after
+    assert order_events(state, [told(status)], 5) == []
+
+
+def test_a_status_nobody_knows_says_nothing() -> None:
+    state = resting()
+    assert order_events(state, [told("frozen")], 5) == []
+
+
+def test_what_an_update_only_repeats_is_left_out_unless_there_was_a_doubt() -> None:
+    state = resting()
+    assert order_events(state, [told("open")], 5) == []
+    tell(state, [ev.CancelWanted(at_ms=3, coin="BTC", oid=7, cloid="0x1", why="t")])
+    tell(state, [ev.CancelSettled(at_ms=4, oid=None, cloid="0x1", result="gone")])
+    assert names(order_events(state, [told("open")], 5)) == ["LegRested"]
+
+
+def test_after_a_modify_the_old_order_ends_and_the_leg_lives_on() -> None:
+    state = resting()
+    tell(state, order_events(state, [told("open", oid=8)], 5))
+    assert order_events(state, [told("canceled", oid=7)], 6) == []
+    assert (state.legs["0x1"].oid, state.legs["0x1"].state) == (8, LegState.RESTING)
+
+
+def test_updates_of_orders_that_are_not_ours_are_nothing() -> None:
+    assert order_events(resting(), [told("filled", cloid=None), told("filled", cloid="0x9"), NOT_KNOWN], 5) == []
+    state = resting()
+    assert status_of_leg(state, state.legs["0x1"], NOT_KNOWN, 5) == []
+
+
+# -- look-ups -------------------------------------------------------------------------------------------------------------
+
+
+def unknown(kind: ev.LegKind = "entry") -> DeskState:
+    state = out(kind)
+    answer(state, LOST)
+    return state
+
+
+def look_up(state: DeskState, fact: OrderFact, *fills: Fill, at_ms: int = 60, listed: bool = False) -> list[ev.Event]:
+    events = lookup_events(state, state.legs["0x1"], fact, fills, at_ms, listed=listed)
+    tell(state, events)
+    return events
+
+
+LATE = EXPIRES + ABSENT_MARGIN_MS + 1
+
+
+def test_a_found_order_brings_its_status_and_its_own_fills() -> None:
+    state = unknown()
+    look_up(state, told("filled"), fill(1, "0.4"), fill(2, "0.6"), fill(3, "5", cloid="0x9", oid=99))
+    assert (state.legs["0x1"].state, state.position("BTC").owned) == (LegState.DONE, D(1))
+
+
+def test_an_order_told_as_filled_whose_fills_are_not_listed_yet_is_asked_again() -> None:
+    state = unknown("exit")
+    assert look_up(state, told("filled"), at_ms=LATE) == []
+    assert state.legs["0x1"].state is LegState.UNKNOWN
+
+
+def test_fills_alone_prove_that_it_happened() -> None:
+    state = unknown()
+    look_up(state, NOT_KNOWN, fill(1, "0.4"))
+    assert (state.legs["0x1"].state, state.legs["0x1"].oid, state.position("BTC").owned) == ("done", 7, D("0.4"))
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "listed", "absent"), [(LATE, False, True), (LATE - 1, False, False), (LATE, True, False)]
+)
+def test_absent_takes_the_time_past_expiry_and_margin_and_empty_reads(at_ms: int, listed: bool, absent: bool) -> None:
+    state = unknown()
+    look_up(state, NOT_KNOWN, at_ms=at_ms, listed=listed)
+    assert state.legs["0x1"].state == ("absent" if absent else "unknown")
+
+
+def test_an_order_without_an_expiry_is_never_proved_absent() -> None:
+    state = desk(planned("0x1"), sent("0x1", expires_after_ms=None))
+    answer(state, LOST)
+    assert look_up(state, NOT_KNOWN, at_ms=10**15) == []
+
+
+def test_a_resting_order_nobody_knows_any_more_is_gone() -> None:
+    """The venue keeps the last 2000 records; a stop that is not there must not count as protection for ever."""
+    state = resting()
+    assert look_up(state, NOT_KNOWN, at_ms=LATE, listed=True) == []
+    assert names(look_up(state, NOT_KNOWN, at_ms=LATE)) == ["LegEnded"]
+    assert state.legs["0x1"].state is LegState.CANCELED
+    assert look_up(state, NOT_KNOWN, at_ms=LATE) == []
+
+
+def test_a_fill_without_our_cloid_is_found_by_its_oid() -> None:
+    state = resting()
+    look_up(state, NOT_KNOWN, fill(cloid=None))
+    assert state.legs["0x1"].state is LegState.DONE

@@ -69,7 +69,7 @@ def _order_answers(
     uncertain = False
     for name, answer in zip(request.cloids, answers, strict=True):
         leg = state.legs.get(name)
-        lost = isinstance(answer, Unknown)
+        lost = isinstance(answer, Unknown | Done)
         uncertain = uncertain or (lost and leg is not None and leg.in_flight)
         # What the feed or a look-up told already is not unknown because the answer was lost.
         if leg is not None and not (lost and (resend or not leg.in_flight)):
@@ -92,13 +92,12 @@ def _leg_answer(state: DeskState, request: Request, leg: Leg, answer: Answer, no
             return lawful(state, _waiting(state, leg, armed, now_ms))
         case Rejected(reason=reason, text=text):
             event = ev.LegRejected(at_ms=at, account=acc, key=key, cloid=name, reason=reason, text=text)
-        case Unknown(reason=reason, text=text):
+        case _:
+            lost = answer if isinstance(answer, Unknown) else Unknown("ANSWER_ODD", "done")
             deadline = absent_from_ms(request.expires_after_ms)
             event = ev.LegUnknown(
-                at_ms=at, account=acc, key=key, cloid=name, reason=reason, text=text, deadline_ms=deadline
+                at_ms=at, account=acc, key=key, cloid=name, reason=lost.reason, text=lost.text, deadline_ms=deadline
             )
-        case Done():
-            return _leg_answer(state, request, leg, Unknown("ANSWER_ODD", "done"), now_ms)
     return lawful(state, event)
 
 

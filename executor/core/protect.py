@@ -304,13 +304,22 @@ def _naked(settings: DeskSettings, state: DeskState, position: Position, now_ms:
     coin, since = position.coin, position.unprotected_since_ms
     due = position.owned != 0 and (settings.require == "always" or coin in state.stops)
     bare = due and not covered(state, coin, position.owned)
-    if not bare:
+    if not bare and not _foreign_bare(settings, state, position):
         return [_protection(state, coin, "protected", now_ms)] if since is not None else []
     if since is None:
         return [_protection(state, coin, "unprotected", now_ms)]
     if position.acted or now_ms - since < settings.after_ms:
         return []
     return _act(settings, state, position, now_ms, market)
+
+
+def _foreign_bare(settings: DeskSettings, state: DeskState, position: Position) -> bool:
+    """Whether a position we did not open should have a stop and has none: that is only ever alerted."""
+    if settings.require != "always" or position.size == position.owned:
+        return False
+    stops = [order for order in state.orders.values() if order.coin == position.coin and order.is_stop]
+    closes = closing_side(position.size)
+    return not any(order.size >= abs(position.size) and order.side is closes for order in stops)
 
 
 def _protection(state: DeskState, coin: str, word: str, now_ms: int) -> ev.ProtectionChanged:
@@ -320,8 +329,8 @@ def _protection(state: DeskState, coin: str, word: str, now_ms: int) -> ev.Prote
 def _act(settings: DeskSettings, state: DeskState, position: Position, now_ms: int, market: Market) -> list[ev.Event]:
     """alert, place_default or flatten; a wished stop that does not stand yet is not replaced by a default."""
     coin = position.coin
-    policy = settings.policy
-    text = f"{coin}: {plain(position.owned)} without a stop for {now_ms - (position.unprotected_since_ms or now_ms)} ms"
+    policy = settings.policy if position.owned != 0 else "alert"
+    text = f"{coin}: {plain(position.size)} without a stop for {now_ms - (position.unprotected_since_ms or now_ms)} ms"
     alarm = ev.AlarmRaised(at_ms=now_ms, account=state.account, code="UNPROTECTED", text=f"{text}; policy {policy}")
     acted = ev.ProtectionActed(at_ms=now_ms, account=state.account, coin=coin, policy=policy)
     if policy == "flatten":

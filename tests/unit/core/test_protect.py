@@ -474,7 +474,6 @@ def test_the_count_starts_with_the_first_fill_and_ends_with_the_position():
     assert s.state.position("BTC").unprotected_since_ms is None
 
 
-@pytest.mark.xfail(strict=True, reason="foreign positions are recorded as a difference, but never alerted as naked")
 def test_a_foreign_position_without_a_stop_is_alerted_when_stops_are_always_required():
     s = Story({"policy": "alert", "require": "always"})
     s.read(BTC="1")

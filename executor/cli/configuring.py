@@ -45,7 +45,7 @@ def config_show(config: ConfigFile = CONFIG, overrides: Overrides = None, json_o
     if json_out:
         print_json(document)
         return
-    from executor.cli.tables import table
+    from executor.cli.tables import Sheet
     from executor.cli.words import cell
 
     rows = [{"key": key, **leaf} for key, leaf in _leaves(document)]
@@ -54,7 +54,7 @@ def config_show(config: ConfigFile = CONFIG, overrides: Overrides = None, json_o
         ("value", lambda row: cell(_value(row["value"]))),
         ("from", lambda row: cell(row["from"], "dim" if row["from"] == "default" else "cyan")),
     )
-    show(table(columns, rows))
+    show(Sheet(columns, rows))
 
 
 def _leaves(node: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -110,7 +110,7 @@ def plugins_list(json_out: Json = False) -> None:
     if json_out:
         print_json({"plugins": rows})
         return
-    from executor.cli.tables import table
+    from executor.cli.tables import Sheet
     from executor.cli.words import cell
 
     columns = (
@@ -119,4 +119,4 @@ def plugins_list(json_out: Json = False) -> None:
         ("from", lambda row: cell(row["origin"], "cyan")),
         ("class", lambda row: cell(row["target"], "dim")),
     )
-    show(table(columns, rows))
+    show(Sheet(columns, rows))

@@ -66,7 +66,7 @@ class DemoView:
             return
         for name, title, columns in _PARTS:
             rows = document.get(name) or []
-            show("", tables.table(columns, rows, title) if rows else cell(f"{title}: none", "dim"))
+            show("", tables.Sheet(columns, rows, title) if rows else cell(f"{title}: none", "dim"))
 
     def summary(self, document: Document) -> None:
         """Counts, refusals with their reasons in plain words, and the PnL."""

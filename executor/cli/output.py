@@ -12,10 +12,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-    from rich.table import Table
-
-SPARE = ("cloid", "address", "class", "source", "legs", "price", "agent")
-"""Table columns that a narrow terminal does without, in this order; ``--json`` and a wider one have them."""
 
 WIDE = 10_000
 """Columns of an output that is no terminal: nothing is cut or folded, whoever reads it can search it."""
@@ -43,7 +39,7 @@ def _console(stream: TextIO) -> Console:
 
 
 def show(*parts: RenderableType) -> None:
-    """Tables and lines to stdout: on a terminal with a line below their heads, elsewhere without trailing blanks."""
+    """Tables and lines to stdout; where that is no terminal, without trailing blanks."""
     console = out()
     for part in parts:
         put(console, part)
@@ -51,27 +47,12 @@ def show(*parts: RenderableType) -> None:
 
 def put(console: Console, part: RenderableType) -> None:
     """One table or line to the console's stream."""
-    from rich import box
-    from rich.table import Table
-
     if console.is_terminal:
-        if isinstance(part, Table):
-            part.box, part.padding = box.SIMPLE_HEAD, (0, 1, 0, 0)
-            _fit(part, console)
         console.print(part)
         return
     with console.capture() as captured:
         console.print(part)
     console.file.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
-
-
-def _fit(table: Table, console: Console) -> None:
-    """Leave out as many of the spare columns as the terminal's width asks for."""
-    everything = console.options.update(width=WIDE)
-    for name in SPARE:
-        if console.measure(table, options=everything).maximum <= console.width:
-            return
-        table.columns = [column for column in table.columns if column.header != name]
 
 
 def is_terminal() -> bool:

@@ -118,7 +118,7 @@ def _report(found: list[Check], json_out: bool) -> None:
     if json_out:
         print_json({"ok": not counts["fail"], "counts": counts, "checks": rows})
         return
-    from executor.cli.tables import table
+    from executor.cli.tables import Sheet
     from executor.cli.words import Row, cell
 
     def what(row: Row) -> Any:
@@ -132,4 +132,4 @@ def _report(found: list[Check], json_out: bool) -> None:
         ("check", lambda row: cell(row["name"], "bold")),
         ("what", what),
     )
-    show(table(columns, rows), cell(", ".join(f"{count} {level}" for level, count in counts.items()), "bold"))
+    show(Sheet(columns, rows), cell(", ".join(f"{count} {level}" for level, count in counts.items()), "bold"))

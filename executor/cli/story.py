@@ -14,7 +14,7 @@ from rich.text import Text
 from executor.cli import words
 from executor.cli.output import put
 from executor.cli.reasons import meaning
-from executor.cli.tables import Column, table
+from executor.cli.tables import Column, Sheet
 from executor.cli.words import cell, coloured, moment
 
 Part = Mapping[str, Any]
@@ -215,7 +215,7 @@ def _judged(story: Story, judgement: Part) -> None:
         }
     )
     rules = list(_in_passes(judgement["rules"]))
-    story.say(table(RULES, rules) if rules else cell("no rule is configured", "yellow"))
+    story.say(Sheet(RULES, rules) if rules else cell("no rule is configured", "yellow"))
     story.facts({"left": judgement["final_size"]})
 
 
@@ -243,7 +243,7 @@ def _leg(story: Story, leg: Part) -> None:
     for answer in leg["answers"]:
         story.say(_answer(answer))
     if leg["fills"]:
-        story.say(table(FILLS, leg["fills"]))
+        story.say(Sheet(FILLS, leg["fills"]))
     story.say(Text.assemble("→ ", coloured(leg["outcome"]), *_because(leg["reason"])))
 
 

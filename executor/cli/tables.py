@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from rich.console import JustifyMethod, RenderableType
+from rich import box
+from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from executor.cli import words
+from executor.cli.output import WIDE
 from executor.cli.words import Row, cell, coloured, when
 
 Column = tuple[str, Callable[[Row], Text]]
@@ -32,6 +35,9 @@ WHOLE = {
     "state",
 }
 """Columns that are never folded; on a narrow terminal the others give way."""
+
+SPARE = ("cloid", "address", "class", "source", "legs", "price", "agent", "judged", "allowed")
+"""Columns that a narrow terminal does without, in this order; ``--json`` and a wider one have them."""
 
 
 def _plain(name: str, style: str = "") -> Callable[[Row], Text]:
@@ -133,24 +139,50 @@ ACCOUNTS: Sequence[Column] = (
 )
 
 
-def table(columns: Sequence[Column], rows: Iterable[Row], title: str | None = None) -> Table:
-    """Rows in columns; columns without any value are left out."""
-    lines = [[make(row) for _, make in columns] for row in rows]
-    used = [index for index in range(len(columns)) if any(line[index].plain for line in lines)]
-    made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="bold")
-    for index in used:
-        name = columns[index][0]
-        side: JustifyMethod = "right" if name in RIGHT else "left"
-        made.add_column(name, justify=side, overflow="fold", no_wrap=name in WHOLE)
-    for line in lines:
-        made.add_row(*(line[index] for index in used))
-    return made
+class Sheet:
+    """Rows in columns, fitted to where they are shown: columns without any value are left out, spare ones as needed."""
+
+    def __init__(self, columns: Sequence[Column], rows: Iterable[Row], title: str | None = None) -> None:
+        lines = [[make(row) for _, make in columns] for row in rows]
+        used = [index for index in range(len(columns)) if any(line[index].plain for line in lines)]
+        self._names = [columns[index][0] for index in used]
+        self._lines = [[line[index] for index in used] for line in lines]
+        self._title = title
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield self._fitted(console, options)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement.get(console, options, self._fitted(console, options))
+
+    def _fitted(self, console: Console, options: ConsoleOptions) -> Table:
+        left_out: set[str] = set()
+        made = self._table(left_out, console.is_terminal)
+        for name in SPARE:
+            if Measurement.get(console, options.update(width=WIDE), made).maximum <= options.max_width:
+                break
+            left_out.add(name)
+            made = self._table(left_out, console.is_terminal)
+        return made
+
+    def _table(self, left_out: Collection[str], lined: bool) -> Table:
+        """On a terminal with a line below the heads."""
+        shown = [index for index, name in enumerate(self._names) if name not in left_out]
+        gap = (0, 1, 0, 0) if lined else (0, 2, 0, 0)
+        made = Table(title=self._title, title_justify="left", title_style="bold", header_style="bold")
+        made.box, made.padding, made.pad_edge = box.SIMPLE_HEAD if lined else None, gap, False
+        for name in (self._names[index] for index in shown):
+            side: JustifyMethod = "right" if name in RIGHT else "left"
+            made.add_column(name, justify=side, overflow="fold", no_wrap=name in WHOLE)
+        for line in self._lines:
+            made.add_row(*(line[index] for index in shown))
+        return made
 
 
 def _listed(name: str, columns: Sequence[Column], empty: str) -> Callable[[Mapping[str, Any]], list[RenderableType]]:
     def shown(document: Mapping[str, Any]) -> list[RenderableType]:
         rows = document[name]
-        return [table(columns, rows)] if rows else [cell(empty, "dim")]
+        return [Sheet(columns, rows)] if rows else [cell(empty, "dim")]
 
     return shown
 
@@ -162,7 +194,7 @@ def status(document: Mapping[str, Any]) -> list[RenderableType]:
     parts: list[RenderableType] = [_line("ledger", text), _line("worker", _worker(document.get("worker")))]
     for title, columns in (("channels", CHANNELS), ("accounts", ACCOUNTS)):
         if document.get(title):
-            parts += ["", table(columns, document[title], title)]
+            parts += ["", Sheet(columns, document[title], title)]
     return parts
 
 

@@ -1,0 +1,216 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from executor.cli.story import LONGEST_FRAME, tell
+
+AT = "2026-11-21T23:19:46.123Z"
+CLOID = "0xf7ac11f7bb733c256dce1e5f1929b677"
+
+DECODED = {
+    "system": "fractrade",
+    "source": "fractrade",
+    "agent_id": "agent-uuid",
+    "action_id": "action-uuid",
+    "action_type": "EXECUTE_HYPERLIQUID_PERP_TRADE",
+    "shape": "flat",
+    "symbol": "BTC",
+    "coin": "BTC",
+    "symbol_problem": "",
+    "side": "buy",
+    "size": "0.1",
+    "reduce_only": False,
+    "leverage": "10",
+    "trigger_px": None,
+    "reference_px": None,
+    "stamped_at_ms": 1795303200000,
+    "status": "PENDING",
+    "server_execution": None,
+    "gapped": False,
+    "superseded": False,
+}
+RULE = {
+    "rule": "max_leverage",
+    "input": "10x",
+    "limit": "5x",
+    "verdict": "shrink",
+    "reason": "",
+    "allowed_leverage": "5",
+}
+LEG = {
+    "leg": "entry",
+    "cloid": CLOID,
+    "outcome": "executed",
+    "size": "0.1",
+    "filled": "0.1",
+    "avg_px": "100010",
+    "reason": None,
+    "oid": 9,
+    "attempt": 1,
+    "symbol": "BTC",
+    "side": "buy",
+    "limit_px": "100510",
+    "trigger_px": None,
+    "reduce_only": False,
+    "planned_at": AT,
+    "sent": [
+        {
+            "at": AT,
+            "purpose": "entry",
+            "signer": "0x01f8",
+            "nonce": 1795303200089,
+            "expires_after_ms": 1795303210089,
+            "vault": None,
+            "action": {"type": "order", "grouping": "na"},
+            "result": "answered",
+            "text": "",
+        }
+    ],
+    "answers": [{"at": AT, "kind": "LegFilled", "data": {"cloid": CLOID, "size": "0.1", "avg_px": "100010"}}],
+    "fills": [{"at_ms": 1795303200161, "side": "buy", "size": "0.1", "px": "100010", "fee_usd": "4.5", "oid": 9}],
+}
+ACCOUNT = {
+    "account": "main",
+    "route": "1: fractrade → follow → main",
+    "outcome": "executed",
+    "reason": None,
+    "taken": {"strategy": "follow", "exit_fraction": "0", "entry_size": "0.1"},
+    "strategy": {"strategy": "follow", "failure": "", "intents": [{"kind": "TradeIntent", "size": "0.1"}]},
+    "judgements": [
+        {
+            "proposed_size": "0.1",
+            "final_size": "0.1",
+            "cap_px": "100510",
+            "touch_px": "100010",
+            "leverage": "5",
+            "rules": [RULE, {**RULE, "input": "5x", "verdict": "pass"}],
+        }
+    ],
+    "refusals": [],
+    "legs": [LEG],
+    "follow_ups": [{"at": AT, "kind": "LeverageWanted", "data": {"coin": "BTC", "leverage": 5}}],
+}
+EXPLAINED = {
+    "action_id": "action-uuid",
+    "key": "0123",
+    "received_at": AT,
+    "frame": {"received_at": AT, "source": "fractrade", "channel": "agent:agent-uuid", "frame": '{"raw": true}'},
+    "decoded": DECODED,
+    "book": {"before": "0", "after": "0.1"},
+    "routes": [],
+    "repeats": [{"at": AT, "kind": "DuplicateSeen", "data": {"channel": "executor"}}],
+    "accounts": [ACCOUNT],
+}
+REFUSED = {
+    **ACCOUNT,
+    "outcome": "refused",
+    "reason": "STALE",
+    "judgements": [],
+    "legs": [],
+    "follow_ups": [],
+    "refusals": [{"reason": "STALE", "detail": "40000 ms old", "part": "entry"}],
+}
+MALFORMED = {
+    "action_id": "broken",
+    "key": None,
+    "received_at": AT,
+    "frame": {"source": "fractrade", "channel": "executor", "frame": "\x1b[2J{"},
+    "refused": {"reason": "INVALID_JSON", "field": "", "detail": "no JSON", "agent_id": None},
+    "accounts": [],
+}
+
+
+def told(document, width=200):
+    file = io.StringIO()
+    tell(document, Console(file=file, width=width, color_system=None))
+    return file.getvalue()
+
+
+def test_every_step_is_told_in_the_order_it_happened():
+    text = told(EXPLAINED)
+    steps = (
+        "received",
+        '{"raw": true}',
+        "LONG 0.1 BTC",
+        "the agent's book",
+        "account main",
+        "the strategy's intents",
+        "risk rules",
+        "max_leverage",
+        "order: entry LONG 0.1 BTC",
+        CLOID,
+        "sent (entry)",
+        '"grouping": "na"',
+        "venue: filled",
+        "LeverageWanted",
+        "executed: done as wanted",
+        "duplicate on executor",
+    )
+    places = [text.index(step) for step in steps]
+    assert places == sorted(places)
+
+
+def test_a_rule_asked_twice_is_told_once_for_the_proposal_and_once_for_the_order():
+    rows = [line.split() for line in told(EXPLAINED).splitlines() if "max_leverage" in line]
+    assert [(row[0], row[-2] if row[0] == "proposal" else row[-2]) for row in rows] == [
+        ("proposal", "shrink"),
+        ("order", "pass"),
+    ]
+
+
+def test_a_refusal_says_its_reason_in_plain_words():
+    text = told({**EXPLAINED, "accounts": [REFUSED]})
+    assert "STALE — The entry is older than entry_ttl_s allows" in text
+    assert "40000 ms old" in text
+    assert text.index("refused (entry)") < text.index("outcome")
+
+
+def test_a_malformed_frame_is_told_without_obeying_it():
+    text = told(MALFORMED)
+    assert "malformed" in text
+    assert "INVALID_JSON" in text
+    assert "\x1b" not in text
+    assert "\\x1b[2J{" in text
+
+
+def test_a_stop_is_told_as_what_it_closes():
+    stop = {**DECODED, "action_type": "SET_HYPERLIQUID_PERP_STOP_LOSS", "side": "sell", "trigger_px": "90000"}
+    text = told({**EXPLAINED, "decoded": stop})
+    assert "stop for LONG 0.1 BTC at 90000" in text
+    assert "split" not in text
+
+
+@pytest.mark.parametrize(
+    ("fraction", "size", "said"),
+    [
+        ("0.001992031872509960159362549801", "0", "exit: 0.1992 % of our position"),
+        ("1", "0.2", "exit: 100 % of our position; entry: 0.2 of the agent's size"),
+        ("0", "0", "nothing to trade"),
+    ],
+)
+def test_the_split_into_exit_and_entry_is_told(fraction, size, said):
+    taken = {"strategy": "follow", "exit_fraction": fraction, "entry_size": size}
+    assert said in told({**EXPLAINED, "accounts": [{**ACCOUNT, "taken": taken}]})
+
+
+def test_a_very_long_frame_is_cut_and_says_so():
+    frame = {**EXPLAINED["frame"], "frame": "x" * (LONGEST_FRAME + 7)}
+    assert "and 7 more characters" in told({**EXPLAINED, "frame": frame})
+
+
+def test_a_symbol_the_venue_does_not_know_says_why():
+    text = told({**EXPLAINED, "decoded": {**DECODED, "coin": None, "symbol_problem": "UNKNOWN_SYMBOL"}})
+    assert "BTC: UNKNOWN_SYMBOL" in text
+
+
+def test_what_never_reached_an_account_is_told_too():
+    nobody = {**REFUSED, "account": None, "taken": None, "strategy": None, "reason": "NO_ROUTE"}
+    text = told({**EXPLAINED, "accounts": [nobody], "frame": None})
+    assert "no account" in text
+    assert "not in the journal" in text
+    assert "No route of the configuration" in text
+
+
+def test_an_outcome_nobody_knows_says_so():
+    assert "being looked up" in told({**EXPLAINED, "accounts": [{**ACCOUNT, "outcome": "unknown"}]})

@@ -5,7 +5,7 @@ Concrete ones are named in ``app.py`` alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Protocol
@@ -165,8 +165,8 @@ class Venue(Protocol):
     def follow(self, address: str, sink: Callable[[AccountNews], None]) -> None:
         """Push this account's fills and order updates into ``sink`` from now on."""
 
-    async def submit(self, request: SignedRequest, lane: Lane, timeout_s: float) -> RawReply:
-        """Send one signed request and wait for its answer; any failure is told in the reply."""
+    def submit(self, request: SignedRequest, lane: Lane, timeout_s: float) -> Awaitable[RawReply]:
+        """Send one signed request, if possible before this returns; await the answer. Any failure is told in it."""
 
     async def account(self, address: str) -> AccountFact:
         """Positions and money."""

@@ -7,7 +7,7 @@ record, sign, ONE transaction, then send. Awaiting happens in tasks around it, a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import structlog
@@ -15,6 +15,7 @@ import structlog
 from executor.clock import Clock
 from executor.core import events as ev
 from executor.core.evolve import evolve
+from executor.core.facts import RawReply
 from executor.core.intake import IntakeState, Route, admit, channel_events, evolve_intake, refused_frame
 from executor.core.protocols import Market
 from executor.core.source_events import Malformed, SetStop, SetTarget, SourceEvent, Status, Trade
@@ -90,7 +91,8 @@ class Worker:
         if not self._commit(turn):
             return
         for outgoing in turn.outgoing:
-            self.spawn(self._deliver(outgoing), f"send {outgoing.record.request_id}")
+            answer = self.venue.submit(outgoing.request, LANES[outgoing.record.purpose], self.reply_timeout_s)
+            self.spawn(self._deliver(outgoing, answer), f"send {outgoing.record.request_id}")
         # Behind the sends in the loop's queue: people are told after the order's bytes are out.
         asyncio.get_running_loop().call_soon(self._announce, turn.events, self.ledger.last_seq)
 
@@ -109,10 +111,9 @@ class Worker:
             return False
         return True
 
-    async def _deliver(self, outgoing: Outgoing) -> None:
+    async def _deliver(self, outgoing: Outgoing, answer: Awaitable[RawReply]) -> None:
         record, desk = outgoing.record, self.desks[outgoing.account]
-        lane = LANES[record.purpose]
-        reply = await self.venue.submit(outgoing.request, lane, self.reply_timeout_s)
+        reply = await answer
         turn = self.turn()
         desk.answered(turn, record, reply)
         self.finish(turn, [desk])

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from executor.clock import Clock
 from executor.core.facts import AccountFact, Fill, LeverageFact, OpenOrder, OrderFact, RawReply
@@ -167,12 +168,18 @@ class HyperliquidVenue:
 
     # -- orders -------------------------------------------------------------------------------------------------
 
-    async def submit(self, request: SignedRequest, lane: Lane, timeout_s: float) -> RawReply:
-        """Send one signed request; never raises. Short of budget, an entry is refused here and an exit is not."""
+    def submit(self, request: SignedRequest, lane: Lane, timeout_s: float) -> Coroutine[Any, Any, RawReply]:
+        """Send one signed request; never raises. Short of budget, an entry is refused here and an exit is not.
+
+        Called in a running loop, it writes the bytes before it returns when nothing stands in their way.
+        """
         owners, count = self._owners(request), envelope.action_length(request.action)
         if not all(self._budgets.address_allows(owner, lane, count) for owner in owners):
-            return envelope.not_sent("the account's request budget is kept for exits")
-        reply = await self._transport.submit(request, lane, timeout_s)
+            return _given(envelope.not_sent("the account's request budget is kept for exits"))
+        return self._counted(self._transport.submit(request, lane, timeout_s), owners, count)
+
+    async def _counted(self, answer: Awaitable[RawReply], owners: Sequence[str], count: int) -> RawReply:
+        reply = await answer
         if reply.sent:
             for owner in owners:
                 self._budgets.spend_address(owner, count)
@@ -276,6 +283,10 @@ class HyperliquidVenue:
         """Whether the account's pushes arrive, for readiness."""
         feed = self._feeds.get(address.lower())
         return feed is not None and feed.connected
+
+
+async def _given(reply: RawReply) -> RawReply:
+    return reply
 
 
 async def _tried(what: str, read: Awaitable[object]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from itertools import count
+from typing import Any
 
 from websockets.exceptions import WebSocketException
 
@@ -31,17 +33,32 @@ class Posts:
         socket.routes["error"] = self._on_error
         socket.listeners.append(self._on_state)
 
-    async def post(self, body: bytes, timeout_s: float) -> RawReply:
-        """Send one body and wait; never raises. Only to be called while the socket is open: it counts as sent."""
+    def post(self, body: bytes, timeout_s: float) -> Coroutine[Any, Any, RawReply]:
+        """Send one body, at once where the socket is clear; await the answer, which never raises.
+
+        Only to be called while the socket is open, for it counts as sent; and always to be awaited.
+        """
         number = next(self._numbers)
         answer: asyncio.Future[RawReply] = asyncio.get_running_loop().create_future()
         self._out[number] = answer
         self._budgets.posts_in_flight = len(self._out)
+        frame = envelope.post_frame(number, body)
+        if not self._socket.is_clear:
+            return self._answered(number, frame, timeout_s)
+        try:
+            self._socket.write(frame)
+        except (OSError, RuntimeError, WebSocketException) as problem:
+            answer.set_result(envelope.no_answer(f"socket lost while sending: {problem}"))
+        return self._answered(number, None, timeout_s)
+
+    async def _answered(self, number: int, frame: bytes | None, timeout_s: float) -> RawReply:
+        """Send the frame if it is not out yet, and wait."""
         began_ms = self._clock.mono_ms()
         try:
             async with asyncio.timeout(timeout_s):
-                await self._socket.send(envelope.post_frame(number, body))
-                return await answer
+                if frame is not None:
+                    await self._socket.send(frame)
+                return await self._out[number]
         except TimeoutError:
             self._doubt(began_ms)
             return envelope.no_answer(f"no answer in {timeout_s} s")

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Coroutine
+from typing import Any
 
 import orjson
 
@@ -36,20 +38,33 @@ class Transport:
         self._clock = clock
         self._budgets = budgets
 
-    async def submit(self, request: SignedRequest, lane: Lane, timeout_s: float) -> RawReply:
-        """Send one signed request and wait for its answer, at most ``timeout_s`` for its share of the budget first."""
+    def submit(self, request: SignedRequest, lane: Lane, timeout_s: float) -> Coroutine[Any, Any, RawReply]:
+        """Send one signed request, within this call if budgets and socket allow; await its answer.
+
+        Where the budget is short its share is waited for, at most ``timeout_s``.
+        """
         weight = limits.action_weight(envelope.action_length(request.action))
+        now_ms = self._clock.mono_ms()
+        if self._budgets.wait_ms(lane, weight, now_ms):
+            return self._submit_later(request, lane, weight, timeout_s)
+        self._budgets.spend(weight, now_ms)
+        return self._noted(self._send(envelope.exchange_body(request), lane, timeout_s))
+
+    async def _submit_later(self, request: SignedRequest, lane: Lane, weight: int, timeout_s: float) -> RawReply:
         if not await self._admitted(lane, weight, timeout_s):
             return envelope.not_sent("our own rate budget is short, nothing was sent")
-        reply = await self._send(envelope.exchange_body(request), lane, timeout_s)
+        return await self._noted(self._send(envelope.exchange_body(request), lane, timeout_s))
+
+    def _send(self, body: bytes, lane: Lane, timeout_s: float) -> Awaitable[RawReply]:
+        if self._socket.is_open and self._budgets.may_post(lane, self._clock.mono_ms()):
+            return self._posts.post(body, timeout_s)
+        self.http_fallbacks += 1
+        return self._http.post("/exchange", body, timeout_s)
+
+    async def _noted(self, answer: Awaitable[RawReply]) -> RawReply:
+        reply = await answer
         self._note(reply)
         return reply
-
-    async def _send(self, body: bytes, lane: Lane, timeout_s: float) -> RawReply:
-        if self._socket.is_open and self._budgets.may_post(lane, self._clock.mono_ms()):
-            return await self._posts.post(body, timeout_s)
-        self.http_fallbacks += 1
-        return await self._http.post("/exchange", body, timeout_s)
 
     async def info(self, kind: str, lane: Lane, fields: dict[str, object]) -> object:
         """One ``/info`` read; ``VenueUnavailable`` if it may work later, ``VenueAnswerOdd`` if it will not."""

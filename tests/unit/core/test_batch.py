@@ -1,0 +1,156 @@
+"""batch: what may leave now, in which company, and how many at once."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from story import Story
+
+from executor.core.batch import MAX_BATCH, entry_batches, ready_entries, urgent
+from executor.core.state import Cancel, Leverage
+
+D = Decimal
+COINS = ("BTC", "ETH", "SOL")
+
+
+def quiet(**settings) -> Story:
+    """Nothing leaves by itself: the test looks at what would."""
+    s = Story(settings)
+    s.settle = s.steps  # type: ignore[method-assign]
+    return s
+
+
+def ready(s: Story) -> list[str]:
+    return [leg.coin for leg in ready_entries(s.desk, s.state, s.market)]
+
+
+def confirmed(s: Story) -> Story:
+    for coin in COINS:
+        s.state.leverage[coin] = Leverage(3, False, "confirmed")
+    return s
+
+
+def test_ready_entries_go_together_oldest_first_39_at_a_time():
+    s = confirmed(quiet())
+    for i in range(100):
+        s.long(1, coin=COINS[i % 3])
+    batches = entry_batches(s.state, ready_entries(s.desk, s.state, s.market))
+    assert [len(b.legs) for b in batches] == [MAX_BATCH, MAX_BATCH, 22]
+    assert [leg.cloid for b in batches for leg in b.legs] == [leg.cloid for leg in s.planned("entry")]
+    assert {leg.kind for b in batches for leg in b.legs} == {"entry"}
+    assert {b.grouping for b in batches} == {"na"}
+
+
+def test_each_bracket_goes_alone():
+    s = confirmed(quiet())
+    s.long(1, stop_px="90")
+    s.long(1)
+    s.long(1, coin="ETH", target_px="120")
+    batches = entry_batches(s.state, ready_entries(s.desk, s.state, s.market))
+    assert [(b.grouping, [leg.kind for leg in b.legs]) for b in batches] == [
+        ("na", ["entry"]),
+        ("normalTpsl", ["entry", "stop"]),
+        ("normalTpsl", ["entry", "target"]),
+    ]
+
+
+def test_nothing_opens_before_the_account_is_reconciled_or_without_its_leverage():
+    s = quiet()
+    s.long(1)
+    assert ready(s) == []
+    confirmed(s)
+    assert ready(s) == ["BTC"]
+    s.state.reconciled = False
+    assert ready(s) == []
+    assert urgent(Story().state) == []
+
+
+@pytest.mark.parametrize("other", [Leverage(3, True, "confirmed"), Leverage(4, False, "confirmed")])
+def test_another_setting_than_the_entrys_keeps_it_waiting(other):
+    s = confirmed(quiet())
+    s.long(1)
+    s.state.leverage["BTC"] = other
+    assert ready(s) == []
+
+
+def test_exits_protection_and_cancels_never_share_a_request_and_leave_at_once():
+    s = Story()
+    for coin in COINS:
+        s.long(1, coin=coin)
+        s.stop(90, coin=coin)
+    s.settle = s.steps  # type: ignore[method-assign]
+    s.state.leverage["SOL"] = Leverage(9, False, "wanted")
+    s.stop(95)
+    s.short(1, coin="ETH")
+    s.short(1, coin="SOL")
+    s.state.cancels["9"] = Cancel("BTC", 9, None, "x")
+    s.state.cancels["0x1"] = Cancel("BTC", None, "0x1", "x")
+    batches = urgent(s.state, s.now)
+    assert [(b.purpose, len(b.legs) or len(b.cancels) or b.coin) for b in batches] == [
+        ("exit", 2),
+        ("protect", 1),
+        ("cancel", 1),
+        ("cancel", 1),
+        ("leverage", "SOL"),
+    ]
+
+
+def test_an_exit_that_missed_goes_again_on_its_own():
+    s = Story()
+    for coin in COINS:
+        s.long(1, coin=coin)
+    s.set("exit", *["reject"] * 100)
+    for coin in COINS:
+        s.short(1, coin=coin)
+    later = [b for b in s.sent if b.purpose == "exit" and any(leg.attempt > 1 for leg in b.legs)]
+    assert later
+    assert {len(b.legs) for b in later} == {1}
+
+
+def test_a_cancel_whose_answer_nobody_knows_is_asked_again_each_second():
+    s = Story()
+    s.state.cancels["0x1"] = Cancel("BTC", None, "0x1", "x")
+    s.set("cancel", *["unknown"] * 20)
+    s.settle()
+    asked = [b for b in s.sent if b.purpose == "cancel"]
+    assert len(asked) == 1
+    assert urgent(s.state)
+    for _ in range(8):
+        s.later(250)
+    assert len([b for b in s.sent if b.purpose == "cancel"]) == 3
+
+
+def test_a_cancel_or_a_setting_that_is_out_is_not_asked_again():
+    s = Story()
+    s.state.cancels["0x1"] = Cancel("BTC", None, "0x1", "x", asked=True)
+    s.state.leverage["BTC"] = Leverage(3, False, "wanted", asked=True)
+    s.state.leverage["ETH"] = Leverage(3, False, "confirmed")
+    assert urgent(s.state, s.now) == []
+
+
+def test_more_than_39_cancels_leave_39_first():
+    s = quiet()
+    for i in range(100):
+        s.state.cancels[str(i)] = Cancel("BTC", i, None, "x")
+    assert [len(b.cancels) for b in urgent(s.state, s.now)] == [MAX_BATCH]
+
+
+def test_the_opening_leg_of_a_flip_waits_until_nothing_of_the_old_position_is_left():
+    s = Story()
+    s.long(1)
+    s.set("exit", "wait")
+    s.short(2)
+    assert ready(s) == []
+    s.set("exit", "part", "wait")
+    s.settle()
+    assert ready(s) == []
+    s.set("exit")
+    s.settle()
+    assert s.held() == -1
+
+
+def test_the_legs_of_a_bracket_never_leave_without_it():
+    s = quiet()
+    s.long(1, stop_px="90", target_px="110")
+    assert [b.purpose for b in urgent(s.state, s.now)] == ["leverage"]

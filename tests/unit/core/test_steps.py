@@ -1,0 +1,277 @@
+"""steps: what is due next, until nothing is; entries that wait, leverage, breakers' ends, and a flatten."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from story import Story
+
+from executor.core import events as ev
+from executor.core.facts import OpenOrder
+from executor.core.state import Leverage, Request
+from executor.core.steps import next_steps
+from executor.core.types import Side
+
+D = Decimal
+
+
+def order(oid: int, coin: str = "ETH", *, trigger: str | None = None, cloid: str | None = None) -> OpenOrder:
+    px = D(trigger) if trigger else None
+    return OpenOrder(oid, cloid, coin, Side.SELL, D(100), D(1), D(1), bool(px), px, "Limit", False, 0)
+
+
+def waiting(**settings) -> Story:
+    """An entry is planned and cannot leave."""
+    s = Story(settings)
+    s.state.reconciled = False
+    s.long(1)
+    return s
+
+
+# -- entries that wait ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("event", "more", "reason"),
+    [
+        (ev.Paused, {"by": "x"}, "PAUSED"),
+        (ev.FlattenStarted, {"by": "x"}, "FLATTENED"),
+        (ev.BreakerLatched, {"rule": "signer_conflict", "value": "", "limit": ""}, "SIGNER_CONFLICT"),
+    ],
+)
+def test_a_planned_entry_is_given_up_with_its_reason(event, more, reason):
+    s = waiting()
+    s.command(event, **more)
+    assert s.refusals() == [reason]
+    s.state.reconciled = True
+    s.settle()
+    assert s.held() == 0
+
+
+def test_a_planned_entry_leaves_up_to_its_last_millisecond():
+    s = waiting()
+    s.later(30_000)
+    assert s.refusals() == []
+    s.later(1)
+    assert s.refusals() == ["STALE"]
+
+
+def test_a_bracket_is_given_up_whole():
+    s = Story()
+    s.state.reconciled = False
+    s.long(1, stop_px="90", target_px="110")
+    s.later(30_001)
+    assert [e.reason for e in s.of(ev.LegDropped)] == ["STALE"] * 3
+    assert s.refusals()[0] == "STALE"
+
+
+@pytest.mark.parametrize("what", ["filled", "absent"])
+def test_an_unknown_order_keeps_new_entries_of_its_coin_alone_waiting(what):
+    s = Story()
+    s.set("entry", "unknown")
+    s.long(1)
+    s.long(1)
+    s.long(1, coin="ETH")
+    assert s.held("ETH") == 1
+    assert s.held("BTC") == 0
+    s.resolve("entry", what)
+    assert s.held("BTC") == (2 if what == "filled" else 1)
+
+
+# -- leverage --------------------------------------------------------------------------------------------------------
+
+
+def leverages(s: Story) -> list[tuple[str, int, bool]]:
+    return [(e.coin, e.leverage, e.is_cross) for e in s.of(ev.LeverageWanted)]
+
+
+@pytest.mark.parametrize(
+    ("mode", "coin", "cross"), [("isolated", "BTC", False), ("cross", "BTC", True), ("cross", "ISO", False)]
+)
+def test_leverage_is_set_before_the_first_entry_and_only_once(mode, coin, cross):
+    s = Story({"margin_mode": mode})
+    s.long(1, coin=coin)
+    s.long(1, coin=coin)
+    assert leverages(s) == [(coin, 3, cross)]
+    assert [b.purpose for b in s.sent] == ["leverage", "entry", "entry"]
+
+
+def test_leverage_is_set_again_when_another_is_asked_for_on_a_free_coin():
+    s = Story()
+    s.long(1)
+    s.short(1)
+    s.long(1, leverage="7")
+    assert leverages(s) == [("BTC", 3, False), ("BTC", 7, False)]
+
+
+def test_a_leverage_that_is_confirmed_already_is_not_sent():
+    s = Story()
+    s.state.leverage["BTC"] = Leverage(3, False, "confirmed")
+    s.long(1)
+    assert leverages(s) == []
+
+
+@pytest.mark.parametrize(("known", "expected"), [((3, True), []), ((9, True), [("BTC", 3, True)])])
+def test_a_margin_mode_to_keep_is_kept(known, expected):
+    s = Story({"margin_mode": "keep"})
+    s.state.leverage["BTC"] = Leverage(*known, "confirmed")
+    s.long(1)
+    assert leverages(s) == expected
+    assert s.held() == 1
+
+
+def test_a_margin_mode_to_keep_that_was_never_read_is_not_set():
+    s = Story({"margin_mode": "keep"})
+    s.long(1)
+    assert leverages(s) == []
+    s.later(30_001)
+    assert s.refusals() == ["STALE"]
+
+
+def test_an_unconfirmed_leverage_refuses_the_entry():
+    s = Story()
+    s.set("leverage", "reject")
+    s.long(1)
+    assert s.refusals() == ["LEVERAGE_UNCONFIRMED"]
+    assert s.held() == 0
+
+
+def test_leverage_is_asked_once_while_its_answer_is_out():
+    s = Story()
+    s.set("leverage", "wait")
+    s.long(1)
+    s.long(1)
+    s.later(100)
+    assert len(leverages(s)) == 1
+    s.set("leverage")
+    s.settle()
+    assert s.held() == 2
+
+
+def test_the_opening_leg_of_a_flip_asks_for_leverage_only_when_the_coin_is_free():
+    s = Story()
+    s.long(1)
+    s.state.leverage.clear()
+    s.set("exit", "wait")
+    s.short(3)
+    assert len(leverages(s)) == 1
+    s.set("exit")
+    s.settle()
+    assert len(leverages(s)) == 2
+    assert s.held() == -2
+
+
+# -- the whole account -------------------------------------------------------------------------------------------------
+
+
+def test_a_request_whose_legs_are_all_resolved_is_closed():
+    s = Story()
+    s.set("entry", "unknown")
+    s.long(1)
+    assert [r.unknown for r in s.state.requests.values()] == [True]
+    s.resolve("entry", "absent")
+    assert not s.state.requests
+    assert s.of(ev.RequestClosed)[-1].result == "resolved"
+
+
+def test_a_request_that_merely_waits_for_its_answer_stays():
+    s = Story()
+    s.state.requests["r"] = Request("r", "entry", 1, None, None, {}, (), (), None, 0)
+    s.settle()
+    assert "r" in s.state.requests
+
+
+def test_a_breaker_ends_at_its_time_and_one_without_a_time_does_not():
+    s = Story()
+    s.command(ev.BreakerLatched, rule="daily_loss", value="", limit="", until_ms=s.now + 5)
+    s.command(ev.BreakerLatched, rule="signer_conflict", value="", limit="")
+    s.later(4)
+    assert sorted(s.state.breakers) == ["daily_loss", "signer_conflict"]
+    s.later(1)
+    assert sorted(s.state.breakers) == ["signer_conflict"]
+
+
+def test_nothing_is_due_on_an_idle_account():
+    s = Story()
+    assert next_steps(s.desk, s.state, s.now, s.market) == []
+
+
+# -- flatten -----------------------------------------------------------------------------------------------------------
+
+
+def test_flatten_closes_everything_foreign_positions_too_then_cancels_triggers_and_stays_latched():
+    s = Story()
+    s.long(1)
+    s.stop(90)
+    s.later(10)
+    s.read(ETH="-2", BTC="0.5")
+    mine = s.state.legs_of("BTC", "stop")[0].cloid
+    s.state.orders = {1: order(1), 2: order(2, trigger="90"), 3: order(3, "BTC", trigger="90", cloid=mine)}
+    s.command(ev.FlattenStarted, by="x")
+    assert s.held("BTC") == s.held("ETH") == 0
+    assert 1 not in s.state.orders
+    assert 2 in s.state.orders
+    assert s.state.flattening
+    s.later(10)
+    s.read()
+    assert 2 in s.state.orders
+    s.later(10)
+    s.read()
+    assert not s.state.orders
+    assert not s.state.flattening
+    assert s.of(ev.FlattenDone)
+    assert s.state.latched
+    s.long(1)
+    assert s.refusals() == ["FLATTENED"]
+    s.command(ev.Resumed, by="x")
+    s.long(1)
+    assert s.held() == 1
+
+
+def test_flatten_is_not_over_while_an_order_is_unknown_and_closes_what_it_brings():
+    s = Story()
+    s.set("entry", "unknown")
+    s.long(1)
+    s.command(ev.FlattenStarted, by="x")
+    for _ in range(3):
+        s.later(1_000)
+        s.read()
+    assert s.state.flattening
+    s.resolve("entry", "filled")
+    assert s.held() == 0
+    for _ in range(3):
+        s.later(1_000)
+        s.read()
+    assert not s.state.flattening
+
+
+def test_flatten_keeps_triggers_while_an_order_is_unknown():
+    s = Story()
+    s.set("entry", "unknown")
+    s.long(1)
+    s.state.orders = {2: order(2, trigger="90")}
+    s.command(ev.FlattenStarted, by="x")
+    for _ in range(3):
+        s.later(1_000)
+        s.read()
+    assert not s.of(ev.CancelWanted)
+
+
+def test_flatten_asks_for_each_cancel_once():
+    s = Story()
+    s.state.orders = {1: order(1), 2: order(2, cloid="0xabc")}
+    s.set("cancel", "reject", "reject")
+    s.command(ev.FlattenStarted, by="x")
+    assert len(s.of(ev.CancelWanted)) == 2
+    assert not s.state.orders
+
+
+def test_flatten_drops_what_was_planned():
+    s = waiting()
+    s.command(ev.FlattenStarted, by="x")
+    s.state.reconciled = True
+    s.read()
+    s.read()
+    assert s.held() == 0
+    assert s.of(ev.FlattenDone)

@@ -1,0 +1,65 @@
+import inspect
+
+import pytest
+from typer.main import get_command
+
+from executor.cli.guard import tell
+from executor.cli.main import app
+from executor.errors import ConfigError, ExecutorError
+
+PROMISED = {
+    "init", "doctor", "run", "demo", "status", "actions", "orders", "positions", "journal", "explain", "pause",
+    "resume", "flatten", "reset", "replay", "export-frames", "config show", "config validate", "config schema", "plugins list",
+    "paper-exchange", "sim fractrade",
+}  # fmt: skip
+WITH_CONFIG = PROMISED - {"init", "demo", "plugins list", "paper-exchange", "sim fractrade"}
+WITH_SET = WITH_CONFIG - {"config schema"}
+WITH_JSON = PROMISED - {"run", "export-frames", "sim fractrade"}
+
+
+def typed(command, path=()):
+    inner = getattr(command, "commands", None)
+    if not inner:
+        yield " ".join(path), command
+        return
+    for name, sub in inner.items():
+        yield from typed(sub, (*path, name))
+
+
+COMMANDS = dict(typed(get_command(app)))
+
+
+def flags(name):
+    return {flag for parameter in COMMANDS[name].params for flag in parameter.opts}
+
+
+def test_every_promised_command_is_there():
+    assert set(COMMANDS) == PROMISED
+
+
+@pytest.mark.parametrize(("names", "flag"), [(WITH_CONFIG, "--config"), (WITH_SET, "--set"), (WITH_JSON, "--json")])
+def test_commands_share_their_options(names, flag):
+    assert not [name for name in names if flag not in flags(name)]
+
+
+@pytest.mark.parametrize("name", ["status", "actions", "orders", "positions", "journal"])
+def test_what_reads_the_ledger_takes_limit_and_account(name):
+    assert {"--limit", "--account"} <= flags(name)
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_says_what_it_does(name):
+    assert COMMANDS[name].help
+    assert len(inspect.cleandoc(COMMANDS[name].help).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "error", [ConfigError("it is [bold]wrong[/] \x1b[2J", "do \x07 right"), ExecutorError("wrong")]
+)
+def test_an_error_is_said_with_its_remedy_and_without_control_characters(error, capsys):
+    tell(error)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"error: {error.message[:5]}")
+    assert ("remedy: do \\x07 right" in said.err) == bool(error.remedy)
+    assert "\x1b" not in said.err

@@ -1,0 +1,205 @@
+"""Every difference from the venue gets its class; a read that raced an order says nothing of its coin."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from executor.core import events as ev
+from executor.core.evolve import evolve
+from executor.core.facts import AccountFact, Fill, OpenOrder, PositionFact
+from executor.core.identity import CLOID_TAG
+from executor.core.reconcile import (
+    SETTLE_MS,
+    account_events,
+    busy_coins,
+    fill_cause,
+    missing,
+    order_list_events,
+    told_fills,
+)
+from executor.core.state import DeskState
+from executor.core.types import Side
+
+D = Decimal
+
+
+def desk(*events: ev.Event) -> DeskState:
+    state = DeskState(account="a")
+    for event in events:
+        evolve(state, event)
+    return state
+
+
+def planned(cloid: str = "0x1", kind: ev.LegKind = "entry", coin: str = "BTC") -> ev.LegPlanned:
+    return ev.LegPlanned(
+        at_ms=10,
+        key="k",
+        cloid=cloid,
+        leg=kind,
+        attempt=1,
+        coin=coin,
+        side=Side.BUY,
+        size=D(1),
+        limit_px=D(100),
+        reduce_only=kind != "entry",
+    )
+
+
+def sent(*cloids: str, at_ms: int = 20) -> ev.SendStarted:
+    return ev.SendStarted(
+        at_ms=at_ms,
+        request_id="r",
+        purpose="entry",
+        signer="s",
+        nonce=1,
+        expires_after_ms=9_999,
+        vault=None,
+        action={},
+        cloids=cloids,
+    )
+
+
+def rested(cloid: str = "0x1", at_ms: int = 30) -> ev.LegRested:
+    return ev.LegRested(at_ms=at_ms, cloid=cloid, oid=7)
+
+
+def fact(at_ms: int = 1_000, **sizes: str) -> AccountFact:
+    held = tuple(PositionFact(c, D(s), D(100), 1, False, None, D(0), D(0)) for c, s in sizes.items())
+    return AccountFact(held, D(0), D(0), D(0), at_ms)
+
+
+def fill(tid: int, size: str, at_ms: int, cloid: str | None = None, **more: Any) -> Fill:
+    side = Side.BUY if D(size) > 0 else Side.SELL
+    return Fill(tid, 1, cloid, "BTC", side, D(100), abs(D(size)), D(0), D(0), D("0.5"), at_ms, **more)
+
+
+def order(cloid: str | None, oid: int = 7) -> OpenOrder:
+    return OpenOrder(oid, cloid, "BTC", Side.BUY, D(1), D(1), D(1), False, None, "Limit", False, 0)
+
+
+def differences(events: list[ev.Event]) -> list[tuple[str, str, str, str]]:
+    return [(e.coin, e.cause, e.ours, e.venue) for e in events if isinstance(e, ev.DifferenceFound)]
+
+
+# -- positions ---
+
+
+def test_a_coin_is_busy_while_an_order_of_it_is_out_or_unknown() -> None:
+    unknown = ev.LegUnknown(at_ms=30, cloid="0x1", reason="R", text="", deadline_ms=None)
+    assert busy_coins(desk(planned()), 15) == ()
+    assert busy_coins(desk(planned(), sent("0x1")), 1_000) == ("BTC",)
+    assert busy_coins(desk(planned(), sent("0x1"), unknown), 1_000) == ("BTC",)
+
+
+@pytest.mark.parametrize(("asked_ms", "busy"), [(29, ("BTC",)), (30, ("BTC",)), (31, ())])
+def test_a_coin_is_busy_for_a_read_asked_before_its_order_was_answered(asked_ms: int, busy: tuple[str, ...]) -> None:
+    assert busy_coins(desk(planned(), sent("0x1"), rested()), asked_ms) == busy
+
+
+def test_a_leg_that_never_left_makes_no_coin_busy() -> None:
+    assert busy_coins(desk(planned(), ev.LegDropped(at_ms=30, cloid="0x1", reason="STALE")), 0) == ()
+
+
+@pytest.mark.parametrize(
+    ("ours", "venue", "found"),
+    [
+        ({}, {"BTC": "1"}, [("BTC", "foreign position", "0", "1")]),
+        ({"BTC": "1"}, {}, [("BTC", "closed elsewhere", "1", "0")]),
+        ({"BTC": "1"}, {"BTC": "-2"}, [("BTC", "changed elsewhere", "1", "-2")]),
+        ({"BTC": "1"}, {"BTC": "1.0"}, []),
+        (
+            {"BTC": "1", "ETH": "1"},
+            {"SOL": "1", "BTC": "1"},
+            [("ETH", "closed elsewhere", "1", "0"), ("SOL", "foreign position", "0", "1")],
+        ),
+    ],
+)
+def test_each_difference_gets_its_class_and_the_venues_word_stands(
+    ours: dict[str, str], venue: dict[str, str], found: list[tuple[str, str, str, str]]
+) -> None:
+    state = desk(ev.AccountRead(at_ms=1, fact=fact(500, **ours)))
+    events = account_events(state, fact(1_000, **venue), 900, 1_001)
+    assert differences(events) == found
+    for event in events:
+        evolve(state, event)
+    assert {c: p.size for c, p in state.positions.items() if p.size} == {c: D(s) for c, s in venue.items()}
+
+
+def test_a_busy_coin_shows_no_difference_and_is_skipped() -> None:
+    state = desk(planned(), sent("0x1"))
+    (read,) = account_events(state, fact(BTC="1"), 900, 1_001)
+    assert isinstance(read, ev.AccountRead)
+    assert read.skipped == ("BTC",)
+    assert differences(account_events(state, fact(BTC="1"), 900, 1_001, skipped=())) != []
+
+
+@pytest.mark.parametrize(("at_ms", "size"), [(1_999, "1"), (2_000, "5"), (2_001, "5")])
+def test_a_read_overtaken_by_a_fill_or_a_newer_read_changes_nothing(at_ms: int, size: str) -> None:
+    by_fill = desk(ev.FillSeen(at_ms=1, fill=fill(1, "1", 2_000), cloid=None))
+    by_read = desk(ev.AccountRead(at_ms=1, fact=fact(2_000, BTC="1")))
+    for state in (by_fill, by_read):
+        for event in account_events(state, fact(at_ms, BTC="5"), 1, 2_500):
+            evolve(state, event)
+        assert state.position("BTC").size == D(size)
+
+
+# -- fills ---
+
+
+@pytest.mark.parametrize(
+    ("kind", "cloid", "liquidation", "cause"),
+    [
+        ("entry", "0x1", False, None),
+        ("stop", "0x1", False, "stop fired"),
+        ("target", "0x1", False, "target fired"),
+        ("stop", "0x1", True, "liquidation"),
+        (None, "0x9", False, "manual trade"),
+        (None, None, False, "manual trade"),
+        (None, None, True, "liquidation"),
+        (None, CLOID_TAG + "00", False, None),
+    ],
+)
+def test_a_fill_nobody_asked_for_just_now_gets_its_class(
+    kind: ev.LegKind | None, cloid: str | None, liquidation: bool, cause: str | None
+) -> None:
+    leg = None if kind is None else desk(planned("0x1", kind)).legs["0x1"]
+    assert fill_cause(fill(1, "1", 5, cloid, liquidation=liquidation), leg) == cause
+
+
+def test_a_new_foreign_fill_is_told_with_its_difference_once() -> None:
+    state = desk(ev.AccountRead(at_ms=1, fact=fact(100, BTC="0.5")))
+    events = told_fills(state, [fill(1, "1", 200)], 300)
+    assert differences(events) == [("BTC", "manual trade", "0.5", "1.5")]
+    for event in events:
+        evolve(state, event)
+    assert told_fills(state, [fill(1, "1", 200)], 300) == []
+
+
+@pytest.mark.parametrize(("read_ms", "told"), [(None, False), (200, False), (199, True)])
+def test_a_fill_that_is_in_the_read_or_before_any_is_no_difference(read_ms: int | None, told: bool) -> None:
+    state = desk() if read_ms is None else desk(ev.AccountRead(at_ms=1, fact=fact(read_ms, BTC="1")))
+    assert bool(differences(told_fills(state, [fill(1, "1", 200)], 300))) is told
+
+
+# -- open orders ---
+
+
+def test_an_unknown_order_that_is_listed_rests() -> None:
+    unknown = ev.LegUnknown(at_ms=30, cloid="0x1", reason="R", text="", deadline_ms=None)
+    state = desk(planned(), planned("0x2"), sent("0x1", "0x2"), unknown)
+    for event in order_list_events(state, [order("0x1"), order("0x2", 8), order(None, 9)], 40):
+        evolve(state, event)
+    assert [leg.state for leg in state.legs.values()] == ["resting", "sent"]
+    assert set(state.orders) == {7, 8, 9}
+
+
+def test_a_resting_or_triggered_order_that_a_later_list_lacks_is_missing() -> None:
+    triggered = ev.LegTriggered(at_ms=30, cloid="0x2")
+    state = desk(planned(), planned("0x2"), planned("0x3"), sent("0x1", "0x2", "0x3"), rested(), triggered)
+    late = 31 + SETTLE_MS
+    assert [leg.cloid for leg in missing(state, [], late)] == ["0x1", "0x2"]
+    assert [leg.cloid for leg in missing(state, [order("0x1")], late)] == ["0x2"]
+    assert missing(state, [], late - 1) == []

@@ -196,6 +196,15 @@ def test_an_unknown_order_that_is_listed_rests() -> None:
     assert set(state.orders) == {7, 8, 9}
 
 
+def test_a_list_that_says_nothing_new_is_not_recorded_again() -> None:
+    state = desk()
+    assert len(order_list_events(state, [], 40)) == 1
+    for orders in ([], [order(None, 9)]):
+        for event in order_list_events(state, orders, 40):
+            evolve(state, event)
+        assert order_list_events(state, orders, 41) == []
+
+
 def test_a_resting_or_triggered_order_that_a_later_list_lacks_is_missing() -> None:
     triggered = ev.LegTriggered(at_ms=30, cloid="0x2")
     state = desk(planned(), planned("0x2"), planned("0x3"), sent("0x1", "0x2", "0x3"), rested(), triggered)

@@ -1,13 +1,17 @@
-"""The one module that asks the system what time it is."""
+"""The one module that asks the system what time it is, and for chance."""
 
 from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from random import SystemRandom
 
 from executor.ports import Clock
 
-__all__ = ["Clock", "SystemClock", "iso"]
+__all__ = ["Clock", "SystemClock", "chance", "iso"]
+
+chance = SystemRandom().random
+"""A number in [0, 1), to spread retries with."""
 
 
 class SystemClock:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from random import SystemRandom  # noqa: TID251  # the composition root brings in what is random
-
 from executor import logs, plugins
 from executor.app.identity import DRY_RUN_ENDPOINT, Trader
-from executor.clock import Clock, SystemClock
+from executor.clock import Clock, SystemClock, chance
 from executor.config import Config, Loaded, Route, Source
 from executor.core.intake import Route as IntakeRoute
 from executor.core.protocols import Rule
@@ -156,7 +154,7 @@ def source(loaded: Loaded, configured: Source, clock: Clock, note: Callable[[str
     secrets = loaded.secrets(configured)
     for secret in secrets.values():
         logs.register_secret(secret.get_secret_value())
-    context = SourceContext(secrets, clock, SystemRandom().random, note)
+    context = SourceContext(secrets, clock, chance, note)
     kind = plugins.load("executor.sources", configured.type, loaded.base)
     built: SourcePort = kind.build(configured.name, configured.options, context)
     return built

@@ -57,7 +57,7 @@ async def _run(loaded: Loaded, who: dict[str, Trader], duration_s: float | None)
 
 
 async def _started(runtime: Runtime, stop: asyncio.Event) -> bool:
-    """Start, unless told to stop first: a venue that cannot be reached is waited for, but not against the user's will."""
+    """Start, unless told to stop first: an unreachable venue is waited for, but never against the user's will."""
     starting = asyncio.ensure_future(runtime.start())
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)

@@ -213,7 +213,7 @@ class Runtime:
         desks = list(self.worker.desks.values())
         for desk in desks:
             desk.entries_open = False
-        limit_s = float(self.loaded.config.execution.shutdown_s)
+        limit_s = self.loaded.config.execution.shutdown_ms / 1000
         try:
             async with asyncio.timeout(limit_s):
                 while not all(desk.quiet() for desk in desks):

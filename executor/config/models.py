@@ -181,6 +181,11 @@ class Execution(Model):
         return milliseconds(self.reply_timeout_s)
 
     @property
+    def shutdown_ms(self) -> int:
+        """How long stopping may take, milliseconds."""
+        return milliseconds(self.shutdown_s)
+
+    @property
     def entry_ttl_ms(self) -> int:
         """How old an entry may be, milliseconds; exits have no such limit."""
         return milliseconds(self.entry_ttl_s)

@@ -22,7 +22,7 @@ FRAME = json.dumps(
 )
 LINES: list[dict[str, Any]] = [
     {"received_at": "2026-05-04T09:30:00.250Z", "source": "mine", "channel": "agent:a1", "frame": FRAME},
-    {"received_at": 1777887001000, "source": "fractrade", "channel": "user:u1", "frame_b64": "/w=="},
+    {"received_at": 1777887001000, "source": "fractrade", "channel": "user:u1", "frame_base64": "/w=="},
     {"received_at": 1777887001000, "source": "x", "system": "fractrade", "channel": "agent:a1", "frame": {"a": 1.5}},
 ]
 
@@ -86,7 +86,7 @@ def test_a_frame_written_as_an_object_is_its_text(tmp_path: Path) -> None:
         ({**LINES[0], "source": None}, "source"),
         ({**LINES[0], "channel": 3}, "channel"),
         ({**LINES[0], "frame": None}, "frame"),
-        ({**LINES[1], "frame_b64": "!"}, "frame_b64"),
+        ({**LINES[1], "frame_base64": "!"}, "frame_base64"),
         ({**LINES[0], "system": "unheard"}, "unheard"),
     ],
 )

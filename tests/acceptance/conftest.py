@@ -1,4 +1,4 @@
-"""A whole worker on loopback: a signal system and an exchange here, the worker in a process of its own, or in this one."""
+"""A whole worker on loopback: signal system and exchange here, the worker in a process of its own, or in this one."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 import pytest
+from aiohttp import ClientSession
 
 from executor import config, plugins
 from executor.app.identity import traders
@@ -22,16 +23,20 @@ from executor.clock import SystemClock, iso
 from executor.core.identity import CLOID_TAG, action_key, cloid
 from executor.core.types import ActionType, Side
 from executor.errors import LedgerError
+from executor.hyperliquid import wire
 from executor.ledger.reader import LedgerReader
 from executor.paper.faults import Fault
 from executor.paper.feeds import ManualMarket
 from executor.paper.server import Options, PaperExchange, Reply
+from executor.ports import SignedRequest
 from executor.sim.fractrade import Credentials, FractradeSimulator
+from executor.venue.envelope import exchange_body
 from executor.venue.signer import Signer
 
 ADDRESS = "0x" + "a1" * 20
 KEY = "0x" + "5ec2e7" * 10 + "c0de"
 AGENT = "agent-uuid"
+OTHER_KEY = "0x" + "0badf00d" * 8
 SECRETS = {
     "FRACTRADE_API_KEY": "canary-key-7f3a91",
     "FRACTRADE_API_SECRET": "canary-secret-b2 8&d0",
@@ -179,6 +184,22 @@ class Rig:
                 worker.kill()
                 await worker.wait()
 
+    async def command(self, *words: str) -> tuple[int, str]:
+        """Run another command of the program on this configuration; its exit code and all it said."""
+        script = str(Path(sys.executable).with_name("executor"))
+        process = await asyncio.create_subprocess_exec(
+            script,
+            *words,
+            "-c",
+            str(self.folder / "config.yaml"),
+            env=self.environ,
+            cwd=self.folder,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await asyncio.wait_for(process.communicate(), 40)
+        return process.returncode or 0, said.decode()
+
     # -- signals ------------------------------------------------------------------------------------------------
 
     def now(self) -> str:
@@ -198,7 +219,9 @@ class Rig:
             **more,
         }
 
-    def protect(self, kind: str, action_id: str, side: str, trigger: object, size: object = 1, asset: str = "BTC") -> Any:
+    def protect(
+        self, kind: str, action_id: str, side: str, trigger: object, size: object = 1, asset: str = "BTC"
+    ) -> Any:
         """A stop or a target in the flat shape; ``side`` is the closing order's."""
         frame = self.trade(action_id, side, size, asset)
         frame["action_type"] = f"SET_HYPERLIQUID_PERP_{kind}"
@@ -215,11 +238,16 @@ class Rig:
 
     async def until(self, true: Callable[[], object], within_s: float = 10) -> None:
         """Wait for something to come true; fails with the worker's last words."""
-        deadline_s = asyncio.get_running_loop().time() + within_s
-        while not true():
-            if asyncio.get_running_loop().time() > deadline_s:
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + within_s
+        while True:
+            asked_s = loop.time()
+            if true():
+                return
+            if asked_s > deadline_s:
                 raise AssertionError(f"it did not come true in {within_s} s\n{self._last_words()}")
-            await asyncio.sleep(0.02)
+            # the exchange lives in this loop too: a question that takes long is asked less often
+            await asyncio.sleep(max(0.02, 4 * (loop.time() - asked_s)))
 
     def _last_words(self) -> str:
         """For the reader of a failed test."""
@@ -255,7 +283,12 @@ class Rig:
     async def settled(self, *action_ids: str, within_s: float = 10) -> None:
         """Wait until these actions have a final outcome."""
         final = ("executed", "partial", "resting", "refused", "rejected", "absent")
-        await self.until(lambda: all(self.outcome(one) in final for one in action_ids), within_s)
+
+        def all_final() -> bool:
+            rows = self.actions()
+            return all(one in rows and rows[one]["outcome"] in final for one in action_ids)
+
+        await self.until(all_final, within_s)
 
     # -- what the exchange knows ----------------------------------------------------------------------------------
 
@@ -295,6 +328,29 @@ class Rig:
         assert key is not None
         return cloid("custom", ADDRESS, key, leg, attempt)
 
+    def stops(self, coin: str = "BTC") -> list[dict[str, Any]]:
+        """Resting stops."""
+        return [row for row in self.resting(coin) if row["orderType"] == "Stop Market"]
+
+    def targets(self, coin: str = "BTC") -> list[dict[str, Any]]:
+        """Resting targets."""
+        return [row for row in self.resting(coin) if row["orderType"] == "Take Profit Market"]
+
+    async def by_hand(self, coin: str, side: Side, size: str, px: str, trigger: str | None = None) -> Any:
+        """An order somebody places on the account beside us, with another API wallet."""
+        other = Signer.from_key_text(OTHER_KEY, mainnet=False)
+        self.exchange.approve_agent(ADDRESS, other.address, "by hand")
+        asset_id = self.exchange.service.state.markets[coin].asset.asset_id
+        if trigger is None:
+            row = wire.limit_order(asset_id, side, Decimal(px), Decimal(size), tif="Ioc")
+        else:
+            row = wire.trigger_order(asset_id, side, Decimal(px), Decimal(size), trigger_px=Decimal(trigger), tpsl="sl")
+        action, nonce = wire.order_action([row]), self.clock.now_ms()
+        request = SignedRequest(action, nonce, other.sign(action, nonce, None, None), None, None)
+        async with ClientSession() as session:
+            answer = await session.post(f"{self.exchange.url}/exchange", data=exchange_body(request))
+            return await answer.json()
+
     def arm(self, *faults: Fault) -> None:
         """Script what goes wrong at the exchange."""
         self.exchange.faults.arm(*faults)
@@ -330,6 +386,6 @@ async def a_rig(folder: Path, latency_ms: int) -> AsyncIterator[Rig]:
 
 @pytest.fixture
 async def rig(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
-    """A rig whose exchange takes 20 ms to commit; ``@pytest.mark.parametrize("rig", [200], indirect=True)`` changes it."""
+    """A rig whose exchange takes 20 ms to commit; ``parametrize("rig", [200], indirect=True)`` changes it."""
     async with a_rig(tmp_path, getattr(request, "param", 20)) as one:
         yield one

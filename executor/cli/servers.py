@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 from collections.abc import Coroutine
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -136,6 +134,8 @@ def _logs() -> None:
 
 def _serve(work: Coroutine[Any, Any, None], host: str, port: int) -> None:
     """Serve until SIGINT or SIGTERM, which is the ordinary end; a second SIGINT ends at once."""
+    import asyncio
+
     try:
         asyncio.run(_until_signal(work))
     except OSError as error:
@@ -144,6 +144,9 @@ def _serve(work: Coroutine[Any, Any, None], host: str, port: int) -> None:
 
 
 async def _until_signal(work: Coroutine[Any, Any, None]) -> None:
+    import asyncio
+    import signal
+
     loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
 
     def stop() -> None:

@@ -2,6 +2,7 @@ import inspect
 
 import pytest
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from executor.cli.guard import tell
 from executor.cli.main import app
@@ -9,8 +10,8 @@ from executor.errors import ConfigError, ExecutorError
 
 PROMISED = {
     "init", "doctor", "run", "demo", "status", "actions", "orders", "positions", "journal", "explain", "pause",
-    "resume", "flatten", "reset", "replay", "export-frames", "config show", "config validate", "config schema", "plugins list",
-    "paper-exchange", "sim fractrade",
+    "resume", "flatten", "reset", "replay", "export-frames", "config show", "config validate", "config schema",
+    "plugins list", "paper-exchange", "sim fractrade",
 }  # fmt: skip
 WITH_CONFIG = PROMISED - {"init", "demo", "plugins list", "paper-exchange", "sim fractrade"}
 WITH_SET = WITH_CONFIG - {"config schema"}
@@ -63,3 +64,10 @@ def test_an_error_is_said_with_its_remedy_and_without_control_characters(error, 
     assert said.err.startswith(f"error: {error.message[:5]}")
     assert ("remedy: do \\x07 right" in said.err) == bool(error.remedy)
     assert "\x1b" not in said.err
+
+
+@pytest.mark.parametrize("name", ["", "config", "plugins", "sim", *sorted(COMMANDS)])
+def test_every_command_has_help(name):
+    done = CliRunner().invoke(app, [*name.split(), "--help"])
+    assert done.exit_code == 0
+    assert "Usage:" in done.output

@@ -83,12 +83,12 @@ def _attempt(
     if touch is None or market.rules.asset(owed.coin) is None:
         return []
     bps = settings.exit_cap_bps(owed.missed)
-    attempt = owed.attempts + 1
+    attempt, name = _named(settings, state, owed)
     leg = ev.LegPlanned(
         at_ms=now_ms,
         account=state.account,
         key=owed.key,
-        cloid=cloid(settings.network, settings.address, _unique(state, owed), "exit", attempt),
+        cloid=name,
         leg="exit",
         attempt=attempt,
         coin=owed.coin,
@@ -102,7 +102,15 @@ def _attempt(
     return [leg, *_alarm(state, owed, bps, now_ms)]
 
 
-def _unique(state: DeskState, owed: Exit) -> str:
+def _named(settings: DeskSettings, state: DeskState, owed: Exit) -> tuple[int, str]:
+    """The next attempt and its cloid: never one that was used, also where a clock stands still."""
+    attempt = owed.attempts + 1
+    while (name := cloid(settings.network, settings.address, _unique(owed), "exit", attempt)) in state.legs:
+        attempt += 1
+    return attempt, name
+
+
+def _unique(owed: Exit) -> str:
     """An action's exit is identified by the action; one of our own making also by when it was decided."""
     return owed.key if owed.why == "signal" else f"{owed.key}@{owed.at_ms}"
 

@@ -160,6 +160,19 @@ def test_an_exit_of_our_own_making_has_names_of_its_own_each_time():
     assert len(names) == 2
 
 
+def test_no_name_is_used_twice_also_within_one_millisecond():
+    s = Story()
+    s.long(1)
+    s.set("entry", "wait")
+    s.long(1)
+    s.command(ev.FlattenStarted, by="x")
+    assert s.held() == 0
+    s.set("entry")
+    s.settle()
+    assert s.held() == 0
+    assert len({leg.cloid for leg in s.planned("exit")}) == len(s.planned("exit")) == 2
+
+
 def test_a_short_is_closed_by_a_buy_above_the_touch():
     s = Story()
     s.short(1)

@@ -116,8 +116,8 @@ def test_entries_are_timed_for_the_rules_that_pace_them() -> None:
 def test_each_attempt_is_counted_with_its_wish_and_without_one_with_none() -> None:
     state = desk(owes(), stop(), target(), target("u"))
     for kind in ("exit", "stop", "target"):
-        evolve(state, planned(f"0x{kind}", kind))  # type: ignore[arg-type]  # one of the kinds
-        evolve(state, planned(f"0x{kind}2", kind, key="stranger", coin="ETH"))  # type: ignore[arg-type]  # likewise
+        evolve(state, planned(f"0x{kind}", kind))
+        evolve(state, planned(f"0x{kind}2", kind, key="stranger", coin="ETH"))
     assert (state.exits["k"].attempts, state.exits["k"].last_attempt_ms) == (1, 10)
     assert (state.stops["BTC"].attempts, [wish.attempts for wish in state.targets["BTC"]]) == (1, [1, 0])
 
@@ -252,7 +252,7 @@ def test_protection_that_failed_remembers_when(kind: Any) -> None:
 
 def test_a_failure_nobody_wishes_for_any_more_is_nothing() -> None:
     for kind in ("exit", "stop", "target"):
-        state = desk(planned("0x1", kind), sent("0x1"), NO)  # type: ignore[arg-type]  # one of the kinds
+        state = desk(planned("0x1", kind), sent("0x1"), NO)
         assert (state.exits, state.stops, state.targets) == ({}, {}, {})
 
 

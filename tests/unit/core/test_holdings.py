@@ -143,6 +143,11 @@ def test_no_more_fill_identities_are_kept_than_twice_the_bound() -> None:
     assert "1:1" in state.seen_fills
 
 
+@pytest.mark.xfail(strict=True, reason="only the answer teaches the oid a fill without a cloid is known by")
+def test_a_fill_without_our_cloid_that_comes_before_the_answer_counts_once() -> None:
+    assert held(desk(planned("0xe"), sent("0xe"), fill(1, "1", None), answered("0xe", "1"))) == (D(1), D(1), AGENT)
+
+
 # -- the price ---
 
 
@@ -308,9 +313,15 @@ def test_a_stop_for_the_other_side_of_a_flip_survives_the_close() -> None:
 
 def test_what_a_fill_realised_counts_for_the_day_it_belongs_to() -> None:
     today = 3 * DAY_MS
-    state = desk(read(None, today + 5), fill(1, "1", at_ms=today, closed_pnl_usd=D(7), fee_usd=D(2)))
+    state = desk(read(None, today), fill(1, "1", at_ms=today + 1, closed_pnl_usd=D(7), fee_usd=D(2)))
     evolve(state, fill(2, "1", at_ms=today - 1, closed_pnl_usd=D(100)))
     assert (state.day.start_ms, state.day.start_equity_usd, state.day.realized_usd) == (today, D(1000), D(5))
+
+
+@pytest.mark.xfail(strict=True, reason="the day counts from midnight, its equity from the first read after it")
+def test_a_fill_the_days_first_equity_already_has_is_not_counted_again() -> None:
+    state = desk(read(None, DAY_MS + 5), fill(1, "-1", at_ms=DAY_MS + 4, closed_pnl_usd=D(7)))
+    assert state.day.realized_usd == 0
 
 
 def test_a_new_day_starts_from_its_first_read() -> None:

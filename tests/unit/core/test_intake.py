@@ -170,9 +170,8 @@ def test_the_same_trade_in_the_other_shape_is_a_suspected_duplicate_and_a_person
 def test_whatever_differs_makes_it_another_trade(other: dict[str, Any]) -> None:
     state = IntakeState()
     offer(state, trade(leverage=D(10)))
-    assert isinstance(
-        offer(state, trade(**({"key": "k2", "shape": "envelope", "leverage": D(10)} | other)))[0], ev.ActionReceived
-    )
+    values: dict[str, Any] = {"key": "k2", "shape": "envelope", "leverage": D(10)} | other
+    assert isinstance(offer(state, trade(**values))[0], ev.ActionReceived)
 
 
 def test_a_twin_is_found_also_behind_a_newer_trade_of_the_same_content() -> None:

@@ -43,11 +43,12 @@ SECRETS = {
     "FRACTRADE_USER_TOKEN": "canary-token-44e1c6",
     "HYPERLIQUID_PRIVATE_KEY": KEY,
 }
-"""Words that occur nowhere else, so that finding one anywhere is a leak."""
+CANARIES = ("canary-key-7f3a91", "canary-secret-b2", "canary-token-44e1c6", KEY[2:].lower(), OTHER_KEY[2:])
+"""What occurs nowhere else, so that finding it in anything the worker says or writes is a leak."""
 
 RULES = (
-    {"rule": "max_order_notional", "max_usd": 50_000},
-    {"rule": "max_position_notional", "max_usd": 200_000},
+    {"rule": "max_order_notional", "max_usd": 250_000},
+    {"rule": "max_position_notional", "max_usd": 500_000},
     {"rule": "max_leverage", "max": 5, "on_breach": "shrink"},
     {"rule": "daily_loss", "max_usd": 50_000},
 )
@@ -177,8 +178,18 @@ class Rig:
             await self.until(lambda: runtime.ready() and len(self.sim.clients) >= channels, 10)
             yield runtime
 
+    def leaks(self) -> list[str]:
+        """Files of the worker (ledger, logs, sockets' folder) in which a secret or a signature can be read."""
+        found = []
+        for path in self.folder.rglob("*"):
+            if path.is_file():
+                data = path.read_bytes()
+                found += [f"{path.name}: {word}" for word in CANARIES if word.encode() in data.lower()]
+                found += [f"{path.name}: a signature"] if path.suffix == ".log" and b'"signature"' in data else []
+        return found
+
     async def close(self) -> None:
-        """Leave no process behind."""
+        """Leave no process behind, and no secret in anything the worker wrote, whatever happened to it."""
         for worker in self.workers:
             if worker.returncode is None:
                 worker.kill()
@@ -382,6 +393,8 @@ async def a_rig(folder: Path, latency_ms: int) -> AsyncIterator[Rig]:
         rig = Rig(folder, exchange, sim)
         stack.push_async_callback(rig.close)
         yield rig
+        await rig.close()
+        assert rig.leaks() == []
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ async def test_when_the_entry_never_reached_the_exchange(rig, at_once):
     rig.arm(lost)
     async with rig.inside() as runtime:
         await rig.send(rig.trade("open", "LONG", 1))
-        await rig.until(lambda: rig.sent())
+        await rig.until(rig.sent)
         if not at_once:
             await rig.settled("open", within_s=20)
             assert rig.outcome("open") == "absent"

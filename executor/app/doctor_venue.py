@@ -16,11 +16,13 @@ from executor.errors import ExecutorError, LedgerError, VenueError
 from executor.ledger.reader import LedgerReader
 from executor.paper.live_feed import HyperliquidFeed
 from executor.paper.tape import BUNDLED, read_tape
-from executor.venue.adapter import HyperliquidVenue
+from executor.venue.adapter import HyperliquidVenue, VenueSettings
 from executor.venue.identity import Finding
 from executor.venue.reads import RateLimit
+from executor.venue.socket import SocketSettings
 
 PATIENCE_S = 30.0
+SOCKET_S = 3.0
 SKEW_WARN_MS = 1_000
 SKEW_FAIL_MS = 30_000
 BUDGET_WARN = 1_000
@@ -57,7 +59,9 @@ async def accounts(loaded: Loaded, who: Mapping[str, Trader], tell: Callable[[st
     """Every account that is traded live, on the real venue."""
     hyperliquid = loaded.config.hyperliquid
     clock: Clock = SystemClock()
-    venue = HyperliquidVenue(hyperliquid.network, hyperliquid.url, clock)
+    venue = HyperliquidVenue(
+        hyperliquid.network, hyperliquid.url, clock, VenueSettings(SocketSettings(open_timeout_s=SOCKET_S))
+    )
     found: list[Check] = []
     try:
         async with asyncio.timeout(PATIENCE_S):

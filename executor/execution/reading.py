@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import structlog
 
 from executor.core import events as ev
 from executor.core.answers import lookup_events
-from executor.core.facts import AccountFact
+from executor.core.facts import AccountFact, OpenOrder
 from executor.core.reconcile import account_events, missing, order_list_events, told_fills
 from executor.errors import VenueError
 from executor.execution.desk import Desk
@@ -35,6 +36,7 @@ class Reader:
         self._desk = desk
         self._recorded_ms = 0
         self._recorded_shape: tuple[object, ...] = ()
+        self._skipped = False
 
     async def run(self) -> None:
         """Until cancelled: reconcile, then wait for a reason to do it again."""
@@ -50,53 +52,70 @@ class Reader:
                 continue
 
     def _pause_s(self) -> float:
-        return SOON_S if self._desk.state.flattening else EVERY_S
+        return SOON_S if self._desk.state.flattening or self._skipped else EVERY_S
 
     async def reconcile(self) -> bool:
-        """One complete read; false when some part of it failed (what was read still counts)."""
+        """One complete read; false when some part of it failed (what was read still counts).
+
+        Fills are folded before positions, so that a difference has its cause; the account counts also where the
+        other two cannot be read, since an exit runs as soon as its position is known.
+        """
         venue, address = self._worker.venue, self._desk.settings.address
         asked_ms = venue.now_ms()
-        try:
-            account = await venue.account(address)
+        fills, account, orders = await asyncio.gather(
+            venue.fills_since(address, self._desk.fills_from_ms()),
+            venue.account(address),
+            venue.open_orders(address),
+            return_exceptions=True,
+        )
+        if not isinstance(fills, BaseException):
+            self._note(told_fills(self._desk.state, fills, venue.now_ms()))
+        if not isinstance(account, BaseException):
             self._take_account(account, asked_ms)
-            orders = await venue.open_orders(address)
-            fills = await venue.fills_since(address, self._desk.fills_from_ms())
-            account = await venue.account(address) if fills else account
-        except VenueError as error:
-            log.warning(
-                "could not read the account",
-                action="reconcile_failed",
-                account=self._desk.settings.account,
-                error=str(error),
-            )
-            return False
-        turn = self._worker.turn()
-        self._desk.note(turn, told_fills(self._desk.state, fills, turn.now_ms))
-        self._desk.note(turn, order_list_events(self._desk.state, orders, turn.now_ms))
-        gone = missing(self._desk.state, orders, asked_ms)
-        if not self._desk.state.reconciled:
-            self._desk.note(turn, [ev.Reconciled(at_ms=turn.now_ms, account=self._desk.state.account, why="start")])
-        self._worker.finish(turn, [self._desk])
-        for leg in gone:
-            await self._look_up(leg.cloid)
+        if isinstance(fills, BaseException) or isinstance(account, BaseException) or isinstance(orders, BaseException):
+            return self._failed([part for part in (fills, account, orders) if isinstance(part, BaseException)])
+        await self._take_orders(orders, asked_ms)
         self._worker.preparers[self._desk.settings.account].resume()
         return True
 
+    def _failed(self, errors: list[BaseException]) -> bool:
+        for error in errors:
+            if not isinstance(error, VenueError):
+                raise error
+        account = self._desk.settings.account
+        log.warning("could not read the account", action="reconcile_failed", account=account, error=str(errors[0]))
+        return False
+
+    def _note(self, events: Sequence[ev.Event]) -> None:
+        """One turn with these events, if there are any."""
+        if events:
+            turn = self._worker.turn()
+            self._desk.note(turn, events)
+            self._worker.finish(turn, [self._desk])
+
     def _take_account(self, fact: AccountFact, asked_ms: int) -> None:
         """Record a read when it says something new, or now and then."""
-        state, turn = self._desk.state, self._worker.turn()
-        events = account_events(state, fact, asked_ms, turn.now_ms)
-        first = not state.account_read_ms
+        state = self._desk.state
+        events = account_events(state, fact, asked_ms, self._worker.venue.now_ms())
+        self._skipped = any(event.skipped for event in events if isinstance(event, ev.AccountRead))
+        first, shape = not state.account_read_ms, (_shape(fact), self._skipped)
         due = fact.at_ms - self._recorded_ms >= RECORD_EVERY_MS or len(events) > 1 or state.flattening
-        shape = tuple((p.coin, p.size, p.leverage, p.is_cross) for p in fact.positions)
-        due = due or shape != self._recorded_shape
-        if not (first or due):
+        if not (first or due or shape != self._recorded_shape):
             return
         self._recorded_ms, self._recorded_shape = fact.at_ms, shape
-        self._desk.note(turn, events)
-        self._worker.finish(turn, [self._desk])
+        self._note(events)
         if first or not state.reconciled:
             self._worker.preparers[self._desk.settings.account].resume()
+
+    async def _take_orders(self, orders: Sequence[OpenOrder], asked_ms: int) -> None:
+        state, now_ms = self._desk.state, self._worker.venue.now_ms()
+        events = order_list_events(state, orders, now_ms)
+        gone = missing(state, orders, asked_ms)
+        if not state.reconciled:
+            events.append(ev.Reconciled(at_ms=now_ms, account=state.account, why="start"))
+        self._note(events)
+        for leg in gone:
+            await self._look_up(leg.cloid)
 
     async def _look_up(self, cloid: str) -> None:
         """A resting order of ours is not on the list any more: ask what became of it."""
@@ -113,6 +132,11 @@ class Reader:
         turn = self._worker.turn()
         self._desk.note(turn, lookup_events(self._desk.state, leg, fact, fills, turn.now_ms, listed=False))
         self._worker.finish(turn, [self._desk])
+
+
+def _shape(fact: AccountFact) -> tuple[object, ...]:
+    """What a read says beyond the passing of prices."""
+    return tuple((p.coin, p.size, p.leverage, p.is_cross) for p in fact.positions)
 
 
 class Ticker:

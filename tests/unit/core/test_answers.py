@@ -376,7 +376,7 @@ def test_updates_of_orders_that_are_not_ours_are_nothing() -> None:
     assert status_of_leg(state, state.legs["0x1"], NOT_KNOWN, 5) == []
 
 
-# -- look-ups -------------------------------------------------------------------------------------------------------------
+# -- look-ups ---
 
 
 def unknown(kind: ev.LegKind = "entry") -> DeskState:

@@ -1,0 +1,229 @@
+"""prepare: what must be known before an action is decided, and what a strategy and a proof are given."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from coincurve import PrivateKey
+from story import RULES, T0, UNIVERSE, Story, quote
+
+from executor.core import events as ev
+from executor.core.facts import AccountFact, OrderFact, RawReply
+from executor.core.intake import IntakeState, Route
+from executor.core.source_events import SetStop, Trade
+from executor.core.state import DeskState
+from executor.core.types import Side
+from executor.errors import VenueUnavailable
+from executor.execution.desk import Desk
+from executor.execution.nonces import Nonces
+from executor.execution.prepare import _fills_from_ms, action_of
+from executor.execution.strategies import StrategyCaller
+from executor.execution.worker import Worker
+from executor.ledger.memory import MemoryLedger
+from executor.venue.signer import Signer
+from strategies.follow import Follow
+
+D = Decimal
+
+
+class Clock:
+    def now_ms(self) -> int:
+        return T0
+
+    def monotonic_s(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+class Venue:
+    """Fills whatever it is sent; knows no order of an earlier life, or cannot be asked."""
+
+    network, rules = "testnet", RULES
+
+    def __init__(self) -> None:
+        self.quotes = {coin.coin: quote(100) for coin in UNIVERSE.assets}
+        self.sent: list[dict[str, Any]] = []
+        self.asked: list[str] = []
+        self.down = False
+
+    def now_ms(self) -> int:
+        return T0
+
+    async def submit(self, request: Any, lane: Any, timeout_s: float) -> RawReply:
+        self.sent.append(request.action)
+        if request.action["type"] == "updateLeverage":
+            return RawReply(True, 200, {"status": "ok", "response": {"type": "default"}})
+        statuses = [{"filled": {"totalSz": o["s"], "avgPx": "100", "oid": 7}} for o in request.action["orders"]]
+        return RawReply(True, 200, {"status": "ok", "response": {"type": "order", "data": {"statuses": statuses}}})
+
+    def ask(self, what: str) -> None:
+        self.asked.append(what)
+        if self.down:
+            raise VenueUnavailable("down")
+
+    async def warm(self, coin: str) -> Any:
+        self.ask("warm")
+        self.quotes[coin] = quote(100)
+
+    async def fills_since(self, address: str, start_ms: int) -> tuple[()]:
+        self.ask("fills")
+        return ()
+
+    async def order_status(self, address: str, cloid: str) -> OrderFact:
+        self.ask("order")
+        return OrderFact(None, "", T0)
+
+
+@asynccontextmanager
+async def working(**state: Any) -> Iterator[tuple[Worker, Venue]]:
+    """A worker with one account, no readers and no timers."""
+    story, venue = Story(), Venue()
+    read = {"equity_usd": D(10_000), "account_read_ms": T0, "reconciled": True, "continuous": True, "started_ms": T0}
+    desk = Desk(
+        story.desk, DeskState("main", **(read | state)), Signer(PrivateKey(b"\x01" * 32), mainnet=False), Nonces(0)
+    )
+    worker = Worker(
+        clock=Clock(),
+        venue=venue,  # type: ignore[arg-type]  # the part of it that is asked here
+        ledger=MemoryLedger(),
+        intake=IntakeState(),
+        desks={"main": desk},
+        routes=[Route("r", "src", ("*",), "follow", ("main",))],
+        strategies={"r": StrategyCaller("follow", Follow(Follow.Options()))},
+        unstated={"src": "execute"},
+        after_gap={"src": "reduce_only"},
+    )
+    yield worker, venue
+    await worker.cancel_tasks()
+
+
+async def done(worker: Worker, how_many: int = 1) -> list[ev.Event]:
+    """What was recorded, once so many actions have been decided and their answers came."""
+    async with asyncio.timeout(5):
+        while True:
+            events = [stored.event for stored in worker.ledger.read()]
+            decided = [e for e in events if isinstance(e, ev.ActionTaken | ev.ActionRefused)]
+            if len(decided) >= how_many and not worker.desks["main"].state.requests:
+                return events
+            await asyncio.sleep(0)
+
+
+def emit(worker: Worker, side: Side, size: str, **more: Any) -> None:
+    action = Story().action(Trade, side, size, **more)
+    worker.emit("{}", action)
+
+
+async def test_an_action_with_everything_known_is_decided_in_the_turn_it_came_in():
+    async with working() as (worker, venue):
+        emit(worker, Side.BUY, "1")
+        assert [type(s.event).__name__ for s in worker.ledger.read()][:2] == ["ActionReceived", "ActionTaken"]
+        await done(worker)
+        assert venue.asked == []
+
+
+async def test_a_cold_symbol_costs_one_call():
+    async with working() as (worker, venue):
+        del venue.quotes["BTC"]
+        emit(worker, Side.BUY, "1")
+        await done(worker)
+        assert venue.asked == ["warm"]
+        assert worker.desks["main"].state.position("BTC").owned == 1
+
+
+async def test_what_an_earlier_life_may_have_sent_is_looked_up_before_anything_goes():
+    async with working() as (worker, venue):
+        emit(worker, Side.BUY, "1", at=T0 - 1)
+        events = await done(worker)
+        assert "order" in venue.asked
+        assert "fills" in venue.asked
+        assert [e.looked_up for e in events if isinstance(e, ev.ActionTaken)] == [True]
+        assert venue.sent
+
+
+async def test_what_cannot_be_looked_up_opens_nothing():
+    async with working() as (worker, venue):
+        venue.down = True
+        emit(worker, Side.BUY, "1", at=T0 - 1)
+        events = await done(worker)
+        assert [e.reason for e in events if isinstance(e, ev.ActionRefused)] == ["UNPROVEN"]
+        assert not venue.sent
+
+
+async def test_actions_of_one_symbol_are_decided_in_their_order_whatever_each_waits_for():
+    async with working() as (worker, venue):
+        del venue.quotes["BTC"]
+        for number, (side, size) in enumerate([(Side.BUY, "2"), (Side.SELL, "1"), (Side.SELL, "1")]):
+            emit(worker, side, size, sender_id=f"x{number}")
+        events = await done(worker, 3)
+        taken = [e.action_id for e in events if isinstance(e, ev.ActionTaken)]
+        assert taken == ["x0", "x1", "x2"]
+
+
+async def test_an_unreadable_account_decides_nothing_until_it_is_read():
+    async with working(account_read_ms=0, reconciled=False) as (worker, _):
+        emit(worker, Side.BUY, "1")
+        await asyncio.sleep(0)
+        assert not [s for s in worker.ledger.read() if isinstance(s.event, ev.ActionTaken)]
+        desk, turn = worker.desks["main"], worker.turn()
+        fact = AccountFact((), D(10_000), D(0), D(0), T0)
+        desk.note(turn, [ev.AccountRead(at_ms=T0, account="main", fact=fact)])
+        desk.note(turn, [ev.Reconciled(at_ms=T0, account="main", why="start")])
+        worker.finish(turn, [desk])
+        await done(worker)
+        assert desk.state.position("BTC").owned == 1
+
+
+async def test_nothing_leaves_when_the_ledger_cannot_be_written():
+    async with working() as (worker, venue):
+        worker.ledger.fail_at = 1  # type: ignore[attr-defined]
+        emit(worker, Side.BUY, "1")
+        await asyncio.sleep(0)
+        assert worker.failed is not None
+        assert not venue.sent
+
+
+@pytest.mark.parametrize("kind", [Trade, SetStop])
+def test_the_action_a_strategy_sees_after_a_restart_is_the_one_that_came(kind):
+    s = Story()
+    action = s.action(kind, Side.SELL, "1.5", sender_id="x", leverage="3", event_id="e", trigger_px=D(90))
+    received = s.admit(action)
+    assert received is not None
+    assert action_of(received) == action
+
+
+def test_an_action_without_an_id_of_its_own_stays_without_one():
+    s = Story()
+    received = s.admit(s.action(Trade, Side.BUY, 1, sender_id="x"))
+    assert received is not None
+    assert action_of(replace(received, action_id=received.key or "")).sender_id is None
+
+
+@pytest.mark.parametrize(
+    ("stamp", "start"),
+    [(T0 - 5_000, T0 - 65_000), (T0 + 5_000, T0 - 60_000), (None, T0 - 86_400_000)],
+)
+def test_fills_are_asked_for_from_before_the_action_could_have_filled(stamp, start):
+    s = Story()
+    received = s.admit(s.action(Trade, Side.BUY, 1, at=stamp))
+    assert received is not None
+    assert _fills_from_ms(received) == start
+
+
+@pytest.mark.xfail(
+    strict=True, reason="an exit waits in its symbol's queue behind an entry that waits for reconciliation"
+)
+async def test_an_exit_does_not_wait_behind_an_entry_that_waits_for_the_account():
+    async with working() as (worker, _):
+        emit(worker, Side.BUY, "2")
+        await done(worker)
+        worker.desks["main"].state.reconciled = False
+        emit(worker, Side.BUY, "1", sender_id="add")
+        emit(worker, Side.SELL, "3", sender_id="close")
+        for _ in range(20):
+            await asyncio.sleep(0.01)
+        assert worker.desks["main"].state.position("BTC").owned == 0

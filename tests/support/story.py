@@ -340,7 +340,7 @@ class Story:
 
     def live(self, kind: str, coin: str = "BTC") -> list[tuple[str, str]]:
         """Open legs of a kind, as (size, trigger)."""
-        return [(str(leg.size), str(leg.trigger_px)) for leg in self.state.legs_of(coin, kind)]  # type: ignore[arg-type]
+        return [(str(leg.size), str(leg.trigger_px)) for leg in self.state.legs_of(coin, kind)]
 
     def of(self, kind: type[Any]) -> list[Any]:
         return [e for e in self.events if isinstance(e, kind)]

@@ -17,7 +17,7 @@ COINS = ("BTC", "ETH", "SOL")
 def quiet(**settings) -> Story:
     """Nothing leaves by itself: the test looks at what would."""
     s = Story(settings)
-    s.settle = s.steps  # type: ignore[method-assign]
+    s.settle = s.steps
     return s
 
 
@@ -79,7 +79,7 @@ def test_exits_protection_and_cancels_never_share_a_request_and_leave_at_once():
     for coin in COINS:
         s.long(1, coin=coin)
         s.stop(90, coin=coin)
-    s.settle = s.steps  # type: ignore[method-assign]
+    s.settle = s.steps
     s.state.leverage["SOL"] = Leverage(9, False, "wanted")
     s.stop(95)
     s.short(1, coin="ETH")

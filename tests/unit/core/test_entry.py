@@ -28,7 +28,7 @@ class Remembers:
 
     def check(self, proposal: Proposal, exposure: Exposure) -> Verdict:
         self.seen.append((proposal, exposure))
-        return Verdict(self.name, **self.word) if self.word else Verdict(self.name, "pass")  # type: ignore[arg-type]
+        return Verdict(self.name, **self.word) if self.word else Verdict(self.name, "pass")
 
 
 def paused(s: Story) -> None:

@@ -43,7 +43,7 @@ class Bench:
 
     def __init__(self, signer: Signer | None = None, **settings: Any) -> None:
         self.story = Story(settings)
-        self.story.settle = lambda: None  # type: ignore[method-assign]
+        self.story.settle = lambda: None
         self.ledger = MemoryLedger()
         signer = signer or KeySigner(PrivateKey(b"\x01" * 32), mainnet=False)
         self.desk = Desk(self.story.desk, self.story.state, signer, Nonces(0))
@@ -205,7 +205,7 @@ def test_a_duplicate_nonce_on_a_first_send_latches_entries_and_lets_exits_go():
     assert b.trade(Side.SELL, 1).outgoing
 
 
-# -- what cannot be sent --------------------------------------------------------------------------------------------------
+# -- what cannot be sent ----------------------------------------
 
 
 def test_what_cannot_be_signed_is_dropped_with_its_reason_and_nothing_leaves():
@@ -310,5 +310,5 @@ def test_watched_files_that_exist_are_shown(tmp_path):
 
     (tmp_path / "a").touch()
     b = Bench()
-    b.desk.settings = replace(b.desk.settings, rules=(Watches(),))  # type: ignore[arg-type]
+    b.desk.settings = replace(b.desk.settings, rules=(Watches(),))
     assert b.desk.files_present() == (str(tmp_path / "a"),)

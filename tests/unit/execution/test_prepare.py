@@ -89,7 +89,7 @@ async def working(**state: Any) -> Iterator[tuple[Worker, Venue]]:
     )
     worker = Worker(
         clock=Clock(),
-        venue=venue,  # type: ignore[arg-type]  # the part of it that is asked here
+        venue=venue,
         ledger=MemoryLedger(),
         intake=IntakeState(),
         desks={"main": desk},
@@ -180,7 +180,7 @@ async def test_an_unreadable_account_decides_nothing_until_it_is_read():
 
 async def test_nothing_leaves_when_the_ledger_cannot_be_written():
     async with working() as (worker, venue):
-        worker.ledger.fail_at = 1  # type: ignore[attr-defined]
+        worker.ledger.fail_at = 1
         emit(worker, Side.BUY, "1")
         await asyncio.sleep(0)
         assert worker.failed is not None

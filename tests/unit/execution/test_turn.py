@@ -7,7 +7,7 @@ from executor.execution.turn import Turn
 
 def test_turns_share_nothing():
     one, two = Turn(1), Turn(1)
-    one.events.append(object())  # type: ignore[arg-type]
-    one.frames.append(object())  # type: ignore[arg-type]
-    one.outgoing.append(object())  # type: ignore[arg-type]
+    one.events.append(object())
+    one.frames.append(object())
+    one.outgoing.append(object())
     assert two == Turn(1)

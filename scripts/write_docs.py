@@ -1,0 +1,294 @@
+"""Writes the parts of the documentation that follow from the code, between their marks; see ``scripts/docs``.
+
+A page says ``<!-- from the code: NAME -->`` and ``<!-- until here -->``; what stands between is one of ``PARTS``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from typer.main import get_command
+
+from executor import plugins
+from executor.cli.main import app
+from executor.cli.reasons import ALSO_ALARMS, ORIGINS
+from executor.config import config_template, models
+from executor.core.events import KINDS
+from executor.core.lifecycle import mermaid
+from executor.risk.base import RefuseOnly
+from executor.sources.fractrade import FractradeOptions
+from executor.sources.replay import ReplaySource
+from strategies.scaled import Scaled
+
+ROOT = Path(__file__).parents[1]
+MARK = re.compile(r"(<!-- from the code: ([\w/.]+) -->\n).*?(<!-- until here -->)", re.DOTALL)
+HIDDEN = ("raw", "options", "secrets")
+
+BLOCKS: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("", models.Config),
+    ("sources[]", models.Source),
+    ("sources[]", FractradeOptions),
+    ("sources[] of type replay:", ReplaySource.Options),
+    ("accounts[]", models.Account),
+    ("routes[]", models.Route),
+    ("routes[].with of scaled:", Scaled.Options),
+    ("hyperliquid", models.Hyperliquid),
+    ("risk[]", models.Rule),
+    ("execution", models.Execution),
+    ("protection", models.Protection),
+    ("paper", models.Paper),
+    ("ledger", models.Ledger),
+    ("server", models.Server),
+    ("logging", models.Logging),
+)
+"""Every block of the configuration with the model that judges it."""
+
+WORDS = {
+    "version": "the version of this file's form",
+    "sources[].name": "what routes and records call it",
+    "sources[].api_key_env": "agent channels; also the user channel without a token",
+    "sources[].api_secret_env": "belongs to the key",
+    "sources[] of type replay: path": "recorded frames, JSON lines, as `executor export-frames` writes them",
+    "sources[] of type replay: speed": "times the recorded pace; 0: without pauses",
+    "accounts[].name": "what routes, commands and records call it",
+    "accounts[].signer_file": "the same, from a file",
+    "accounts[].signer_cmd": "the same, printed by a command",
+    "routes[].source": "a source's name",
+    "routes[].accounts": "accounts by name; each gets every action of the route",
+    "routes[].with of scaled: multiplier": "times the agent's size",
+    "routes[].with of scaled: notional_usd": "US dollars per entry",
+    "routes[].with of scaled: equity_pct": "percent of the account's equity per entry, as notional",
+    "routes[].with of scaled: leverage": "in place of the action's own",
+    "hyperliquid.network": "which exchange; custom: any server that speaks Hyperliquid",
+    "risk[].rule": "a rule's name, or path/to/file.py:Class",
+    "risk[].on_breach": "refuse the entry, or shrink it to the limit where the rule can",
+    "paper.equity_usd": "US dollars the paper account starts with",
+    "paper.feed": "live public market data, or a recorded tape",
+    "paper.state": "the paper exchange's memory; remove it to start anew",
+    "server.enabled": "whether it listens at all",
+    "server.host": "where it listens; beyond loopback a token is needed for everything but probes",
+    "server.port": "0: any free port",
+    "server.token_file": "the same, from a file",
+    "server.token_cmd": "the same, printed by a command",
+    "logging.level": "how much is said on stderr",
+    "logging.format": "for people, or one JSON object a line",
+}
+"""What the comments of config.yaml do not say."""
+
+
+# -- the configuration --------------------------------------------------------------------------------------------
+
+
+def comments() -> dict[str, str]:
+    """The comment beside each key of the shipped configuration, by the key's path."""
+    found: dict[str, str] = {}
+    block = ""
+    for line in config_template().splitlines():
+        top = re.match(r"(\w+):", line)
+        block = top[1] if top else block
+        item = re.match(r"( *(?:- )?)(\w+):[^#]*(?:\{\})?[^#]*?(?: # (.*))?$", line)
+        if item and item[3]:
+            lists = "[]" if block in ("sources", "accounts", "routes", "risk") else ""
+            found[item[2] if top else f"{block}{lists}.{item[2]}"] = item[3].strip()
+    return found
+
+
+def configuration() -> str:
+    """One table: every key with what it takes, its default and what it means."""
+    words = {**comments(), **WORDS}
+    rows = [(f"`{path}`", *cells, words[path]) for path, cells in keys()]
+    return table(("key", "takes", "default", "meaning"), rows)
+
+
+def keys() -> Iterator[tuple[str, tuple[str, str]]]:
+    """Every key by its path, with what it takes and its default."""
+    seen = set()
+    for block, model in BLOCKS:
+        for name, field in model.model_json_schema()["properties"].items():
+            joint = "" if not block else " " if block.endswith(":") else "."
+            path = f"{block}{joint}{name}"
+            if name not in HIDDEN and path not in seen and not is_block(model, name):
+                seen.add(path)
+                required = name in model.model_json_schema().get("required", ())
+                yield path, (takes(field), "" if required else default(field))
+
+
+def is_block(model: type[BaseModel], name: str) -> bool:
+    """Whether a key of the file's top is a block of its own."""
+    return model is models.Config and any(block.removesuffix("[]") == name for block, _ in BLOCKS)
+
+
+def takes(field: Mapping[str, Any]) -> str:
+    """The values a key takes, from its JSON Schema."""
+    if "enum" in field:
+        return " or ".join(f"`{value}`" for value in field["enum"])
+    if "const" in field:
+        return f"`{field['const']}`"
+    if "anyOf" in field:
+        kinds = [takes(kind) for kind in field["anyOf"]]
+        number = [kind for kind in kinds if kind.startswith("number")]
+        return " or ".join(number or kinds)
+    return {"array": "list", "null": "null", "object": "mapping", "string": "text"}.get(field["type"], number_of(field))
+
+
+def number_of(field: Mapping[str, Any]) -> str:
+    """``number above 0, at most 86400``."""
+    words = {"exclusiveMinimum": "above", "minimum": "from", "maximum": "at most", "exclusiveMaximum": "below"}
+    kind = {"integer": "whole number", "boolean": "`true` or `false`"}.get(field["type"], field["type"])
+    return " ".join([kind, *(f"{word} {field[name]:g}" for name, word in words.items() if name in field)])
+
+
+def default(field: Mapping[str, Any]) -> str:
+    """The value of a key that is left out."""
+    value = field.get("default")
+    named = {None: "null", True: "true", False: "false"} if value is None or isinstance(value, bool) else {}
+    return f"`{named.get(value, value)}`" if not isinstance(value, list | dict) else f"`{value}`".replace("'", '"')
+
+
+# -- risk rules, commands, events, reasons ------------------------------------------------------------------------
+
+
+def rules() -> str:
+    """Every built-in rule with its options and what it does."""
+    return table(("rule", "options", "on_breach", "what it does"), (rule_row(name) for name in built_in_rules()))
+
+
+def built_in_rules() -> list[str]:
+    """The rules this distribution registers."""
+    return [p.name for p in plugins.discover("executor.risk_rules") if p.origin.startswith("fractrade-hyperliquid")]
+
+
+def rule_row(name: str) -> tuple[str, ...]:
+    """One rule: ``max_usd`` (number above 0) and so on."""
+    rule = plugins.load("executor.risk_rules", name, ROOT)
+    schema = rule.Options.model_json_schema()["properties"]
+    options = [f"`{key}` ({takes(field)})" for key, field in schema.items() if key != "on_breach"]
+    shrinks = "refuse" if issubclass(rule.Options, RefuseOnly) else "refuse or shrink"
+    return f"`{name}`", "<br>".join(options), shrinks, summary(rule)
+
+
+def summary(thing: object) -> str:
+    """A docstring's first paragraph, as Markdown."""
+    return inspect.cleandoc(inspect.getdoc(thing) or "").split("\n\n")[0].replace("\n", " ").replace("``", "`")
+
+
+def commands() -> str:
+    """Every command and its purpose."""
+    return table(("command", "does"), ((f"`{path}`", command.help) for path, command in typed()))
+
+
+def typed(command: Any = None, path: str = "executor") -> Iterator[tuple[str, Any]]:
+    """Every command with its path, in the order of the help."""
+    command = command or get_command(app)
+    for name, inner in getattr(command, "commands", {}).items():
+        if hasattr(inner, "commands"):
+            yield from typed(inner, f"{path} {name}")
+        elif not inner.hidden:
+            yield f"{path} {name}", inner
+
+
+def options() -> str:
+    """Every command with its arguments and options."""
+    return "\n\n".join(
+        f"### `{path}`\n\n{command.help}\n\n{table(('takes', 'meaning'), map(option_row, command.params))}"
+        for path, command in typed()
+    )
+
+
+def option_row(option: Any) -> tuple[str, str]:
+    """``--limit N`` and what it is for."""
+    name = option.metavar or option.name.upper() if option.param_type_name == "argument" else ", ".join(option.opts)
+    value = f" {option.metavar}" if option.param_type_name != "argument" and option.metavar else ""
+    extra = f" Default: `{option.default}`." if plain_default(option.default) else ""
+    return f"`{name}{value}`", (option.help or "Show the help and end.") + extra
+
+
+def plain_default(value: object) -> bool:
+    """Whether a default says something."""
+    return value is not None and value is not False and not callable(value)
+
+
+def events() -> str:
+    """Every kind of event with what it records."""
+    return table(("kind", "says"), ((f"`{name}`", summary(kind)) for name, kind in sorted(KINDS.items())))
+
+
+def reasons() -> str:
+    """Every reason code: where it comes from, what it means, what to do."""
+    rows = [
+        (f"`{code}`", origin + (", alarm" if code in ALSO_ALARMS else ""), *text.split(": ", 1))
+        for origin, (_, codes) in ORIGINS.items()
+        for code, text in codes.items()
+    ]
+    return table(("code", "from", "means", "what to do"), sorted(rows))
+
+
+def origins() -> str:
+    """Where codes come from."""
+    return table(("from", "is"), ((f"**{name}**", told) for name, (told, _) in ORIGINS.items()))
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table; bars inside cells are escaped."""
+    lines = [tuple(head), *(tuple(row) for row in rows)]
+    lines.insert(1, ("---",) * len(lines[0]))
+    return "\n".join("| " + " | ".join(str(cell).replace("|", r"\|") for cell in line) + " |" for line in lines)
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "commands": commands,
+    "configuration": configuration,
+    "events": events,
+    "lifecycle": lambda: f"```mermaid\n{mermaid()}\n```",
+    "options": options,
+    "origins": origins,
+    "reasons": reasons,
+    "rules": rules,
+}
+
+
+def part(name: str) -> str:
+    """One generated part; a file's name stands for the file."""
+    if name in PARTS:
+        return PARTS[name]()
+    return f"```python\n{(ROOT / name).read_text(encoding='utf-8').strip()}\n```"
+
+
+def pages() -> dict[Path, str]:
+    """Every page as it should be."""
+    found = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+    return {page: MARK.sub(_filled, page.read_text(encoding="utf-8")) for page in found}
+
+
+def _filled(match: re.Match[str]) -> str:
+    return f"{match[1]}{part(match[2])}\n{match[3]}"
+
+
+def stale() -> dict[Path, str]:
+    """The pages that differ from what the code says, with their new text."""
+    return {page: text for page, text in pages().items() if text != page.read_text(encoding="utf-8")}
+
+
+def main(arguments: list[str]) -> int:
+    """0 when all is current or written; 1 when ``--check`` found old pages; 2 for anything else asked."""
+    if arguments not in ([], ["--check"]):
+        sys.stderr.write("usage: scripts/docs [--check]\n")
+        return 2
+    old = stale()
+    for page, text in old.items():
+        if not arguments:
+            page.write_text(text, encoding="utf-8")
+        sys.stdout.write(f"{'old' if arguments else 'written'}: {page.relative_to(ROOT)}\n")
+    if old and arguments:
+        sys.stderr.write("scripts/docs writes them anew\n")
+    return int(bool(old and arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from executor.core import events as ev
 from executor.core import wishes
 from executor.core.answers import absent_from_ms
-from executor.core.holdings import account_read, adopted, execute, fill_seen, orders_read
+from executor.core.holdings import account_read, adopted, execute, fill_seen, learn_oid, orders_read
 from executor.core.state import (
     KEEP_CLOSED_LEGS,
     Cancel,
@@ -142,7 +142,7 @@ def _dropped(state: DeskState, event: ev.LegDropped) -> None:
 def _rested(state: DeskState, event: ev.LegRested) -> None:
     leg = _leg(state, event.cloid)
     if leg is not None and leg.turn("rested", event.at_ms):
-        leg.oid = event.oid if event.oid is not None else leg.oid
+        learn_oid(state, leg, event.oid)
 
 
 def _filled(state: DeskState, event: ev.LegFilled) -> None:
@@ -150,7 +150,7 @@ def _filled(state: DeskState, event: ev.LegFilled) -> None:
     was_open = leg is not None and leg.open
     if leg is None or not leg.turn("filled", event.at_ms):
         return
-    leg.oid = event.oid if event.oid is not None else leg.oid
+    learn_oid(state, leg, event.oid)
     before = leg.filled
     leg.told_filled = max(leg.told_filled, event.size)
     execute(state, leg, leg.filled - before, event.avg_px or leg.limit_px)

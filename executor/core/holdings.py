@@ -10,8 +10,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from executor.core import events as ev
-from executor.core.facts import AccountFact
-from executor.core.state import KEEP_FILLS, Day, DeskState, Leg, Position, speaks_of
+from executor.core.facts import AccountFact, Fill
+from executor.core.state import KEEP_FILLS, KEEP_STRANGE, Day, DeskState, Leg, Position, speaks_of
 from executor.core.types import ZERO
 
 DAY_MS = 86_400_000
@@ -117,14 +117,16 @@ def fill_seen(state: DeskState, event: ev.FillSeen) -> None:
         return
     state.seen_fills[identity] = fill.at_ms
     state.last_fill_ms = max(state.last_fill_ms, fill.at_ms)
-    if fill.at_ms >= state.day.start_ms:
+    if fill.at_ms > state.day.since_ms:
         state.day.realized_usd += fill.closed_pnl_usd - fill.fee_usd
     in_read = fill.at_ms <= position_of(state, fill.coin).read_at_ms
     leg = state.legs.get(event.cloid or "")
     if leg is not None:
         _leg_fill(state, leg, event, in_read)
-    elif not in_read:
-        _move(state, fill.coin, fill.signed_size, fill.px, None)
+    else:
+        _strange(state, fill)
+        if not in_read:
+            _move(state, fill.coin, fill.signed_size, fill.px, None)
     position = position_of(state, fill.coin)
     position.filled_at_ms = max(position.filled_at_ms, fill.at_ms)
     if len(state.seen_fills) > 2 * KEEP_FILLS:
@@ -141,6 +143,25 @@ def _leg_fill(state: DeskState, leg: Leg, event: ev.FillSeen, in_read: bool) -> 
         execute(state, leg, newly, event.fill.px)
     if leg.filled >= leg.size:
         leg.turn("filled", event.at_ms)
+
+
+def _strange(state: DeskState, fill: Fill) -> None:
+    """A fill nobody here claims yet: it may be ours, when it comes without a cloid before the answer."""
+    if fill.cloid is None:
+        state.strange_fills[fill.oid] = state.strange_fills.get(fill.oid, ZERO) + fill.size
+        if len(state.strange_fills) > KEEP_STRANGE:
+            del state.strange_fills[next(iter(state.strange_fills))]
+
+
+def learn_oid(state: DeskState, leg: Leg, oid: int | None) -> None:
+    """The answer names the leg's order: fills that came before it, and were nobody's, are the leg's."""
+    if oid is None:
+        return
+    leg.oid = oid
+    size = state.strange_fills.pop(oid, ZERO)
+    if size:
+        leg.seen_filled += size
+        _claim(state, leg, size)
 
 
 def _claim(state: DeskState, leg: Leg, newly: Decimal) -> None:
@@ -187,7 +208,12 @@ def _roll_day(state: DeskState, fact: AccountFact) -> None:
     if midnight <= state.day.start_ms:
         return
     unrealized = sum((p.unrealized_pnl_usd for p in fact.positions), ZERO)
-    state.day = Day(start_ms=midnight, start_equity_usd=fact.equity_usd, start_unrealized_usd=unrealized)
+    state.day = Day(
+        start_ms=midnight,
+        since_ms=fact.at_ms,
+        start_equity_usd=fact.equity_usd,
+        start_unrealized_usd=unrealized,
+    )
 
 
 def orders_read(state: DeskState, event: ev.OrdersRead) -> None:

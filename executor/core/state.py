@@ -17,6 +17,9 @@ from executor.core.types import ZERO, Agent, Side, closing_side
 KEEP_CLOSED_LEGS = 500
 """How many finished legs are kept for late facts about them."""
 
+KEEP_STRANGE = 100
+"""How many orders' fills without a cloid are remembered for an answer that claims them."""
+
 KEEP_FILLS = 4000
 """How many fill identities are kept to count each fill once; the venue replays its last 2000."""
 
@@ -207,9 +210,13 @@ class Cancel:
 
 @dataclass(slots=True)
 class Day:
-    """Money since 00:00 UTC: ``start_ms`` is that midnight, ``realized_usd`` net of fees."""
+    """Money since 00:00 UTC: ``start_ms`` is that midnight, ``realized_usd`` net of fees.
+
+    ``since_ms`` is the venue's time of the day's first read: what filled before it is in its equity already.
+    """
 
     start_ms: int = 0
+    since_ms: int = 0
     start_equity_usd: Decimal = ZERO
     start_unrealized_usd: Decimal = ZERO
     realized_usd: Decimal = ZERO
@@ -220,6 +227,7 @@ class DeskState:
     """All of one account. Times are the venue's, in milliseconds, unless a name says otherwise.
 
     ``legs`` are all legs remembered, ``live`` those of them that may still execute: every decision looks at them.
+    ``strange_fills`` are the sizes of fills without a cloid by oid, until an answer tells that the order was ours.
     """
 
     account: str
@@ -235,6 +243,7 @@ class DeskState:
     waiting: dict[str, ActionReceived] = field(default_factory=dict)
     orders: dict[int, OpenOrder] = field(default_factory=dict)
     seen_fills: dict[str, int] = field(default_factory=dict)
+    strange_fills: dict[int, Decimal] = field(default_factory=dict)
     last_fill_ms: int = 0
     entries_at_ms: list[int] = field(default_factory=list)
     last_entry_ms: dict[str, int] = field(default_factory=dict)

@@ -50,9 +50,10 @@ class Venue:
         self.sent: list[dict[str, Any]] = []
         self.asked: list[str] = []
         self.down = False
+        self.at_ms = T0
 
     def now_ms(self) -> int:
-        return T0
+        return self.at_ms
 
     async def submit(self, request: Any, lane: Any, timeout_s: float) -> RawReply:
         self.sent.append(request.action)
@@ -137,6 +138,7 @@ async def test_a_cold_symbol_costs_one_call():
 
 async def test_what_an_earlier_life_may_have_sent_is_looked_up_before_anything_goes():
     async with working() as (worker, venue):
+        venue.at_ms = T0 + 14_000  # what an earlier life sent has expired, the action has not
         emit(worker, Side.BUY, "1", at=T0 - 1)
         events = await done(worker)
         assert "order" in venue.asked

@@ -1,0 +1,107 @@
+"""The demo and a replay, as a newcomer runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXECUTOR = str(Path(sys.executable).with_name("executor"))
+
+CONFIG = """
+version: 1
+sources: [{name: fractrade, type: fractrade, agents: [agent-uuid]}]
+accounts: [{name: main}]
+routes: [{source: fractrade}]
+risk: [{rule: max_order_notional, max_usd: 20000}]
+server: {enabled: false}
+"""
+
+
+def frame(action_id, side, size, second):
+    position = {"asset": "BTC", "size": size, "side": side, "leverage": 3, "exchange": "hyperliquid"}
+    stamp = f"2026-05-04T09:30:{second:02}.000Z"
+    action = {
+        "action_id": action_id,
+        "action_type": "EXECUTE_HYPERLIQUID_PERP_TRADE",
+        "agent_id": "agent-uuid",
+        "config": {"position": position},
+        "created_at": stamp,
+        "status": "PENDING",
+    }
+    record = {"received_at": stamp, "source": "fractrade", "channel": "agent:agent-uuid", "frame": json.dumps(action)}
+    return json.dumps(record)
+
+
+FRAMES = [
+    frame("entry", "LONG", 0.1, 0),
+    frame("entry", "LONG", 0.1, 0),
+    frame("huge", "LONG", 25, 5),
+    json.dumps({"received_at": "2026-05-04T09:30:07.000Z", "source": "fractrade", "channel": "executor", "frame": "{"}),
+    frame("close", "SHORT", 25.1, 12),
+]
+
+
+@pytest.fixture
+def run(tmp_path):
+    environ = {**os.environ, "HOME": str(tmp_path), "EXECUTOR_LOCK_DIR": str(tmp_path / "locks")}
+
+    def run(*args, within_s=60):
+        done = subprocess.run(
+            [EXECUTOR, *args], cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=within_s, check=False
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    return run
+
+
+def test_the_demo_ends_well_within_a_minute_and_says_what_it_is_about(run):
+    done = run("demo")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for word in ("LONG", "SHORT", "stop", "target", "duplicate", "malformed", "refused", "PnL", "stop fired"):
+        assert word in done.stdout, word
+    assert "MAX_ORDER_NOTIONAL — " in done.stdout
+
+
+def test_a_demo_cut_short_is_one_document_and_says_that_it_is_not_complete(run):
+    done = run("demo", "--seconds", "2", "--json")
+    document = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert document["summary"]["complete"] is False
+    assert {"actions", "orders", "fills", "positions", "summary"} <= set(document)
+
+
+def test_recorded_frames_are_replayed_into_a_ledger_of_their_own(run, tmp_path):
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    (tmp_path / "frames.jsonl").write_text("\n".join(FRAMES) + "\n")
+    done = run("replay", "frames.jsonl", "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    outcomes = {row["action_id"]: (row["outcome"], row["reason"]) for row in document["actions"]}
+    assert outcomes == {
+        "entry": ("executed", None),
+        "huge": ("refused", "MAX_ORDER_NOTIONAL"),
+        "close": ("executed", None),
+    }
+    assert document["summary"]["duplicates"] == 1
+    assert document["summary"]["malformed"] == [{"reason": "INVALID_JSON", "count": 1}]
+    assert document["positions"] == []
+    assert not (tmp_path / "var/dry_run.db").exists()
+    again = json.loads(run("replay", "frames.jsonl", "--json").stdout)
+    assert again["fills"] == document["fills"]
+    assert "malformed 1: INVALID_JSON — " in run("replay", "frames.jsonl").stdout
+
+
+@pytest.mark.parametrize(("line", "said"), [("", "no frame"), ("{", "line 1"), ('{"source": "x"}', "line 1")])
+def test_a_file_that_holds_no_frames_is_an_error_with_the_remedy(run, tmp_path, line, said):
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    (tmp_path / "frames.jsonl").write_text(line)
+    done = run("replay", "frames.jsonl")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "remedy:" in done.stderr

@@ -159,7 +159,7 @@ def _exit_part(state: DeskState, signal: Signal, fraction: Decimal, now_ms: int,
         return [*dropped, _refuse(state, signal, now_ms, "NO_POSITION", text, "exit")]
     mark = market.mark(coin)
     if fraction < 1 and mark is not None and size * mark < market.rules.min_notional_usd:
-        text = f"{plain(size)} {coin} is less than the venue takes; it leaves with the next exit"
+        text = f"{plain(size)} {coin} is less than the venue takes; it leaves when the agent closes"
         return [_refuse(state, signal, now_ms, "EXIT_BELOW_MINIMUM", text, "exit")]
     owed = ev.ExitOwed(
         at_ms=now_ms,

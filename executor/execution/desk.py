@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from executor.core import events as ev
-from executor.core.answers import answer_events, order_events
+from executor.core.answers import answer_events, leverage_failed, order_events
 from executor.core.batch import Batch, entry_batches, ready_entries, urgent
 from executor.core.decide import take_up
 from executor.core.evolve import evolve
@@ -31,6 +31,9 @@ from executor.ports import AccountNews, FillsNews, OrdersNews, Signer
 
 MAX_ROUNDS = 25
 """How often the steps may lead to further steps within one turn; more means that they contradict each other."""
+
+_PARTS: dict[ev.LegKind, ev.Part] = {"entry": "entry", "exit": "exit", "stop": "all", "target": "all"}
+"""Which part of its action an order carries out."""
 
 GATHER_S = 0.25
 """How long ready entries gather at most while a request is out (design.md section 3)."""
@@ -153,6 +156,8 @@ class Desk:
         """What cannot be signed or written is dropped with its reason; nothing left."""
         account, at = self.state.account, turn.now_ms
         dropped: list[ev.Event] = []
+        if batch.coin is not None:
+            dropped += leverage_failed(self.state, batch.coin, "UNSENDABLE", str(error), at)
         for leg in batch.legs:
             dropped.append(
                 ev.LegDropped(
@@ -161,7 +166,12 @@ class Desk:
             )
             dropped.append(
                 ev.ActionRefused(
-                    at_ms=at, account=account, key=leg.key, reason="UNSENDABLE", detail=str(error), part="entry"
+                    at_ms=at,
+                    account=account,
+                    key=leg.key,
+                    reason="UNSENDABLE",
+                    detail=str(error),
+                    part=_PARTS[leg.kind],
                 )
             )
         text = f"a {batch.purpose} request could not be made: {error}"

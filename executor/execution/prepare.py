@@ -20,6 +20,7 @@ from executor.core.entry import occupied_leverage
 from executor.core.identity import real_id
 from executor.core.prior import cloids_of
 from executor.core.protocols import StrategyView
+from executor.core.settings import ABSENT_MARGIN_MS
 from executor.core.signal import Found, Signal
 from executor.core.source_events import Action, Origin, SetStop, SetTarget, Trade
 from executor.core.types import ActionType, Agent
@@ -35,6 +36,7 @@ log = structlog.get_logger("executor.prepare")
 
 WARM_TIMEOUT_S = 2.0
 PROOF_TIMEOUT_S = 5.0
+PROOF_EVERY_S = 0.5
 RECONCILE_WAIT_S = 2.0
 """How long an action with both an exit and an entry part waits for reconciliation; then only its exit runs."""
 
@@ -158,7 +160,7 @@ class Preparer:
         prior: Mapping[str, Found] | None = {}
         looked_up = self._needs_proof(received)
         if looked_up:
-            prior = await self._look_up(received)
+            prior = await self._proof(received)
         if received.coin is not None and self._cold(received.coin):
             await self._warm(received.coin)
         if self._needs_leverage(received):
@@ -174,10 +176,45 @@ class Preparer:
         while not state.account_read_ms:
             await asyncio.sleep(0.02)
         waited_from = self._worker.clock.monotonic_s()
-        exits = split(received.book_before, received.book_after).exit_fraction > 0
-        limit_s = RECONCILE_WAIT_S if exits else self._desk.settings.entry_ttl_ms / 1000
-        while not self._readable(received) and self._worker.clock.monotonic_s() - waited_from < limit_s:
+        while not self._readable(received):
+            if self._worker.clock.monotonic_s() - waited_from >= self._patience_s(received):
+                return
             await asyncio.sleep(0.02)
+
+    def _patience_s(self, received: ev.ActionReceived) -> float:
+        """How long what opens may wait for reconciliation: not at all where an exit waits behind it."""
+        if any(_closes(one) for one in self._queues.get(received.coin or "", ()) if one is not received):
+            return 0.0
+        return RECONCILE_WAIT_S if _closes(received) else self._desk.settings.entry_ttl_ms / 1000
+
+    async def _proof(self, received: ev.ActionReceived) -> Mapping[str, Found] | None:
+        """As ``_look_up``, again until finding nothing proves something; ``None`` when nobody may wait for that."""
+        while True:
+            asked_ms = self._worker.venue.now_ms()
+            prior = await self._look_up(received)
+            if prior is None or prior or asked_ms > self._gone_after_ms(received):
+                return prior
+            if self._exit_waits(received):
+                return None
+            await asyncio.sleep(PROOF_EVERY_S)
+
+    def _gone_after_ms(self, received: ev.ActionReceived) -> int:
+        """When an entry an earlier life of ours sent, and no ledger tells of, can no longer be on its way.
+
+        What the ledger received before this start was never sent: the send would be recorded beside it.
+        """
+        settings, started_ms = self._desk.settings, self._desk.state.started_ms
+        if not _opens(received) or received.at_ms < started_ms:
+            return 0
+        stamp = received.stamped_at_ms
+        sent_until = started_ms + settings.order_expiry_ms
+        lived_until = sent_until if stamp is None else stamp + settings.entry_ttl_ms
+        return min(sent_until, lived_until) + ABSENT_MARGIN_MS
+
+    def _exit_waits(self, received: ev.ActionReceived) -> bool:
+        """Whether this action, or one behind it, also closes something: exits wait for nobody's entry."""
+        queue = self._queues.get(received.coin or "", ())
+        return any(_closes(one) for one in (received, *queue))
 
     async def _look_up(self, received: ev.ActionReceived) -> Mapping[str, Found] | None:
         """The orders of this action on the venue, by every cloid it may have had; ``None`` when that cannot be told."""
@@ -313,6 +350,10 @@ def _fills_from_ms(received: ev.ActionReceived) -> int:
     if received.stamped_at_ms is None:
         return received.received_at_ms - 86_400_000
     return min(received.stamped_at_ms, received.received_at_ms) - 60_000
+
+
+def _closes(received: ev.ActionReceived) -> bool:
+    return split(received.book_before, received.book_after).exit_fraction > 0
 
 
 def _opens(received: ev.ActionReceived) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import structlog
@@ -29,6 +30,8 @@ from executor.execution.turn import Outgoing, Turn
 from executor.ports import AccountNews, FeedNews, Frame, Ledger, Notifier, Venue
 
 log = structlog.get_logger("executor.worker")
+
+SIGNER_CONFLICT = "signer_conflict"
 
 Unstated = Literal["skip", "execute"]
 AfterGap = Literal["reduce_only", "continue"]
@@ -116,8 +119,17 @@ class Worker:
         reply = await answer
         turn = self.turn()
         desk.answered(turn, record, reply)
-        self.finish(turn, [desk])
+        self.finish(turn, [desk, *self._share_conflict(turn, desk)])
         self.preparers[outgoing.account].after_answer(record)
+
+    def _share_conflict(self, turn: Turn, desk: Desk) -> list[Desk]:
+        """Whoever else signs with our key also signs for every other desk of that signer: they stop with it."""
+        told = [e for e in turn.events if isinstance(e, ev.BreakerLatched) and e.rule == SIGNER_CONFLICT]
+        others = [o for o in self.desks.values() if o is not desk and o.signer.address == desk.signer.address]
+        sharing = [other for other in others if told and SIGNER_CONFLICT not in other.state.breakers]
+        for other in sharing:
+            other.note(turn, [replace(told[0], account=other.state.account)])
+        return sharing
 
     def record_of(self, request: Request) -> ev.SendStarted:
         """A request that is out, as the record that was written before it left."""

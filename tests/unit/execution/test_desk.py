@@ -230,9 +230,6 @@ def test_an_exit_that_cannot_be_signed_is_tried_again_and_paced():
     assert [o.record.purpose for o in b.finish(b.turn()).outgoing] == ["exit"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a leverage setting that cannot be signed is tried, with an alarm, at every turn"
-)
 def test_a_leverage_setting_that_cannot_be_signed_does_not_run_hot():
     b = Bench(Refuses())
     b.story.state.leverage.clear()
@@ -242,7 +239,6 @@ def test_a_leverage_setting_that_cannot_be_signed_does_not_run_hot():
     assert len([e for e in b.events if isinstance(e, ev.AlarmRaised)]) < 5
 
 
-@pytest.mark.xfail(strict=True, reason="an exit that cannot be signed is told as a refused entry")
 def test_an_exit_that_cannot_be_signed_is_not_told_as_a_refused_entry():
     b = Bench()
     b.reply(b.trade(Side.BUY, 1), filled())

@@ -147,6 +147,28 @@ async def test_what_an_earlier_life_may_have_sent_is_looked_up_before_anything_g
         assert venue.sent
 
 
+async def test_finding_nothing_proves_nothing_while_an_earlier_lifes_order_may_be_on_its_way():
+    async with working() as (worker, venue):
+        emit(worker, Side.BUY, "1", at=T0 - 1)
+        while "order" not in venue.asked:
+            await asyncio.sleep(0)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert not venue.sent
+        venue.at_ms = T0 + 14_000
+        await done(worker)
+        assert venue.sent
+
+
+async def test_an_exit_behind_it_does_not_wait_for_that_and_the_entry_is_refused():
+    async with working() as (worker, venue):
+        emit(worker, Side.BUY, "1", at=T0 - 1)
+        emit(worker, Side.SELL, "1", sender_id="close")
+        events = await done(worker, 2)
+        assert "UNPROVEN" in [e.reason for e in events if isinstance(e, ev.ActionRefused)]
+        assert not venue.sent
+
+
 async def test_what_cannot_be_looked_up_opens_nothing():
     async with working() as (worker, venue):
         venue.down = True
@@ -216,9 +238,6 @@ def test_fills_are_asked_for_from_before_the_action_could_have_filled(stamp, sta
     assert _fills_from_ms(received) == start
 
 
-@pytest.mark.xfail(
-    strict=True, reason="an exit waits in its symbol's queue behind an entry that waits for reconciliation"
-)
 async def test_an_exit_does_not_wait_behind_an_entry_that_waits_for_the_account():
     async with working() as (worker, _):
         emit(worker, Side.BUY, "2")

@@ -6,7 +6,6 @@ When in doubt, do not open, and say so: each gate is one row with a stable reaso
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
 from decimal import ROUND_DOWN, Decimal
 
 from executor.core import events as ev
@@ -116,10 +115,12 @@ GATES: tuple[Gate, ...] = (
 
 def describe(intent: Intent) -> dict[str, str]:
     """An intent as recorded: what is set, as text."""
-    shown = {f.name: value for f in fields(intent) if (value := getattr(intent, f.name)) is not None}
-    return {"kind": type(intent).__name__} | {
-        k: plain(v) if isinstance(v, Decimal) else str(v) for k, v in shown.items()
-    }
+    shown = {"kind": type(intent).__name__}
+    for name in type(intent).__slots__:
+        value = getattr(intent, name)
+        if value is not None:
+            shown[name] = plain(value) if isinstance(value, Decimal) else str(value)
+    return shown
 
 
 def entry_events(

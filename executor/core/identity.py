@@ -18,12 +18,8 @@ _ACTION_NAMES = frozenset(name.value.casefold() for name in ActionType)
 
 def _digest(parts: tuple[str, ...], size: int) -> str:
     """Hash of length-prefixed parts, so that no two different tuples collide by concatenation."""
-    h = blake2b(digest_size=size)
-    for part in parts:
-        raw = part.encode("utf-8", "surrogatepass")
-        h.update(len(raw).to_bytes(4, "big"))
-        h.update(raw)
-    return h.hexdigest()
+    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
+    return blake2b(b"".join([len(raw).to_bytes(4, "big") + raw for raw in encoded]), digest_size=size).hexdigest()
 
 
 def plain(value: Decimal | None) -> str:

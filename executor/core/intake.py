@@ -61,18 +61,17 @@ class IntakeState:
 
 
 def _content(event: ev.ActionReceived) -> tuple[str, ...]:
-    fields = (
+    return (
         event.system,
         event.agent_id,
-        event.action_type,
+        str(event.action_type),
         event.symbol,
-        event.side,
+        str(event.side),
         plain(event.size),
-        event.reduce_only,
+        str(event.reduce_only),
         plain(event.leverage),
         plain(event.trigger_px),
     )
-    return tuple(str(f) for f in fields)
 
 
 # -- deciding -----------------------------------------------------------------------------------------------------

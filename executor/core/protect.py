@@ -28,6 +28,8 @@ PCT = Decimal(100)
 def protect_steps(settings: DeskSettings, state: DeskState, coin: str, now_ms: int, market: Market) -> list[ev.Event]:
     """What the coin's protection needs now."""
     position = state.position(coin)
+    if settings.require == "signalled" and position.unprotected_since_ms is None and _unconcerned(state, coin):
+        return []
     if position.owned == 0:
         return _without_position(settings, state, position, now_ms) + _naked(settings, state, position, now_ms, market)
     return [
@@ -37,6 +39,13 @@ def protect_steps(settings: DeskSettings, state: DeskState, coin: str, now_ms: i
         *_target_steps(settings, state, position, now_ms, market),
         *_naked(settings, state, position, now_ms, market),
     ]
+
+
+def _unconcerned(state: DeskState, coin: str) -> bool:
+    """Whether no stop or target of the coin is wished, placed or planned: then no step here has anything to say."""
+    if coin in state.stops or coin in state.targets:
+        return False
+    return all(leg.coin != coin or leg.kind in ("entry", "exit") for leg in state.live.values())
 
 
 def _live(state: DeskState, coin: str, kind: ev.LegKind) -> list[Leg]:

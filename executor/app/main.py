@@ -11,6 +11,7 @@ import structlog
 
 from executor import logs
 from executor.app.eventlog import EventLog
+from executor.app.garbage import keep_tidy
 from executor.app.identity import Trader, traders
 from executor.app.locking import hold
 from executor.app.runtime import Runtime, exit_code
@@ -49,6 +50,7 @@ async def _run(loaded: Loaded, who: dict[str, Trader], duration_s: float | None)
         return 0
     async with runtime:
         runtime.worker.on_event.append(EventLog())
+        runtime.worker.spawn(keep_tidy(), "garbage")
         runtime.listen()
         log.info("running", action="running", mode=loaded.config.mode, accounts=list(who))
         await _until(stop, runtime.stopped, duration_s)

@@ -218,8 +218,11 @@ class Connection:
 
     async def _receive(self, socket: ClientConnection) -> str | bytes:
         """One message. Text that is not UTF-8 stays bytes, for the decoder to refuse, and ends no connection."""
-        async with asyncio.timeout(self._timing.silence_s):
+        if self._timing.silence_s is None:
             raw = await socket.recv(decode=False)
+        else:
+            async with asyncio.timeout(self._timing.silence_s):
+                raw = await socket.recv(decode=False)
         try:
             return raw.decode()
         except UnicodeDecodeError:

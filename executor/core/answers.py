@@ -12,6 +12,7 @@ from dataclasses import replace
 from executor.core import events as ev
 from executor.core.facts import Answer, Done, Fill, Filled, OpenOrder, OrderFact, Rejected, Resting, Unknown, Waiting
 from executor.core.holdings import fill_id
+from executor.core.identity import plain
 from executor.core.lifecycle import LegState, step
 from executor.core.prior import LIVE, ending_of
 from executor.core.settings import ABSENT_MARGIN_MS
@@ -92,6 +93,7 @@ def _leg_answer(state: DeskState, request: Request, leg: Leg, answer: Answer, no
             return lawful(state, _waiting(state, leg, armed, now_ms))
         case Rejected(reason=reason, text=text):
             event = ev.LegRejected(at_ms=at, account=acc, key=key, cloid=name, reason=reason, text=text)
+            return [*lawful(state, event), *_protection_alarm(state, leg, reason, text, now_ms)]
         case _:
             lost = answer if isinstance(answer, Unknown) else Unknown("ANSWER_ODD", "done")
             deadline = absent_from_ms(request.expires_after_ms)
@@ -99,6 +101,14 @@ def _leg_answer(state: DeskState, request: Request, leg: Leg, answer: Answer, no
                 at_ms=at, account=acc, key=key, cloid=name, reason=lost.reason, text=lost.text, deadline_ms=deadline
             )
     return lawful(state, event)
+
+
+def _protection_alarm(state: DeskState, leg: Leg, reason: str, text: str, now_ms: int) -> list[ev.Event]:
+    """A stop or target the venue refuses is told at its first attempt and at its last before the pauses."""
+    if leg.kind not in ("stop", "target") or leg.attempt not in (1, 3):
+        return []
+    words = f"{leg.coin}: the {leg.kind} at {plain(leg.trigger_px)} was rejected, {reason}: {text}"
+    return [ev.AlarmRaised(at_ms=now_ms, account=state.account, key=leg.key, code="PROTECTION_REJECTED", text=words)]
 
 
 def _waiting(state: DeskState, leg: Leg, armed: bool, now_ms: int) -> ev.Event:

@@ -119,7 +119,7 @@ def fill_seen(state: DeskState, event: ev.FillSeen) -> None:
     state.last_fill_ms = max(state.last_fill_ms, fill.at_ms)
     if fill.at_ms > state.day.since_ms:
         state.day.realized_usd += fill.closed_pnl_usd - fill.fee_usd
-    in_read = fill.at_ms <= position_of(state, fill.coin).read_at_ms
+    in_read = _in_read(position_of(state, fill.coin), fill)
     leg = state.legs.get(event.cloid or "")
     if leg is not None:
         _leg_fill(state, leg, event, in_read)
@@ -131,6 +131,13 @@ def fill_seen(state: DeskState, event: ev.FillSeen) -> None:
     position.filled_at_ms = max(position.filled_at_ms, fill.at_ms)
     if len(state.seen_fills) > 2 * KEEP_FILLS:
         state.seen_fills = dict(list(state.seen_fills.items())[-KEEP_FILLS:])
+
+
+def _in_read(position: Position, fill: Fill) -> bool:
+    """Whether the newest read has this fill already; in one millisecond the fill's own start tells."""
+    if fill.at_ms == position.read_at_ms:
+        return fill.start_position != position.size
+    return fill.at_ms < position.read_at_ms
 
 
 def _leg_fill(state: DeskState, leg: Leg, event: ev.FillSeen, in_read: bool) -> None:

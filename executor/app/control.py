@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -14,17 +12,18 @@ import orjson
 import structlog
 
 from executor.app import compose
+from executor.app.control_socket import is_trusted, listen_on, place
 from executor.app.identity import traders
 from executor.app.locking import hold
 from executor.clock import SystemClock
 from executor.config import Loaded
 from executor.errors import ConfigError, ExecutorError
 from executor.execution.worker import command_event
+from executor.server.commands import BadCommand, Command, parse_command
 
 log = structlog.get_logger("executor.control")
 
 COMMANDS = ("pause", "resume", "flatten", "reset")
-MAX_PATH = 100
 MAX_LINE = 4096
 TIMEOUT_S = 5.0
 
@@ -39,64 +38,67 @@ EFFECTS = {
 }
 
 
-def short_path(path: Path) -> Path:
-    """The path, or a short one in the runtime folder where it is too long for a Unix socket."""
-    if len(str(path)) <= MAX_PATH:
-        return path
-    from hashlib import blake2b
-
-    folder = Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp")  # noqa: S108  # 0600 and a name nobody can guess use of
-    return folder / f"executor-{blake2b(str(path).encode(), digest_size=8).hexdigest()}.sock"
-
-
 class ControlServer:
-    """Takes one JSON line per connection: ``{"command", "account", "rule"}``."""
+    """Takes one JSON line per connection: ``{"command", "account", "rule"}``, and answers each with one."""
 
     def __init__(self, path: Path, take: Take) -> None:
-        self._path = short_path(path)
+        self._path = place(path)
         self._take = take
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Listen; the socket is the user's alone."""
-        with contextlib.suppress(FileNotFoundError):
-            self._path.unlink()
-        before = os.umask(0o177)
-        try:
-            self._server = await asyncio.start_unix_server(self._serve, self._path, limit=MAX_LINE)
-        finally:
-            os.umask(before)
+        """Listen; the socket is the user's alone. Raises ``ConfigError`` where something else stands in its place."""
+        self._server = await asyncio.start_unix_server(self._serve, sock=listen_on(self._path), limit=MAX_LINE)
 
     async def close(self) -> None:
         """Stop listening and remove the socket."""
         if self._server is not None:
             self._server.close()
-        with contextlib.suppress(FileNotFoundError):
-            self._path.unlink()
+            self._path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
+            answer = await self._answer(reader, writer)
+            writer.write(orjson.dumps(answer) + b"\n")
             async with asyncio.timeout(TIMEOUT_S):
-                answer = self._answer(await reader.readline())
-                writer.write(orjson.dumps(answer) + b"\n")
                 await writer.drain()
-        except (TimeoutError, ConnectionError, ValueError) as error:
-            log.warning("a command was not understood", action="command_failed", error=str(error))
+        except (TimeoutError, ConnectionError) as error:
+            log.warning("nobody took the answer to a command", action="command_failed", error=str(error))
         finally:
             writer.close()
 
-    def _answer(self, line: bytes) -> dict[str, Any]:
-        request = orjson.loads(line)
-        return carry_out(self._take, request.get("command"), request.get("account"), "cli", request.get("rule"))
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> dict[str, Any]:
+        if not is_trusted(writer.get_extra_info("socket")):
+            return {"error": "commands are taken from the worker's own user alone"}
+        try:
+            return carry_out(self._take, parse_command(await _line(reader)), "cli")
+        except BadCommand as error:
+            log.warning("a command was not understood", action="command_failed", error=str(error))
+            return {"error": str(error)}
 
 
-def carry_out(take: Take, name: str, account: str | None, by: str, rule: str | None) -> dict[str, Any]:
-    """Carry out a command and say what it does; an unusable one is answered with the reason."""
+async def _line(reader: asyncio.StreamReader) -> bytes:
     try:
-        accounts = take(name, account, by, rule)
-    except (ValueError, KeyError) as error:
-        return {"error": f"cannot {name}: {error}"}
-    return {"command": name, "accounts": accounts, "worker": True, "effect": EFFECTS[name]}
+        async with asyncio.timeout(TIMEOUT_S):
+            return await reader.readline()
+    except TimeoutError:
+        raise BadCommand(f"no command came within {TIMEOUT_S:g} s") from None
+    except ValueError:
+        raise BadCommand(f"a command has at most {MAX_LINE} bytes") from None
+
+
+def carry_out(take: Take, command: Command, by: str) -> dict[str, Any]:
+    """Carry out a command and say what it does; one that cannot be is answered with the reason."""
+    try:
+        accounts = take(command.name, command.account, by, command.rule)
+    except KeyError:
+        return {"error": f"there is no account {command.account!r}"}
+    except ExecutorError as error:
+        return {"error": error.message}
+    except Exception:  # a bug: the log is told, and whoever asked gets an answer
+        log.exception("a command failed", action="command_failed", command=command.name)
+        return {"error": "this failed; the worker's log says why"}
+    return {"command": command.name, "accounts": accounts, "worker": True, "effect": EFFECTS[command.name]}
 
 
 def command(loaded: Loaded, name: str, account: str | None = None, rule: str | None = None) -> dict[str, Any]:
@@ -105,7 +107,7 @@ def command(loaded: Loaded, name: str, account: str | None = None, rule: str | N
     if account is not None and account not in names:
         raise ConfigError(f"there is no account {account!r}", f"accounts are: {', '.join(names)}")
     request = {"command": name, "account": account, "rule": rule}
-    answer = _ask_worker(short_path(compose.socket_path(loaded)), request)
+    answer = _ask_worker(place(compose.socket_path(loaded)), request)
     if answer is None:
         return _write_down(loaded, name, [account] if account else names, rule)
     if "error" in answer:
@@ -114,20 +116,32 @@ def command(loaded: Loaded, name: str, account: str | None = None, rule: str | N
 
 
 def _ask_worker(path: Path, request: dict[str, Any]) -> dict[str, Any] | None:
+    """The worker's answer; ``None`` where none runs. Only the user's own worker is told, and believed."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
         link.settimeout(TIMEOUT_S)
         try:
             link.connect(str(path))
         except (FileNotFoundError, ConnectionRefusedError):
             return None
-        link.sendall(orjson.dumps(request) + b"\n")
-        answer: dict[str, Any] = orjson.loads(_read_line(link))
-        return answer
+        except OSError as error:
+            raise _unanswered(f"{path} cannot be used: {error.strerror or error}") from None
+        if not is_trusted(link):
+            raise _unanswered(f"{path} belongs to another user")
+        try:
+            link.sendall(orjson.dumps(request) + b"\n")
+            answer = orjson.loads(_read_line(link))
+        except (OSError, orjson.JSONDecodeError):
+            raise _unanswered("it is not known whether the command was taken") from None
+    return answer if isinstance(answer, dict) else {"error": "the worker gave an odd answer"}
+
+
+def _unanswered(what: str) -> ExecutorError:
+    return ExecutorError(f"the worker did not answer: {what}", "see `executor status`, then try again")
 
 
 def _read_line(link: socket.socket) -> bytes:
     received = b""
-    while not received.endswith(b"\n") and (chunk := link.recv(MAX_LINE)):
+    while not received.endswith(b"\n") and len(received) < MAX_LINE and (chunk := link.recv(MAX_LINE)):
         received += chunk
     return received
 

@@ -141,7 +141,9 @@ def number_of(field: Mapping[str, Any]) -> str:
     """``number above 0, at most 86400``."""
     words = {"exclusiveMinimum": "above", "minimum": "from", "maximum": "at most", "exclusiveMaximum": "below"}
     kind = {"integer": "whole number", "boolean": "`true` or `false`"}.get(field["type"], field["type"])
-    return " ".join([kind, *(f"{word} {field[name]:g}" for name, word in words.items() if name in field)])
+    return " ".join(
+        [kind, ", ".join(f"{word} {field[name]:g}" for name, word in words.items() if name in field)]
+    ).strip()
 
 
 def default(field: Mapping[str, Any]) -> str:
@@ -222,11 +224,15 @@ def events() -> str:
 def reasons() -> str:
     """Every reason code: where it comes from, what it means, what to do."""
     rows = [
-        (f"`{code}`", origin + (", alarm" if code in ALSO_ALARMS else ""), *text.split(": ", 1))
-        for origin, (_, codes) in ORIGINS.items()
-        for code, text in codes.items()
+        (f"`{code}`", origin + (", alarm" if code in ALSO_ALARMS else ""), *map(sentence, text.split(": ", 1)))
+        for code, origin, text in sorted((c, o, t) for o, (_, codes) in ORIGINS.items() for c, t in codes.items())
     ]
-    return table(("code", "from", "means", "what to do"), sorted(rows))
+    return table(("code", "from", "means", "what to do"), rows)
+
+
+def sentence(text: str) -> str:
+    """A part of a sentence as one of its own."""
+    return text[0].upper() + text[1:].removesuffix(".") + "."
 
 
 def origins() -> str:

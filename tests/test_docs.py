@@ -245,12 +245,19 @@ def test_every_link_leads_somewhere(path):
     assert not [link for link in links if not link.startswith("http") and not (path.parent / link).exists()]
 
 
-def test_the_picture_is_small_and_fetches_nothing():
-    picture = (ROOT / "docs/demo.svg").read_bytes()
-    assert len(picture) < 200_000
-    assert b"url(http" not in picture.replace(b'"', b"")
-    for word in (b"LONG", b"SHORT", b"stop", b"target", b"refused", b"PnL"):
-        assert word in picture
+PICTURES = {
+    "demo": ("LONG", "SHORT", "stop", "target", "refused", "PnL"),
+    "explain": ("received", "risk", "shrink", "cloid", "nonce", "filled"),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_every_picture_is_shown_small_and_fetches_nothing(name):
+    picture = page(f"docs/{name}.svg")
+    assert f"(docs/{name}.svg)" in page("README.md")
+    assert len(picture.encode()) < 200_000
+    assert not re.search(r"url\(\W?http|<image|<script", picture)
+    assert not [word for word in PICTURES[name] if word not in picture]
 
 
 # -- the examples -----------------------------------------------------------------------------------------------

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from executor.core.intents import Intent, StopIntent, TargetIntent, TradeIntent
@@ -12,6 +13,9 @@ from executor.core.protocols import Strategy, StrategyView
 from executor.core.source_events import Action
 
 DEADLINE_S = 0.25
+MAX_HUNG = 32
+"""How many calls that never came back are borne; after them the strategy is not called until one does."""
+
 _INTENTS = (TradeIntent, StopIntent, TargetIntent)
 
 
@@ -27,14 +31,15 @@ class Wanted:
 class StrategyCaller:
     """One route's strategy. ``inline`` strategies are plain arithmetic and run in the loop; others in a thread.
 
-    A call that overruns its deadline cannot be killed, only abandoned: its thread is given up, and the next call
-    gets a new one.
+    One call at a time, whatever symbol and account it is for. A call that overruns its deadline cannot be killed, only
+    abandoned: the next one gets a thread of its own, and no thread keeps the process from ending.
     """
 
     name: str
     strategy: Strategy
     deadline_s: float = DEADLINE_S
-    _threads: ThreadPoolExecutor | None = field(default=None, repr=False)
+    hung: int = 0
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
     @property
     def inline(self) -> bool:
@@ -49,16 +54,33 @@ class StrategyCaller:
             return Wanted(failure=f"{self.name} raised {type(error).__name__}: {error}"[:300])
 
     async def call_in_thread(self, action: Action, view: StrategyView) -> Wanted:
-        """Call it beside the loop and wait until the deadline."""
-        threads = self._threads or ThreadPoolExecutor(1, thread_name_prefix=f"strategy-{self.name}")
-        self._threads = threads
-        future = asyncio.get_running_loop().run_in_executor(threads, self.call, action, view)
+        """Call it beside the loop and wait until the deadline, its turn after others' calls included."""
+        if self.hung >= MAX_HUNG:
+            return Wanted(failure=f"{self.name} hangs: {self.hung} calls never came back")
         try:
-            return await asyncio.wait_for(future, self.deadline_s)
+            async with asyncio.timeout(self.deadline_s):
+                async with self._turn:
+                    return await self._in_thread(action, view)
         except TimeoutError:
-            self._threads = None
-            threads.shutdown(wait=False, cancel_futures=True)
             return Wanted(failure=f"{self.name} did not answer within {self.deadline_s:g} s")
+
+    def _in_thread(self, action: Action, view: StrategyView) -> asyncio.Future[Wanted]:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Wanted] = loop.create_future()
+
+        def settle(wanted: Wanted) -> None:
+            self.hung -= 1
+            if not answer.done():
+                answer.set_result(wanted)
+
+        def run() -> None:
+            wanted = self.call(action, view)
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(settle, wanted)
+
+        self.hung += 1
+        threading.Thread(target=run, name=f"strategy-{self.name}", daemon=True).start()
+        return answer
 
 
 def _checked(intents: Sequence[Intent] | None) -> Wanted:

@@ -10,7 +10,7 @@ import pytest
 
 from executor.core.intents import StopIntent, TradeIntent
 from executor.core.types import Side
-from executor.execution.strategies import StrategyCaller, Wanted
+from executor.execution.strategies import MAX_HUNG, StrategyCaller, Wanted
 
 D = Decimal
 TRADE = TradeIntent(coin="BTC", side=Side.BUY, size=D(1))
@@ -74,3 +74,34 @@ async def test_a_strategy_that_overruns_is_given_up_and_the_next_call_gets_a_new
     again = await asyncio.wait_for(caller.call_in_thread(None, None), 1)
     slow.free.set()
     assert again == Wanted((TRADE,))
+
+
+async def test_a_call_that_waits_behind_a_hanging_one_is_answered_not_lost():
+    slow = Waits()
+    caller = StrategyCaller("s", slow, deadline_s=0.1)
+    first = asyncio.create_task(caller.call_in_thread(None, None))
+    await asyncio.sleep(0.05)
+    second = await asyncio.wait_for(asyncio.shield(asyncio.create_task(caller.call_in_thread(None, None))), 1)
+    assert (await first).failure == "s did not answer within 0.1 s"
+    slow.free.set()
+    assert second == Wanted((TRADE,))
+
+
+async def test_calls_that_never_come_back_are_counted_and_bounded():
+    class Hangs:
+        free = threading.Event()
+
+        def on_action(self, action: object, view: object) -> tuple[TradeIntent, ...]:
+            self.free.wait(5)
+            return (TRADE,)
+
+    caller = StrategyCaller("s", Hangs(), deadline_s=0.005)
+    before = threading.active_count()
+    said = [(await caller.call_in_thread(None, None)).failure for _ in range(MAX_HUNG + 3)]
+    assert said[-1] == f"s hangs: {MAX_HUNG} calls never came back"
+    assert threading.active_count() - before <= MAX_HUNG
+    Hangs.free.set()
+    while caller.hung:
+        await asyncio.sleep(0.01)
+    caller.deadline_s = 1
+    assert await caller.call_in_thread(None, None) == Wanted((TRADE,))

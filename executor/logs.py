@@ -7,11 +7,14 @@ libraries (websockets logs whole handshakes at DEBUG).
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import logging
 import re
 import sys
+import threading
 from collections.abc import Mapping
+from textwrap import indent
 from types import TracebackType
 from typing import Any, Literal, TextIO
 from urllib.parse import quote, quote_plus
@@ -100,6 +103,7 @@ def configure(
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
     sys.excepthook = _log_crash
+    threading.excepthook = sys.unraisablehook = _log_failure
 
 
 def logger(name: str, **bound: Any) -> structlog.stdlib.BoundLogger:
@@ -139,6 +143,12 @@ def _log_crash(kind: type[BaseException], error: BaseException, trace: Traceback
     logger("executor").critical("crashed", exc_info=(kind, error, trace))
 
 
+def _log_failure(last: threading.ExceptHookArgs | sys.UnraisableHookArgs) -> None:
+    """An exception in a thread of a plugin's own, or while something was thrown away: Python would print it raw."""
+    error = last.exc_value or last.exc_type()
+    logger("executor").error("something beside the worker failed", exc_info=(last.exc_type, error, last.exc_traceback))
+
+
 def _shared() -> list[Processor]:
     """What is done to our lines and to other libraries' alike."""
     return [
@@ -167,6 +177,37 @@ def _formatter(renderer: str, stream: TextIO) -> logging.Formatter:
 def _renderers(renderer: str, stream: TextIO) -> list[Processor]:
     if renderer == "json":
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
-    # The plain traceback: the rich one prints local variables, and with them secrets nobody registered.
-    plain = structlog.dev.plain_traceback
-    return [structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=plain)]
+    return [_on_one_line, structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=_traceback)]
+
+
+def _on_one_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """What came from outside neither moves the cursor nor makes a line of its own (JSON escapes it anyway)."""
+    return {key: value if key in _RENDERED else _shown(value) for key, value in event.items()}
+
+
+_RENDERED = ("exc_info", "exception", "stack")
+"""Keys whose text has lines by right."""
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, str):
+        return _visible(value, keep="")
+    text = repr(value)
+    return value if text.isprintable() else _visible(text, keep="")
+
+
+def _visible(text: str, keep: str) -> str:
+    """The text with what a terminal would obey as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)
+
+
+def _traceback(stream: TextIO, exc_info: structlog.typing.ExcInfo) -> None:
+    """The plain traceback: the rich one prints local variables, and with them secrets nobody registered.
+
+    It is indented, so that no text of an error can pass for a line of the log.
+    """
+    text = io.StringIO()
+    structlog.dev.plain_traceback(text, exc_info)
+    stream.write(indent(_visible(text.getvalue(), keep="\n"), "  "))

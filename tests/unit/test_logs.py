@@ -2,6 +2,7 @@ import io
 import json
 import logging
 import sys
+import threading
 from urllib.parse import quote_plus
 
 import pytest
@@ -21,10 +22,11 @@ class Terminal(io.StringIO):
 @pytest.fixture(autouse=True)
 def restored():
     """Logging is one per process: put back what was there."""
-    root, hook = logging.getLogger(), sys.excepthook
+    root, hooks = logging.getLogger(), (sys.excepthook, sys.unraisablehook, threading.excepthook)
     handlers, level = root.handlers[:], root.level
     yield
-    root.handlers[:], sys.excepthook = handlers, hook
+    root.handlers[:] = handlers
+    sys.excepthook, sys.unraisablehook, threading.excepthook = hooks
     root.setLevel(level)
     structlog.reset_defaults()
 
@@ -166,3 +168,45 @@ def test_without_a_stream_it_is_stderr(capsys):
     logs.logger("x").info("hello")
     captured = capsys.readouterr()
     assert (captured.out, "hello" in captured.err) == ("", True)
+
+
+ODD = "x\x1b[2Jy\r\nforged \u202e line\x9b"
+
+
+@pytest.mark.parametrize("where", ["event", "value", "nested", "foreign", "error"])
+def test_nothing_from_outside_moves_a_terminals_cursor_or_makes_a_line(stream, where):
+    log = logs.logger("executor.x")
+    if where == "error":
+        try:
+            raise ValueError(ODD)
+        except ValueError:
+            log.exception("failed")
+    elif where == "foreign":
+        logging.getLogger("aiohttp").warning("said %s", ODD)
+    else:
+        log.info(ODD if where == "event" else "said", value=ODD if where == "value" else {"a": [ODD]})
+    out = stream.getvalue().replace("\x1b[0m", "").replace("\x1b[1m", "").replace("\x1b[2m", "")
+    assert not {"\r", "\u202e", "\x9b"} & set(out)
+    assert "\x1b[2J" not in out
+    assert not any(line.startswith("forged") for line in out.splitlines())
+    assert "2J" in out
+
+
+def test_what_fails_beside_the_worker_is_redacted_too(stream):
+    logs.register_secret("thread-canary-1")
+
+    def fails():
+        raise ValueError("it was thread-canary-1")
+
+    thread = threading.Thread(target=fails)
+    thread.start()
+    thread.join()
+
+    class Broken:
+        def __del__(self):
+            raise ValueError("and thread-canary-1 again")
+
+    broken = Broken()
+    del broken
+    assert stream.getvalue().count("something beside the worker failed") == 2
+    assert "thread-canary-1" not in stream.getvalue()

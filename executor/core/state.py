@@ -259,6 +259,8 @@ class DeskState:
     flat_reads: int = 0
     continuous: bool = False
     started_ms: int = 0
+    earlier_read_ms: int = 0
+    """The newest read of the life before this one: zero with a new ledger, long ago with an old copy of one."""
 
     def index(self, cloid: str) -> None:
         """Keep ``live`` true after something was said of a leg."""

@@ -103,6 +103,7 @@ def _process_started(state: DeskState, event: ev.ProcessStarted) -> None:
     state.flat_reads = 0
     state.continuous = event.clean
     state.started_ms = event.at_ms
+    state.earlier_read_ms = state.account_read_ms
 
 
 def _reconciled(state: DeskState, event: ev.Reconciled) -> None:

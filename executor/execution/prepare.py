@@ -37,6 +37,9 @@ log = structlog.get_logger("executor.prepare")
 WARM_TIMEOUT_S = 2.0
 PROOF_TIMEOUT_S = 5.0
 PROOF_EVERY_S = 0.5
+READS_APART_MS = 90_000
+"""A worker that runs records a read of its account at least this often."""
+
 RECONCILE_WAIT_S = 2.0
 """How long an action with both an exit and an entry part waits for reconciliation; then only its exit runs."""
 
@@ -130,8 +133,12 @@ class Preparer:
 
     def _readable(self, received: ev.ActionReceived) -> bool:
         """An exit runs as soon as its position is read; what opens waits for the whole reconciliation."""
+        return self._desk.state.reconciled or (self._read() and not _opens(received))
+
+    def _read(self) -> bool:
+        """Whether this life has read the account: what an earlier one knew may have changed meanwhile."""
         state = self._desk.state
-        return state.reconciled or (bool(state.account_read_ms) and not _opens(received))
+        return state.reconciled or state.account_read_ms > state.earlier_read_ms
 
     def _cold(self, coin: str) -> bool:
         quote = self._worker.venue.quotes.get(coin)
@@ -172,8 +179,7 @@ class Preparer:
 
     async def _until_readable(self, received: ev.ActionReceived) -> None:
         """Wait for the account; an action that also opens waits a little longer, then runs without its entry."""
-        state = self._desk.state
-        while not state.account_read_ms:
+        while not self._read():
             await asyncio.sleep(0.02)
         waited_from = self._worker.clock.monotonic_s()
         while not self._readable(received):
@@ -201,10 +207,12 @@ class Preparer:
     def _gone_after_ms(self, received: ev.ActionReceived) -> int:
         """When an entry an earlier life of ours sent, and no ledger tells of, can no longer be on its way.
 
-        What the ledger received before this start was never sent: the send would be recorded beside it.
+        What the ledger received before this start was never sent: the send would be recorded beside it. The same
+        holds of all it does not know, as long as it tells of the moments before this start: then it is no old copy.
         """
         settings, started_ms = self._desk.settings, self._desk.state.started_ms
-        if not _opens(received) or received.at_ms < started_ms:
+        complete = started_ms - self._desk.state.earlier_read_ms <= settings.order_expiry_ms + READS_APART_MS
+        if not _opens(received) or received.at_ms < started_ms or complete:
             return 0
         stamp = received.stamped_at_ms
         sent_until = started_ms + settings.order_expiry_ms

@@ -160,6 +160,21 @@ async def test_finding_nothing_proves_nothing_while_an_earlier_lifes_order_may_b
         assert venue.sent
 
 
+async def test_a_ledger_that_tells_of_the_moments_before_this_start_makes_finding_nothing_a_proof():
+    async with working(earlier_read_ms=T0 - 60_000) as (worker, venue):
+        emit(worker, Side.BUY, "1", at=T0 - 1)
+        await done(worker)
+        assert venue.sent
+
+
+async def test_an_exit_waits_until_this_life_has_read_its_position():
+    async with working(account_read_ms=T0 - 9_000, earlier_read_ms=T0 - 9_000, reconciled=False) as (worker, _):
+        emit(worker, Side.SELL, "1")
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not any(isinstance(s.event, ev.ActionTaken) for s in worker.ledger.read())
+
+
 async def test_an_exit_behind_it_does_not_wait_for_that_and_the_entry_is_refused():
     async with working() as (worker, venue):
         emit(worker, Side.BUY, "1", at=T0 - 1)

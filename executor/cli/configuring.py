@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from executor.cli.options import CONFIG, ConfigFile, Json, Overrides, loaded
-from executor.cli.output import clean, print_json, show
+from executor.cli.output import print_json, show
 from executor.errors import ConfigError
 
 _NEXT = "set agents and secrets there, then: executor config validate · executor doctor · executor run"
@@ -36,7 +36,9 @@ def init(
     if json_out:
         print_json({"written": [str(path) for path in texts]})
         return
-    show(*(f"wrote {clean(path)}" for path in texts), _NEXT)
+    from executor.cli.words import cell
+
+    show(*(cell(f"wrote {path}") for path in texts), cell(_NEXT))
 
 
 def config_show(config: ConfigFile = CONFIG, overrides: Overrides = None, json_out: Json = False) -> None:

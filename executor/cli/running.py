@@ -93,8 +93,10 @@ def doctor(config: ConfigFile = CONFIG, overrides: Overrides = None, json_out: J
         _report([_config_check(error)], json_out)
         raise typer.Exit(1) from None
     _quiet_logs()
+    from executor.cli.words import cell
+
     with err().status("checking …") as status:
-        found = asyncio.run(checks(settings, lambda what: status.update(f"checking {clean(what)} …")))
+        found = asyncio.run(checks(settings, lambda what: status.update(cell(f"checking {what} …"))))
     _report(found, json_out)
     raise typer.Exit(int(any(check.level == "fail" for check in found)))
 
@@ -118,11 +120,13 @@ def _report(found: list[Check], json_out: bool) -> None:
     if json_out:
         print_json({"ok": not counts["fail"], "counts": counts, "checks": rows})
         return
+    from rich.text import Text
+
     from executor.cli.tables import Sheet
     from executor.cli.words import Row, cell
 
     def what(row: Row) -> Any:
-        text = cell(row["text"])
+        text = Text(clean(row["text"]))
         if row["remedy"] and row["level"] != "pass":
             text.append("\nremedy: ", "bold green").append(clean(row["remedy"]))
         return text

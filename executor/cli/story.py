@@ -64,7 +64,7 @@ class Story:
         time = Text(f"  {moment(at)}", "dim") if at else Text()
         put(
             self._console,
-            Text("\n").append_text(Text.assemble((f"{self._number:>2} ", "bold cyan"), (title, "bold"), time)),
+            Text("\n").append_text(Text.assemble((f"{self._number:>2} ", "bold cyan"), cell(title, "bold"), time)),
         )
 
     def say(self, *parts: RenderableType | None, indent: int = INDENT) -> None:

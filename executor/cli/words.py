@@ -41,8 +41,8 @@ _ORDERS = {"entry": "entry {}", "exit": "exit of {}", "stop": "stop for {}", "ta
 
 
 def cell(value: Any, style: str = "") -> Text:
-    """A value as table cell: control characters made visible, nothing read as markup."""
-    return Text("" if value is None else clean(value), style)
+    """A value as table cell: control characters and line breaks made visible, nothing read as markup."""
+    return Text("" if value is None else clean(value).replace("\n", "\\n"), style)
 
 
 def coloured(word: str | None) -> Text:

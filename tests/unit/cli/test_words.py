@@ -65,3 +65,13 @@ def test_a_leg_tells_what_was_filled_of_it():
 )
 def test_action_types_have_one_word(name, word):
     assert words.action_type(name) == word
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\r\nb", "\x1b[2Ja", "\x9b31ma", "a\u202eb", "a\x00b", "a\u2028b"])
+def test_a_cell_is_one_line_and_nothing_a_terminal_obeys(text):
+    assert words.cell(text).plain.isprintable()
+
+
+def test_a_cell_is_no_markup():
+    assert words.cell("[bold]x[/] [link=http://h]y[/link]").plain == "[bold]x[/] [link=http://h]y[/link]"
+    assert words.cell("[bold]x[/]").spans == []

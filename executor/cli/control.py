@@ -76,9 +76,16 @@ def _command(name: str, settings: Loaded, account: str | None, json_out: bool, r
         raise typer.Exit(1)
 
 
+_ALONE = {"flatten": "no worker ran: this command did it itself"}
+
+
 def _told(answer: dict[str, Any]) -> None:
     from executor.cli.words import cell
 
-    by = "the running worker" if answer.get("worker") else "no worker runs: written into the ledger"
+    by = (
+        "the running worker"
+        if answer.get("worker")
+        else _ALONE.get(answer["command"], "no worker runs: it is recorded")
+    )
     accounts = clean(", ".join(answer.get("accounts") or ()))
     show(cell(f"{answer['command']} {accounts}: {answer['effect']} ({by})", "green"))

@@ -270,8 +270,15 @@ class Worker:
     # -- inputs: commands -----------------------------------------------------------------------------------------
 
     def command(self, name: str, account: str | None, by: str, rule: str | None = None) -> list[str]:
-        """pause, resume, flatten or reset, for one account or all; returns the accounts concerned."""
+        """pause, resume, flatten or reset, for one account or all; returns the accounts concerned.
+
+        Raises ``ValueError`` for a command there is not, and for a breaker that has not fired.
+        """
         names = [account] if account is not None else list(self.desks)
+        if name == "reset":
+            names = [one for one in names if rule in self.desks[one].state.breakers]
+            if not names:
+                raise ValueError(f"no breaker {rule!r} has fired; see `executor status`")
         for one in names:
             desk, turn = self.desks[one], self.turn()
             desk.note(turn, [command_event(name, one, by, rule, turn.now_ms)])

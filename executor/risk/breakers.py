@@ -32,6 +32,10 @@ class DayLimit(RefuseOnly):
         return day_start_equity_usd * (self.max_pct or Decimal(0)) / 100
 
 
+def _told(loss_usd: Decimal) -> str:
+    return f"{usd(loss_usd)} lost today" if loss_usd > 0 else f"{usd(-loss_usd)} gained today"
+
+
 @dataclass(frozen=True, slots=True)
 class DailyLoss(BaseRule[DayLimit]):
     """No entries once the day since 00:00 UTC has lost the limit, realised or not, until the next 00:00 UTC.
@@ -45,7 +49,7 @@ class DailyLoss(BaseRule[DayLimit]):
     def check(self, proposal: Proposal, exposure: Exposure) -> Verdict:
         """Measure the day's loss, and ask for the latch when it has got there."""
         loss_usd, limit_usd = -exposure.day_pnl_usd, self.options.limit_usd(exposure.day_start_equity_usd)
-        value, limit = f"{usd(loss_usd)} lost today", usd(limit_usd)
+        value, limit = _told(loss_usd), usd(limit_usd)
         if self.name in exposure.latched:
             return self.refuses("DAILY_LOSS_LATCHED", value, limit)
         if loss_usd >= limit_usd:

@@ -104,7 +104,10 @@ async def test_an_exchange_that_is_away_for_a_while_is_waited_for(rig):
         await _flat(rig, runtime)
 
 
-@pytest.mark.parametrize("fault", ["drop_answer", "drop_request", "garbage", "http_429"])
+@pytest.mark.parametrize(
+    "fault",
+    ["drop_answer", *(pytest.param(f, marks=pytest.mark.full) for f in ("drop_request", "garbage", "http_429"))],
+)
 async def test_a_leverage_setting_whose_answer_is_lost_is_read_before_the_entry_leaves(rig, fault):
     rig.arm(Fault(fault, match="updateLeverage"))
     async with rig.inside():

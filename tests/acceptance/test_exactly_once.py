@@ -170,3 +170,41 @@ async def test_killed_at_any_moment_the_action_ends_as_one_order_and_can_be_clos
     recorded = {row["fill"]["tid"] for row in rig.events("FillSeen")}
     assert recorded == {fill["tid"] for fill in rig.fills()}
     assert rig.read(lambda reader: reader.positions()["positions"]) == []
+
+
+@pytest.mark.parametrize(
+    "closed",
+    [
+        False,
+        pytest.param(
+            True,
+            marks=pytest.mark.xfail(
+                strict=True,
+                reason="an unstamped action is not looked up when the ledger was stopped cleanly, "
+                "and a cleanly stopped ledger may still be an old copy; only the position then speaks of it",
+            ),
+        ),
+    ],
+)
+async def test_an_action_without_a_stamp_after_the_ledger_was_restored_is_no_second_order(rig, closed):
+    await rig.spawn()
+    assert await rig.stop() == 0
+    copies = {path: path.read_bytes() for path in _ledger_files(rig)}
+    await rig.spawn()
+    frame = rig.trade("action-uuid", "LONG", 0.1)
+    del frame["created_at"]
+    await rig.send(frame)
+    await rig.settled("action-uuid")
+    if closed:
+        await rig.send(rig.trade("close", "SHORT", 0.1))
+        await rig.settled("close")
+    assert await rig.stop() == 0
+    for path in _ledger_files(rig):
+        path.unlink()
+    for path, data in copies.items():
+        path.write_bytes(data)
+    await rig.spawn()
+    await rig.send(frame)
+    await rig.settled("action-uuid")
+    assert len(rig.orders_named(rig.entry_name("action-uuid"))) == 1
+    assert await rig.stop() == 0

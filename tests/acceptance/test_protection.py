@@ -144,7 +144,7 @@ async def test_a_stop_that_fires_closes_and_its_sibling_goes(rig):
         assert rig.size() == 0
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("how", [pytest.param(signal.SIGTERM, marks=pytest.mark.full), signal.SIGKILL])
 async def test_a_stop_that_fired_while_the_worker_was_down_is_found_and_named(rig, how):
     await rig.spawn()
     await _open(rig)

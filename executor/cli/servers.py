@@ -11,7 +11,7 @@ import typer
 
 from executor.cli.guard import usage
 from executor.cli.options import Json
-from executor.cli.output import clean, out, print_json, show
+from executor.cli.output import clean, err, out, print_json, show
 from executor.errors import ExecutorError
 
 Host = Annotated[str, typer.Option("--host", help="Whom to listen to: 127.0.0.1 is this machine alone.")]
@@ -40,6 +40,7 @@ def paper_exchange(
     if tape is not None:
         _readable(tape)
     _logs()
+    _warn_if_open(host, "a paper exchange has no password: whoever reaches it sees every account on it")
     from executor.paper.server import serve
 
     def ready(url: str) -> None:
@@ -107,6 +108,7 @@ def sim_fractrade(
 ) -> None:
     """A Fractrade on this machine: three channels, credentials, limits, and a script of signals."""
     _logs()
+    _warn_if_open(host, "whoever reaches it can listen; its credentials are no secrets")
     from executor.sim.play import serve
     from executor.sim.script import load_script
 
@@ -117,6 +119,15 @@ def sim_fractrade(
         console.print(clean(line), markup=False)
 
     _serve(serve(host, port, played, say), host, port)
+
+
+def _warn_if_open(host: str, what: str) -> None:
+    """To listen beyond this machine takes an address written out, and is never done without a word."""
+    from executor.cli.words import cell
+    from executor.hosts import is_loopback
+
+    if not is_loopback(host):
+        err().print(cell(f"warning: other machines can reach {host}; {what}", "yellow"))
 
 
 def _ready(document: dict[str, Any]) -> None:

@@ -19,9 +19,11 @@ from types import TracebackType
 from typing import Any
 
 import orjson
-from aiohttp import web
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
 
 from executor.clock import Clock, SystemClock
+from executor.hosts import is_foreign, is_loopback
 from executor.hyperliquid import limits
 from executor.paper import info
 from executor.paper.channels import Cadence
@@ -142,7 +144,7 @@ class PaperExchange:
     @property
     def url(self) -> str:
         """The origin clients use as base URL."""
-        return f"http://{self._host}:{self._port}"
+        return f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{self._port}"
 
     @property
     def faults(self) -> Faults:
@@ -203,7 +205,8 @@ class PaperExchange:
             self.hub.tell(pushes)
 
     async def _listen(self) -> None:
-        app = web.Application(client_max_size=2**22)
+        guards = [_from_here] if is_loopback(self._host) else []
+        app = web.Application(client_max_size=2**22, middlewares=guards)
         app.router.add_post("/info", self._http_info)
         app.router.add_post("/exchange", self._http_exchange)
         app.router.add_get("/ws", self.hub.serve)
@@ -317,6 +320,14 @@ class PaperExchange:
             "garbage": Reply(200, b"<not json>", "text/plain"),
         }
         return replaced.get(fault.kind, reply)
+
+
+@web.middleware
+async def _from_here(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Programs of this machine, and pages it serves itself; no other page, under whatever name it comes."""
+    if is_foreign(request.headers.getall(hdrs.HOST, ()), request.headers.getall(hdrs.ORIGIN, ())):
+        return web.Response(status=403, text="this paper exchange is for programs on its own machine")
+    return await handler(request)
 
 
 async def _body(request: web.Request) -> object:

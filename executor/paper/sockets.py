@@ -114,7 +114,7 @@ class Hub:
                 "post": self._start_post,
             }[message["method"]]
             await handler(connection, message)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             self._error(connection, f"Error parsing JSON into valid websocket request: {text}")
 
     def _error(self, connection: Connection, text: str) -> None:

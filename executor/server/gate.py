@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from executor.server.hosts import HostList
+from executor.hosts import HostList
 from executor.server.settings import ServerSettings
 
 PROBES = frozenset({"/healthz", "/readyz"})

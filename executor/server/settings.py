@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from executor.errors import ConfigError
-from executor.server.hosts import is_loopback, parse_netloc
+from executor.hosts import is_loopback, parse_netloc
 
 _TOKEN_REMEDY = "set server.token_env (EXECUTOR_TOKEN) to a long random text, or server.host to 127.0.0.1"  # noqa: S105 - a remedy, not a token
 

@@ -15,9 +15,11 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, hdrs, web
+from aiohttp.typedefs import Handler
 
 from executor.clock import Clock, SystemClock
+from executor.hosts import is_foreign, is_loopback
 from executor.sim.stamps import stamped
 
 CHANNELS = ("agent", "user", "executor")
@@ -92,7 +94,7 @@ class FractradeSimulator:
         self._runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> Self:
-        app = web.Application()
+        app = web.Application(middlewares=[_from_here] if is_loopback(self._host) else [])
         app.add_routes(
             [
                 web.get("/ws/actions/{id}", self._agent),
@@ -210,6 +212,14 @@ class FractradeSimulator:
         while client.arrivals_s[0] <= now_s - 60:
             client.arrivals_s.popleft()
         return len(client.arrivals_s) > self._max_messages
+
+
+@web.middleware
+async def _from_here(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Programs of this machine, and pages it serves itself; no other page, under whatever name it comes."""
+    if is_foreign(request.headers.getall(hdrs.HOST, ()), request.headers.getall(hdrs.ORIGIN, ())):
+        return web.Response(status=403, text="this simulator is for programs on its own machine")
+    return await handler(request)
 
 
 def _wanted(client: Client, channels: Collection[str], agent_id: str | None) -> bool:

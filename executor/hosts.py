@@ -41,6 +41,21 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def is_foreign(hosts: Iterable[str], origins: Iterable[str]) -> bool:
+    """Whether these ``Host`` and ``Origin`` headers name anything but this machine, whatever the port.
+
+    For the tools on loopback that have no password (paper exchange, simulators): a local program may use them, a
+    page of some site in this machine's browser may not, under no name.
+    """
+    named = [parse_netloc(host) for host in hosts] + [_netloc_of(origin) for origin in origins]
+    return any(netloc is None or not is_loopback(netloc.name) for netloc in named)
+
+
+def _netloc_of(origin: str) -> Netloc | None:
+    found = _ORIGIN.fullmatch(origin)
+    return parse_netloc(found[2]) if found else None
+
+
 def _one_spelling(name: str) -> str:
     try:
         return ip_address(name).compressed

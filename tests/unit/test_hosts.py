@@ -2,7 +2,7 @@
 
 import pytest
 
-from executor.server.hosts import HostList, Netloc, is_loopback, parse_netloc
+from executor.hosts import HostList, Netloc, is_foreign, is_loopback, parse_netloc
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,24 @@ def test_without_a_port_the_schemes_own_is_meant():
     assert HostList("127.0.0.1", [80], []).allows_host("localhost")
     assert HostList("127.0.0.1", [443], []).allows_origin("https://localhost")
     assert not HostList("127.0.0.1", [80], []).allows_origin("https://localhost")
+
+
+@pytest.mark.parametrize(
+    ("hosts", "origins", "foreign"),
+    [
+        (["127.0.0.1:8080"], [], False),
+        (["localhost"], ["http://localhost:3000"], False),
+        (["[::1]:1"], ["https://127.0.0.1"], False),
+        ([], [], False),
+        (["evil.example:8080"], [], True),
+        (["127.0.0.1.evil.example"], [], True),
+        (["127.0.0.1"], ["http://evil.example"], True),
+        (["127.0.0.1"], ["null"], True),
+        (["127.0.0.1", "evil.example"], [], True),
+        (["127.0.0.1@evil.example"], [], True),
+        (["192.168.1.2"], [], True),
+        ([""], [], True),
+    ],
+)
+def test_what_names_another_machine_is_foreign(hosts, origins, foreign):
+    assert is_foreign(hosts, origins) is foreign

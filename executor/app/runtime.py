@@ -18,7 +18,7 @@ from executor.clock import Clock, SystemClock
 from executor.config import Loaded
 from executor.core import events as ev
 from executor.core.intake import start_gap
-from executor.errors import CredentialRefused, ExecutorError, VenueError
+from executor.errors import CredentialRefused, ExecutorError, LedgerError, VenueError
 from executor.execution.reading import Reader, Ticker
 from executor.execution.resolve import Resolver
 from executor.execution.restore import save
@@ -154,18 +154,25 @@ class Runtime:
         worker = self.worker
         for name, desk in worker.desks.items():
             self.venue.follow(desk.settings.address, lambda news, account=name: worker.news(account, news))  # type: ignore[misc]  # a default argument binds the loop's name
-            worker.spawn(Reader(worker, desk).run(), f"reader {name}")
-            worker.spawn(Resolver(worker, desk).run(), f"resolver {name}")
-        worker.spawn(Ticker(worker).run(), "ticker")
+            worker.spawn(worker.keep(Reader(worker, desk).run, f"reader {name}"), f"reader {name}")
+            worker.spawn(worker.keep(Resolver(worker, desk).run, f"resolver {name}"), f"resolver {name}")
+        worker.spawn(worker.keep(Ticker(worker).run, "ticker"), "ticker")
         worker.spawn(self._keep_ledger(), "ledger")
 
     async def _keep_ledger(self) -> None:
         """Index what is new while nothing else is to do, and keep a snapshot now and then."""
         while True:
             await asyncio.sleep(TEND_EVERY_S)
+            try:
+                self._tend()
+            except LedgerError as error:
+                self.worker.fail(error)
             if self.worker.failed is not None:
                 self.stopped.set()
                 return
+
+    def _tend(self) -> None:
+        if self.worker.failed is None:
             self.ledger.tend()
             if self.ledger.last_seq - self._snapshot_seq >= SNAPSHOT_EVERY_EVENTS:
                 self._save()

@@ -20,7 +20,7 @@ from executor.core.entry import occupied_leverage
 from executor.core.identity import real_id
 from executor.core.prior import cloids_of
 from executor.core.protocols import StrategyView
-from executor.core.settings import ABSENT_MARGIN_MS
+from executor.core.settings import ABSENT_MARGIN_MS, MAX_STAMP_AHEAD_MS
 from executor.core.signal import Found, Signal
 from executor.core.source_events import Action, Origin, SetStop, SetTarget, Trade
 from executor.core.types import ActionType, Agent
@@ -115,10 +115,17 @@ class Preparer:
         queue = self._queues[coin]
         try:
             while queue:
-                await self._prepare(queue[0])
+                await self._guarded(queue[0])
                 queue.popleft()
         finally:
             del self._queues[coin]
+
+    async def _guarded(self, received: ev.ActionReceived) -> None:
+        """A mistake of ours about one action must not hold up those behind it: it stays received, and is resumed."""
+        try:
+            await self._prepare(received)
+        except Exception as error:  # noqa: BLE001 whatever it is, an exit may be next in line
+            self._worker.mistaken(f"preparing action {received.action_id}", error)
 
     # -- what is missing -------------------------------------------------------------------------------------------
 
@@ -150,7 +157,8 @@ class Preparer:
         stamp = received.stamped_at_ms
         if stamp is None:
             return not state.continuous
-        return stamp < state.started_ms
+        # A sender's clock may be ahead: a ledger that may have lost something tells nothing of such a stamp.
+        return stamp < state.started_ms + (0 if state.continuous else MAX_STAMP_AHEAD_MS)
 
     def _needs_leverage(self, received: ev.ActionReceived) -> bool:
         coin, desk = received.coin or "", self._desk
@@ -212,9 +220,10 @@ class Preparer:
         """
         settings, started_ms = self._desk.settings, self._desk.state.started_ms
         complete = started_ms - self._desk.state.earlier_read_ms <= settings.order_expiry_ms + READS_APART_MS
-        if not _opens(received) or received.at_ms < started_ms or complete:
-            return 0
         stamp = received.stamped_at_ms
+        after_start = stamp is not None and stamp >= started_ms
+        if not _opens(received) or received.at_ms < started_ms or complete or after_start:
+            return 0
         sent_until = started_ms + settings.order_expiry_ms
         lived_until = sent_until if stamp is None else stamp + settings.entry_ttl_ms
         return min(sent_until, lived_until) + ABSENT_MARGIN_MS
@@ -316,7 +325,9 @@ class Preparer:
     async def _wanted(self, received: ev.ActionReceived) -> Wanted:
         if received.coin is None:
             return Wanted()
-        caller = self._worker.strategies[self._route(received)]
+        caller = self._worker.strategies.get(self._route(received))
+        if caller is None:  # received before a restart with another configuration
+            return Wanted(failure=f"route {self._route(received)!r} is not configured any more")
         if caller.inline:
             return self._wanted_inline(received)
         return await caller.call_in_thread(action_of(received), self.view(received))
@@ -336,14 +347,15 @@ class Preparer:
         if received.key not in self._desk.state.waiting:
             return
         worker = self._worker
+        caller = worker.strategies.get(self._route(received))
         signal = Signal(
             received=received,
             route=self._route(received),
-            strategy=worker.strategies[self._route(received)].name,
+            strategy=caller.name if caller else "",
             intents=wanted.intents,
             failure=wanted.failure,
-            unstated=worker.unstated[received.source],
-            after_gap=worker.after_gap[received.source],
+            unstated=worker.unstated.get(received.source, "skip"),
+            after_gap=worker.after_gap.get(received.source, "reduce_only"),
             prior=prior,
             looked_up=looked_up,
             unproven=unproven,

@@ -33,6 +33,12 @@ log = structlog.get_logger("executor.worker")
 
 SIGNER_CONFLICT = "signer_conflict"
 
+AGAIN_S = 1.0
+"""The pause before what ended by a mistake of ours is run again."""
+
+MISTAKES_KEPT = 200
+"""How many different mistakes of ours are remembered, so that each is told once."""
+
 Unstated = Literal["skip", "execute"]
 AfterGap = Literal["reduce_only", "continue"]
 
@@ -68,6 +74,7 @@ class Worker:
         self.reply_timeout_s = reply_timeout_s
         self.preparers = {name: Preparer(self, desk) for name, desk in self.desks.items()}
         self.failed: LedgerError | None = None
+        self._mistakes: set[str] = set()
         self.on_event: list[Callable[[ev.Event], None]] = []
         self.on_commit: list[Callable[[int], None]] = []
         self.wake_reconcile: dict[str, asyncio.Event] = {name: asyncio.Event() for name in self.desks}
@@ -88,7 +95,7 @@ class Worker:
         """Let the desks' steps happen, write the turn down, and only then let its requests go."""
         market, monotonic_s = self.market, self.clock.monotonic_s()
         for desk in desks:
-            desk.advance(turn, market, monotonic_s)
+            self._advance(desk, turn, market, monotonic_s)
         if not turn.events and not turn.frames:
             return
         if not self._commit(turn):
@@ -99,6 +106,34 @@ class Worker:
         # Behind the sends in the loop's queue: people are told after the order's bytes are out.
         asyncio.get_running_loop().call_soon(self._announce, turn.events, self.ledger.last_seq)
 
+    def _advance(self, desk: Desk, turn: Turn, market: Market, monotonic_s: float) -> None:
+        """A desk is the unit of failure: what it decided is recorded and leaves, and the others go on."""
+        try:
+            desk.advance(turn, market, monotonic_s)
+        except Exception as error:  # noqa: BLE001 a mistake of ours, whatever it is, must not stop exits elsewhere
+            turn.events += self.mistaken(f"account {desk.settings.account}", error, desk.settings.account)
+
+    def mistaken(self, what: str, error: Exception, account: str | None = None) -> list[ev.Event]:
+        """Tell of a mistake of our own, in full once; the alarm to record where there is a turn for it."""
+        text = f"{what}: {type(error).__name__}: {error}"[:300]
+        if text in self._mistakes:
+            return []
+        if len(self._mistakes) >= MISTAKES_KEPT:
+            self._mistakes.clear()
+        self._mistakes.add(text)
+        log.error("a mistake of our own", action="mistake", what=what, exc_info=error)
+        self._notify("alarm", "TASK_FAILED", text)
+        return [ev.AlarmRaised(at_ms=self.venue.now_ms(), account=account, code="TASK_FAILED", text=text)]
+
+    def fail(self, error: LedgerError) -> None:
+        """The ledger is lost: nothing is recorded or sent any more, and whoever runs the worker ends it."""
+        if self.failed is None:
+            self.failed = error
+            log.critical(
+                "the ledger cannot be written; nothing is sent any more", action="ledger_failed", error=str(error)
+            )
+            self._notify("alarm", "LEDGER_FAILED", str(error))
+
     def _commit(self, turn: Turn) -> bool:
         """One transaction; when it fails nothing leaves, and the worker stops rather than act unwritten."""
         if self.failed is not None:
@@ -106,11 +141,7 @@ class Worker:
         try:
             self.ledger.commit(turn.frames, turn.events)
         except LedgerError as error:
-            self.failed = error
-            log.critical(
-                "the ledger cannot be written; nothing is sent any more", action="ledger_failed", error=str(error)
-            )
-            self._notify("alarm", "LEDGER_FAILED", str(error))
+            self.fail(error)
             return False
         return True
 
@@ -159,6 +190,16 @@ class Worker:
             log.error("a task failed", action="task_failed", task=task.get_name(), exc_info=task.exception())
             self._notify("alarm", "TASK_FAILED", f"{task.get_name()}: {task.exception()}")
 
+    async def keep(self, run: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+        """Run what protection depends on, and run it again after a mistake: none of it may end by itself."""
+        while True:
+            try:
+                await run()
+                return
+            except Exception as error:  # noqa: BLE001 a worker whose timer or reads are dead only looks alive
+                self.mistaken(name, error)
+            await asyncio.sleep(AGAIN_S)
+
     async def cancel_tasks(self) -> None:
         """End everything that runs beside the inbox."""
         tasks = list(self._tasks)
@@ -184,7 +225,15 @@ class Worker:
     # -- inputs: signals ------------------------------------------------------------------------------------------
 
     def emit(self, raw: str | bytes, event: SourceEvent | Malformed) -> None:
-        """One decoded frame (or a channel's change) from a source."""
+        """One decoded frame (or a channel's change) from a source. Never raises: a source would end of it."""
+        try:
+            self._take(raw, event)
+        except LedgerError as error:
+            self.fail(error)
+        except Exception as error:  # noqa: BLE001 one frame must not cost the channel that carries the exits
+            self.mistaken(f"a frame of {event.origin.source}", error)
+
+    def _take(self, raw: str | bytes, event: SourceEvent | Malformed) -> None:
         if isinstance(event, Trade | SetStop | SetTarget):
             self._action(raw, event)
             return
@@ -242,8 +291,15 @@ class Worker:
         for desk in desks:
             evolve(desk.state, received)
         for desk in desks:
-            self.preparers[desk.settings.account].offer(turn, received)
+            self._offer(turn, desk, received)
         return desks
+
+    def _offer(self, turn: Turn, desk: Desk, received: ev.ActionReceived) -> None:
+        """Where deciding breaks the action stays received on that account, and is resumed after its next read."""
+        try:
+            self.preparers[desk.settings.account].offer(turn, received)
+        except Exception as error:  # noqa: BLE001 one account's mistake is not the other's
+            turn.events += self.mistaken(f"account {desk.settings.account}", error, desk.settings.account)
 
     # -- inputs: the venue ----------------------------------------------------------------------------------------
 

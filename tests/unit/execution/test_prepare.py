@@ -263,3 +263,41 @@ async def test_an_exit_does_not_wait_behind_an_entry_that_waits_for_the_account(
         for _ in range(20):
             await asyncio.sleep(0.01)
         assert worker.desks["main"].state.position("BTC").owned == 0
+
+
+def received_before(worker: Worker, side: Side, **more: Any) -> ev.ActionReceived:
+    """An action written down by an earlier life with another configuration, and never decided."""
+    received = Story().admit(Story().action(Trade, side, "1", **more))
+    received = replace(received, source="old", routes=("gone",))
+    worker.desks["main"].state.waiting[received.key] = received
+    return received
+
+
+async def test_an_action_whose_route_is_gone_since_is_refused_and_holds_up_nobody():
+    async with working() as (worker, venue):
+        received_before(worker, Side.BUY, server_execution=False)
+        worker.preparers["main"].resume()
+        emit(worker, Side.BUY, "2", sender_id="new")
+        events = await done(worker, 2)
+        assert [e.reason for e in events if isinstance(e, ev.ActionRefused)] == ["STRATEGY_FAILED"]
+        assert worker.desks["main"].state.position("BTC").owned == 2
+        assert worker.desks["main"].state.waiting == {}
+
+
+async def test_a_mistake_about_one_action_holds_up_none_behind_it_and_is_told_once():
+    async with working() as (worker, venue):
+        broken = received_before(worker, Side.BUY, server_execution=False)
+        worker.desks["main"].state.waiting[broken.key] = replace(broken, accounts=())
+        for _ in range(3):
+            worker.preparers["main"].resume()
+            emit(worker, Side.BUY, "1", sender_id="new")
+            await done(worker)
+        assert worker.desks["main"].state.position("BTC").owned == 1
+        assert list(worker.desks["main"].state.waiting) == [broken.key]
+
+
+async def test_after_a_lost_ledger_a_stamp_that_runs_ahead_is_looked_up_too():
+    async with working(continuous=False) as (worker, venue):
+        emit(worker, Side.BUY, "1", at=T0 + 4_000)
+        await done(worker)
+        assert "order" in venue.asked

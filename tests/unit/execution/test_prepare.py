@@ -274,7 +274,7 @@ def received_before(worker: Worker, side: Side, **more: Any) -> ev.ActionReceive
 
 
 async def test_an_action_whose_route_is_gone_since_is_refused_and_holds_up_nobody():
-    async with working() as (worker, venue):
+    async with working() as (worker, _):
         received_before(worker, Side.BUY, server_execution=False)
         worker.preparers["main"].resume()
         emit(worker, Side.BUY, "2", sender_id="new")
@@ -285,7 +285,7 @@ async def test_an_action_whose_route_is_gone_since_is_refused_and_holds_up_nobod
 
 
 async def test_a_mistake_about_one_action_holds_up_none_behind_it_and_is_told_once():
-    async with working() as (worker, venue):
+    async with working() as (worker, _):
         broken = received_before(worker, Side.BUY, server_execution=False)
         worker.desks["main"].state.waiting[broken.key] = replace(broken, accounts=())
         for _ in range(3):

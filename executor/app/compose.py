@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
+
 from executor import logs, plugins
 from executor.app.identity import DRY_RUN_ENDPOINT, Trader
 from executor.clock import Clock, SystemClock, chance
@@ -145,7 +146,9 @@ def _strategy(loaded: Loaded, route: Route) -> StrategyCaller:
     try:
         strategy = kind(route.options) if hasattr(kind, "Options") else kind()
     except Exception as error:  # a stranger's constructor may raise anything
-        raise PluginError(f"strategy '{route.strategy}' cannot be built: {error}", "mend it or its options") from error
+        raise PluginError(
+            f"strategy '{route.strategy}' cannot be built: {logs.redact(str(error))}", "mend it or its options"
+        ) from error
     return StrategyCaller(route.strategy, strategy)
 
 

@@ -90,7 +90,7 @@ def read(text: str, origin: str, *, lines: bool = True) -> Document:
         at = error.problem_mark or error.context_mark
         where = f"{origin}:{at.line + 1}" if at and lines else origin
         raise ConfigError(
-            f"{where}: this is not YAML: {error.problem}", "look at the indentation and quotes there"
+            f"{where}: this is not YAML: {_unquoted(error.problem)}", "look at the indentation and quotes there"
         ) from None
     except yaml.YAMLError as error:
         raise ConfigError(
@@ -100,6 +100,11 @@ def read(text: str, origin: str, *, lines: bool = True) -> Document:
     if node is not None:
         document.value = _Builder(document.marks, origin, lines).build(node, ())
     return document
+
+
+def _unquoted(problem: str | None) -> str:
+    """The parser's words without words of the file: ``api_secret: *abc`` is an alias to it, and quoted."""
+    return re.sub(r"'[^']{2,}'", "…", problem or "unknown reason")
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,8 +58,14 @@ def _variables(variables: Mapping[str, str], where: str) -> Iterator[tuple[list[
 def _set_option(item: str) -> tuple[list[str], str, str]:
     key, equals, text = item.partition("=")
     if not equals or not key.strip():
-        raise ConfigError(f"--set {key}: there is no value", "write it as --set block.key=value")
+        raise ConfigError(f"--set {_shown(key)}: there is no value", "write it as --set block.key=value")
     return key.strip().split("."), text, f"--set {key.strip()}"
+
+
+def _shown(key: str) -> str:
+    """What was meant as a key, no further than a key can go: behind a wrong sign stands the value, perhaps a secret."""
+    found = re.match(r"[\w.-]*", key)
+    return f"{found[0]} …" if found and found[0] != key else key
 
 
 def _assign(document: Document, segments: list[str], text: str, origin: str) -> None:

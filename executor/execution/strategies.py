@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from executor.core.intents import Intent, StopIntent, TargetIntent, TradeIntent
 from executor.core.protocols import Strategy, StrategyView
 from executor.core.source_events import Action
+from executor.logs import redact
 
 DEADLINE_S = 0.25
 MAX_HUNG = 32
@@ -51,7 +52,7 @@ class StrategyCaller:
         try:
             return _checked(self.strategy.on_action(action, view))
         except Exception as error:  # noqa: BLE001  a stranger's code may raise anything; it fails closed
-            return Wanted(failure=f"{self.name} raised {type(error).__name__}: {error}"[:300])
+            return Wanted(failure=f"{self.name} raised {type(error).__name__}: {redact(str(error))}"[:300])
 
     async def call_in_thread(self, action: Action, view: StrategyView) -> Wanted:
         """Call it beside the loop and wait until the deadline, its turn after others' calls included."""

@@ -36,12 +36,12 @@ def classify(reply: RawReply, count: int, *, resend: bool) -> tuple[Answer, ...]
 def _first_error(text: str) -> Answer:
     reason = reason_for(text)
     known = Rejected if reason in NOTHING_HAPPENED else Unknown
-    return known(reason, text[:_TEXT_LIMIT])
+    return known(reason, reading.spoken(text, _TEXT_LIMIT))
 
 
 def _resend_error(text: str) -> Answer:
     reason = DUPLICATE_NONCE if reason_for(text) == DUPLICATE_NONCE else "RESEND_ERROR"
-    return Unknown(reason, text[:_TEXT_LIMIT])
+    return Unknown(reason, reading.spoken(text, _TEXT_LIMIT))
 
 
 def _transport_problem(reply: RawReply, on_error: ErrorRule) -> Answer | None:
@@ -60,7 +60,9 @@ def _transport_problem(reply: RawReply, on_error: ErrorRule) -> Answer | None:
 def _malformed(reply: RawReply, on_error: ErrorRule) -> Answer:
     """HTTP 422: the venue could not read the body as an action, so on a first send there never was one."""
     text = reply.error or reading.describe(reply.body)
-    return Rejected(MALFORMED_REQUEST, text[:_TEXT_LIMIT]) if on_error is _first_error else on_error(text)
+    return (
+        Rejected(MALFORMED_REQUEST, reading.spoken(text, _TEXT_LIMIT)) if on_error is _first_error else on_error(text)
+    )
 
 
 def _http_reason(status: int) -> str:

@@ -17,12 +17,21 @@ _PLAIN_NUMBER = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?")
 """Plain decimals only: an exponent could make a short text an endless number, and the venue never writes one."""
 
 
+_SECRET_LIKE = re.compile(r"[0-9a-fA-F]{41,}")
+"""Longer than an address (40): half a signature, a key, a hash. Whoever answers may repeat what it was sent."""
+
+
+def spoken(text: str, limit: int = _BRIEF) -> str:
+    """Somebody's words as they may be kept: bounded, and no signature in them, not even a cut one."""
+    return _SECRET_LIKE.sub("…", text[: 4 * limit])[:limit]
+
+
 def describe(value: object) -> str:
     """A value in a few words for people; bounded and total, whatever somebody sent (repr of JSON can fail)."""
     if isinstance(value, str):
-        return value[:_BRIEF]
+        return spoken(value)
     if isinstance(value, dict):
-        return f"an object with keys {', '.join(list(value)[:8])}"[:_BRIEF]
+        return spoken(f"an object with keys {', '.join(list(value)[:8])}")
     return f"an array of {len(value)}" if isinstance(value, list) else type(value).__name__
 
 

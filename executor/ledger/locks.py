@@ -55,7 +55,7 @@ def acquire(endpoint: str, subject: str, *, root: Path | None = None, clock: Clo
     path = folder / f"{blake2b(what.encode(), digest_size=16).hexdigest()}.lock"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         _lock(fd, path, what)
     except OSError as error:
         raise LedgerError(

@@ -10,9 +10,13 @@ from typing import Any
 import orjson
 
 from executor.core.facts import RawReply
+from executor.hyperliquid.reading import spoken
 from executor.ports import SignedRequest
 
 TEXT_LIMIT = 200
+_LOOKED_AT = 5 * TEXT_LIMIT
+"""Bytes of an answer that is not what it should be; a few of them are kept."""
+
 _LISTS = ("orders", "cancels", "modifies")
 
 
@@ -74,9 +78,9 @@ def error_reply(text: str) -> RawReply:
     """``429 Too Many Requests: …`` and the like; without a leading status there was no answer one can rely on."""
     head = text[:3]
     status = int(head) if head.isascii() and head.isdigit() else None
-    return RawReply(sent=True, status=status, error=text[:TEXT_LIMIT])
+    return RawReply(sent=True, status=status, error=spoken(text, TEXT_LIMIT))
 
 
 def excerpt(raw: bytes) -> str:
     """The beginning of a body, for people."""
-    return raw[:TEXT_LIMIT].decode("utf-8", "replace")
+    return spoken(raw[:_LOOKED_AT].decode("utf-8", "replace"), TEXT_LIMIT)

@@ -97,3 +97,10 @@ def test_a_syntax_error_never_quotes_the_text():
     with pytest.raises(ConfigError) as caught:
         read('api_key: "CANARY\nb: [', "f")
     assert "CANARY" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["api_secret: *s3cr3t", "<<: *s3cr3t", "%TAG !s3cr3t! x\n%TAG !s3cr3t! y\n---\na: 1"])
+def test_what_is_not_yaml_is_told_without_the_words_of_the_file(text):
+    with pytest.raises(ConfigError) as caught:
+        read(text, "f")
+    assert "s3cr3t" not in str(caught.value)

@@ -187,6 +187,7 @@ def test_a_whole_list_can_be_set(parse):
         (["version=2"], "version: must be 1"),
         (["novalue"], "there is no value"),
         (["=x"], "there is no value"),
+        (["api_secret:s3cr3t"], "--set api_secret …: there is no value"),
         (["mode=[a"], "not YAML"),
         (["server.enabled=yes"], "must be true or false (it is 'yes')"),
         (["server.enabled=1"], "must be true or false"),

@@ -105,3 +105,9 @@ async def test_calls_that_never_come_back_are_counted_and_bounded():
         await asyncio.sleep(0.01)
     caller.deadline_s = 1
     assert await caller.call_in_thread(None, None) == Wanted((TRADE,))
+
+
+def test_what_a_strategy_says_when_it_breaks_is_kept_without_its_secrets():
+    broken = StrategyCaller("s", Says(ValueError("options {'webhook_token': 's3cr3t-token'}"), inline=True))
+    assert "s3cr3t" not in broken.call(None, None).failure
+    assert "webhook_token" in broken.call(None, None).failure

@@ -82,3 +82,19 @@ def test_describing_is_brief_and_never_fails() -> None:
     assert reading.describe({"a": 1, "b": nested}) == "an object with keys a, b"
     assert len(reading.describe({"k" * 999: 1})) == 200
     assert reading.describe(None) == "NoneType"
+
+
+SIGNATURE = "0x" + "5e" * 31  # a leading zero byte is left out on the wire
+
+
+@pytest.mark.parametrize("before", [0, 1, 150, 170, 195, 199, 200, 700, 760, 799])
+def test_no_part_of_a_signature_is_kept_of_what_somebody_says(before: int) -> None:
+    text = "x" * before + f'{{"r":"{SIGNATURE}","s":"{SIGNATURE.upper()}"}}'
+    assert "5e5e" not in reading.spoken(text).lower()
+    assert "5e5e" not in reading.describe(text).lower()
+    assert "5e5e" not in reading.describe({text: 1}).lower()
+
+
+def test_addresses_and_cloids_are_kept() -> None:
+    text = f"User or API Wallet 0x{'a1' * 20} does not exist, cloid 0x{'b2' * 16}"
+    assert reading.spoken(text) == text

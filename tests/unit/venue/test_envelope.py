@@ -99,3 +99,14 @@ def test_long_texts_are_cut() -> None:
 def test_nothing_sent_and_no_answer_are_two_things() -> None:
     assert (envelope.not_sent("a").sent, envelope.no_answer("a").sent) == (False, True)
     assert envelope.no_answer("a").status is None
+
+
+@pytest.mark.parametrize("status", [200, 400, 422, 502])
+def test_an_answer_that_repeats_the_request_gives_no_signature_away(status: int) -> None:
+    text = 'cannot read {"signature":{"r":"0x' + "5e" * 32 + '"}} of 0x' + "a1" * 20
+    replies = [
+        envelope.http_reply(status, text.encode()),
+        envelope.error_reply(f"{status} {text}"),
+        *([] if status == 200 else [envelope.http_reply(status, orjson.dumps({"error": text}))]),
+    ]
+    assert all("5e5e" not in reply.error and "a1a1" in reply.error for reply in replies)

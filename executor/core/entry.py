@@ -165,6 +165,9 @@ def _judged(
     asset, touch = market.rules.asset(coin), market.touch(coin, intent.side)
     if asset is None or touch is None:
         return [_refuse(state, signal, now_ms, "NO_QUOTE", f"no price to buy or sell {coin} at")]
+    odd = _odd_bracket(intent, touch)
+    if odd:
+        return [_refuse(state, signal, now_ms, "STRATEGY_ODD", odd)]
     cap_px = market.rules.entry_cap_px(coin, intent.side, touch, settings.entry_slippage_bps)
     proposal = Proposal(
         coin=coin,
@@ -195,6 +198,16 @@ def _judged(
         return [judged, *latched, _refuse(state, signal, now_ms, no.reason, text)]
     entry = _planned(settings, state, signal, intent, judged, now_ms, wait_flat)
     return [judged, *latched, *_bracket(settings, state, signal, intent, entry, now_ms, market)]
+
+
+def _odd_bracket(intent: TradeIntent, touch_px: Decimal) -> str:
+    """A stop or target that would close the entry the moment it opens: what it costs is certain, what it is for is not."""
+    away = intent.side.sign
+    if intent.stop_px is not None and (touch_px - intent.stop_px) * away <= 0:
+        return f"a stop at {plain(intent.stop_px)} would close a {intent.side} at {plain(touch_px)} at once"
+    if intent.target_px is not None and (intent.target_px - touch_px) * away <= 0:
+        return f"a target at {plain(intent.target_px)} would close a {intent.side} at {plain(touch_px)} at once"
+    return ""
 
 
 def _latches(state: DeskState, verdict: Verdict) -> bool:

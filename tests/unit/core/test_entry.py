@@ -313,3 +313,14 @@ def test_a_coin_belongs_to_its_position_or_its_entries():
 
 def test_quotes_of_a_test_have_no_spread():
     assert quote(5).bid == quote(5).ask
+
+
+@pytest.mark.parametrize("bracket", [{"stop_px": "100"}, {"stop_px": "105"}, {"target_px": "100"}, {"target_px": "95"}])
+def test_a_bracket_that_would_close_what_it_opens_opens_nothing(bracket):
+    s = Story()
+    s.long(1, **bracket)
+    assert s.refusals() == ["STRATEGY_ODD"]
+    assert not s.planned()
+    s.short(1, stop_px="105", target_px="95", agent="bob")
+    assert s.held() == -1
+    assert s.live("stop") == [("1", "105")]

@@ -201,7 +201,7 @@ def _judged(
 
 
 def _odd_bracket(intent: TradeIntent, touch_px: Decimal) -> str:
-    """A stop or target that would close the entry the moment it opens: what it costs is certain, what it is for is not."""
+    """A stop or target that would close the entry the moment it opens: all that is certain of it is what it costs."""
     away = intent.side.sign
     if intent.stop_px is not None and (touch_px - intent.stop_px) * away <= 0:
         return f"a stop at {plain(intent.stop_px)} would close a {intent.side} at {plain(touch_px)} at once"

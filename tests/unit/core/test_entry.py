@@ -323,4 +323,4 @@ def test_a_bracket_that_would_close_what_it_opens_opens_nothing(bracket):
     assert not s.planned()
     s.short(1, stop_px="105", target_px="95", agent="bob")
     assert s.held() == -1
-    assert s.live("stop") == [("1", "105")]
+    assert s.live("stop") == [("1.000", "105.00")]

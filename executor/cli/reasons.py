@@ -84,7 +84,7 @@ _DECISIONS = {
     "STRATEGY_DECLINED": "The strategy wants no trade for this action: nothing to do.",
     "STRATEGY_FAILED": "The strategy failed or took too long, so nothing was opened: mend it; its words stand beside.",
     "STRATEGY_ODD": (
-        "The strategy wanted no single trade of this coin and side, or a stop or target that closes it at once: mend it."
+        "The strategy wanted no single trade of this coin and side, or a bracket that closes it at once: mend it."
     ),
     "SUPERSEDED": "A later action of this agent and coin came first, this one is out of date: nothing to do.",
     "SUSPECTED_DUPLICATE": (

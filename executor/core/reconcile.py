@@ -89,8 +89,9 @@ def fill_cause(fill: Fill, leg: Leg | None) -> str | None:
 
 def told_fills(state: DeskState, fills: Sequence[Fill], now_ms: int) -> list[ev.Event]:
     """New fills with the class of each that is not simply the answer to an order of ours."""
-    events: list[ev.Event] = []
-    for event in fill_events(state, fills, now_ms):
+    told = fill_events(state, fills, now_ms)
+    events = _behind(state, told, now_ms)
+    for event in told:
         assert isinstance(event, ev.FillSeen)  # noqa: S101 fill_events returns nothing else; for the type checker
         events.append(event)
         fresh = state.account_read_ms and event.fill.at_ms > state.position(event.fill.coin).read_at_ms
@@ -98,6 +99,18 @@ def told_fills(state: DeskState, fills: Sequence[Fill], now_ms: int) -> list[ev.
         if cause and fresh:
             events.append(_fill_difference(state, event, cause, now_ms))
     return events
+
+
+def _behind(state: DeskState, told: Sequence[ev.Event], now_ms: int) -> list[ev.Event]:
+    """At start, fills with our tag and no leg of ours: the ledger is an older copy and its silence proves nothing."""
+    strange = [e for e in told if isinstance(e, ev.FillSeen) and e.cloid is None and is_ours(e.fill.cloid)]
+    if not strange or state.reconciled or not state.continuous:
+        return []
+    code, text = "LEDGER_BEHIND", "the venue has fills of ours that this ledger does not know: it is an older copy"
+    return [
+        ev.AnomalyNoted(at_ms=now_ms, account=state.account, code=code, text=text),
+        ev.AlarmRaised(at_ms=now_ms, account=state.account, code=code, text=text),
+    ]
 
 
 def _fill_difference(state: DeskState, event: ev.FillSeen, cause: str, now_ms: int) -> ev.DifferenceFound:

@@ -106,6 +106,12 @@ def _process_started(state: DeskState, event: ev.ProcessStarted) -> None:
     state.earlier_read_ms = state.account_read_ms
 
 
+def _anomaly(state: DeskState, event: ev.AnomalyNoted) -> None:
+    """An older copy of the ledger cannot prove by its silence that an action never came."""
+    if event.code == "LEDGER_BEHIND":
+        state.continuous = False
+
+
 def _reconciled(state: DeskState, event: ev.Reconciled) -> None:
     state.reconciled = True
 
@@ -160,6 +166,7 @@ HANDLERS: dict[str, Callable[..., None]] = {
     "ActionTaken": _taken,
     "ActionRefused": _refused,
     "ProcessStarted": _process_started,
+    "AnomalyNoted": _anomaly,
     "Reconciled": _reconciled,
     "Paused": _paused,
     "Resumed": _resumed,

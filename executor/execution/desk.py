@@ -100,7 +100,8 @@ class Desk:
 
     def fills_from_ms(self) -> int:
         """From when on fills are asked for again: an overlap before the newest known, since they may come late."""
-        return (self.state.last_fill_ms or self.state.started_ms) - 60_000
+        state = self.state
+        return (state.last_fill_ms or state.earlier_read_ms or state.started_ms) - 60_000
 
     # -- what follows -------------------------------------------------------------------------------------------
 

@@ -172,20 +172,7 @@ async def test_killed_at_any_moment_the_action_ends_as_one_order_and_can_be_clos
     assert rig.read(lambda reader: reader.positions()["positions"]) == []
 
 
-@pytest.mark.parametrize(
-    "closed",
-    [
-        False,
-        pytest.param(
-            True,
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="an unstamped action is not looked up when the ledger was stopped cleanly, "
-                "and a cleanly stopped ledger may still be an old copy; only the position then speaks of it",
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("closed", [False, True])
 async def test_an_action_without_a_stamp_after_the_ledger_was_restored_is_no_second_order(rig, closed):
     await rig.spawn()
     assert await rig.stop() == 0

@@ -212,3 +212,30 @@ def test_a_resting_or_triggered_order_that_a_later_list_lacks_is_missing() -> No
     assert [leg.cloid for leg in missing(state, [], late)] == ["0x1", "0x2"]
     assert [leg.cloid for leg in missing(state, [order("0x1")], late)] == ["0x2"]
     assert missing(state, [], late - 1) == []
+
+
+# -- an older copy of the ledger ---
+
+
+def test_a_ledger_that_lacks_fills_of_ours_at_start_proves_nothing_by_its_silence() -> None:
+    started = ev.ProcessStarted(at_ms=1, clean=True, version="1", mode="live")
+    state = desk(started)
+    told = told_fills(state, [fill(1, "1", 50, cloid=CLOID_TAG + "1" * 28)], 60)
+    assert [e.code for e in told if isinstance(e, ev.AnomalyNoted | ev.AlarmRaised)] == ["LEDGER_BEHIND"] * 2
+    for event in told:
+        evolve(state, event)
+    assert not state.continuous
+
+
+@pytest.mark.parametrize("cloid", [None, "0x" + "1" * 32])
+def test_fills_of_others_say_nothing_about_the_ledger(cloid: str | None) -> None:
+    state = desk(ev.ProcessStarted(at_ms=1, clean=True, version="1", mode="live"))
+    for event in told_fills(state, [fill(1, "1", 50, cloid=cloid)], 60):
+        evolve(state, event)
+    assert state.continuous
+
+
+def test_other_anomalies_leave_the_ledger_trusted() -> None:
+    state = desk(ev.ProcessStarted(at_ms=1, clean=True, version="1", mode="live"))
+    evolve(state, ev.AnomalyNoted(at_ms=2, account="acc", code="RESTLESS", text=""))
+    assert state.continuous

@@ -21,7 +21,7 @@ D = Decimal
         ({"max_usd": 100}, "-100", "DAILY_LOSS", "100 USD lost today", "100 USD"),
         ({"max_pct": "2.5"}, "-24.99", "", "24.99 USD lost today", "25 USD"),
         ({"max_pct": "2.5"}, "-25", "DAILY_LOSS", "25 USD lost today", "25 USD"),
-        ({"max_pct": 5}, "10", "", "-10 USD lost today", "50 USD"),
+        ({"max_pct": 5}, "10", "", "10 USD gained today", "50 USD"),
     ],
 )
 def test_a_days_loss_refuses_at_its_limit_and_asks_for_the_latch(
@@ -34,7 +34,7 @@ def test_a_days_loss_refuses_at_its_limit_and_asks_for_the_latch(
 
 def test_a_latched_day_stays_lost_also_after_a_recovery(ask: Any, words: Any) -> None:
     seen = {"day_pnl_usd": D(50), "latched": ("daily_loss",)}
-    assert words(DailyLoss, {"max_usd": 100}, seen) == ("DAILY_LOSS_LATCHED", "-50 USD lost today", "100 USD")
+    assert words(DailyLoss, {"max_usd": 100}, seen) == ("DAILY_LOSS_LATCHED", "50 USD gained today", "100 USD")
     assert not ask(DailyLoss, {"max_usd": 100}, seen).latch
 
 

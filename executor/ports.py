@@ -106,7 +106,9 @@ class Signer(Protocol):
     def address(self) -> str:
         """The signing address, lower case."""
 
-    def sign(self, action: dict[str, Any], nonce: int, vault: str | None, expires_after_ms: int | None) -> dict[str, Any]:
+    def sign(
+        self, action: dict[str, Any], nonce: int, vault: str | None, expires_after_ms: int | None
+    ) -> dict[str, Any]:
         """The signature of one L1 action (``r``, ``s``, ``v``); raises ``SignerRefused`` by its own policy."""
 
 

@@ -195,7 +195,7 @@ _ALARMS = {
     ),
     "EXIT_MISSED": "An exit missed twice and goes on with a price cap of 10 %: look at the coin's market.",
     "ID_CONFLICT": "A known id came with another content, nothing was done: ask the sender which of the two is meant.",
-    "LEDGER_BEHIND": "The ledger is an older copy than what the venue remembers: each action is looked up before it may open.",
+    "LEDGER_BEHIND": "The ledger is an older copy, the venue knows more: each action is looked up before it may open.",
     "LEDGER_FAILED": "The ledger cannot be written, so nothing is sent any more: free the disk and restart.",
     "PROTECTION_REJECTED": "The venue refused a stop or target, its words stand beside: correct the trigger price.",
     "STOP_BEYOND_LIQUIDATION": (

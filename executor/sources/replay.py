@@ -1,8 +1,8 @@
 """Plays recorded frames again: JSON lines with ``received_at``, ``source``, ``channel`` and ``frame``.
 
 The format is what ``executor export-frames`` writes (contract.md). ``received_at`` is ISO-8601 with zone, or epoch
-milliseconds. ``frame`` is text; a binary frame is base64 in ``frame_base64``. ``system`` (the signal system's type) may be
-left out where ``source`` is its name, and means fractrade then too.
+milliseconds. ``frame`` is text; a binary frame is base64 in ``frame_base64``. ``system`` (the signal system's type)
+may be left out where ``source`` is its name, and means fractrade then too.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-import pytest
 from coincurve import PrivateKey
 from story import T0, UNIVERSE, Story, quote
 

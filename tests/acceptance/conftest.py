@@ -120,7 +120,7 @@ class Rig:
             "logging": {"level": "DEBUG", "format": "json"},
         }
         for name, block in blocks.items():
-            document[name] = {**document[name], **block} if isinstance(block, dict) else block
+            document[name] = {**document.get(name, {}), **block} if isinstance(block, dict) else block
         (self.folder / "config.yaml").write_bytes(orjson.dumps(document))
 
     def source(self, **changed: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -119,13 +119,8 @@ class Runtime:
 
     async def _open_venue(self) -> None:
         """The venue must be readable before anything else makes sense; until then it is tried again, loudly."""
-        while True:
-            try:
-                await self.venue.start()
-                return
-            except VenueError as error:
-                log.error("the venue cannot be read yet", action="venue_unreadable", error=str(error))
-                await asyncio.sleep(VENUE_RETRY_S)
+        await _until_readable(self.venue.start)
+        await _until_readable(self.venue.exchange_time)  # expiry, nonces and "before this start" go by its clock
 
     async def _check_identities(self) -> dict[str, str]:
         """Signer, account and agent mix-ups are found before anything is traded (lessons.md section 1.1)."""
@@ -212,8 +207,10 @@ class Runtime:
     # -- stop -----------------------------------------------------------------------------------------------------
 
     async def __aexit__(self, *_: object) -> None:
-        await self._finish_orders()
-        await self._stack.aclose()
+        try:
+            await self._finish_orders()
+        finally:
+            await self._stack.aclose()
 
     async def _finish_orders(self) -> None:
         """No new entries; what is in flight is finished, within ``execution.shutdown_s``."""
@@ -246,9 +243,27 @@ class Runtime:
             turn = self.worker.turn()
             turn.events.append(ev.ProcessStopped(at_ms=turn.now_ms, reason="stopped", unknown=unknown))
             self.worker.finish(turn, ())
-            self._save()
-            clean = unknown == 0
+            clean = unknown == 0 and self._saved()
         self.ledger.close(clean=clean)
+
+    def _saved(self) -> bool:
+        """A snapshot, where one can be had: the file is released in any case."""
+        try:
+            self._save()
+        except (LedgerError, ValueError) as error:
+            log.error("no snapshot was kept", action="snapshot_failed", error=str(error))
+            return False
+        return True
+
+
+async def _until_readable(read: Callable[[], Awaitable[object]]) -> None:
+    while True:
+        try:
+            await read()
+            return
+        except VenueError as error:
+            log.error("the venue cannot be read yet", action="venue_unreadable", error=str(error))
+            await asyncio.sleep(VENUE_RETRY_S)
 
 
 async def identity_findings(venue: HyperliquidVenue, trader: Trader) -> tuple[list[Finding], bool]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from executor import logs
-from executor.config import Account, Config, Loaded
-from executor.errors import ConfigError
+from executor.config import Account, Loaded
+from executor.errors import ConfigError, SecretError
 from executor.venue.signer import Signer
 
 DRY_RUN_ENDPOINT = "custom"
@@ -41,21 +41,32 @@ def _live(loaded: Loaded, account: Account) -> Trader:
 
 def _dry_run(loaded: Loaded, account: Account) -> Trader:
     """The account's own key is never resolved here: a key made for this ledger signs on the paper exchange."""
-    text = _throwaway_key(loaded.config, account.name)
-    logs.register_secret(text)
-    signer = Signer.from_key_text(text, mainnet=False)
+    path = loaded.config.ledger.path.with_suffix(f".{account.name}.key")
+    try:
+        signer = Signer.from_key_text(_throwaway_key(path), mainnet=False)
+    except (OSError, UnicodeError, SecretError) as error:
+        reason = getattr(error, "strerror", None) or "it holds no key"
+        remedy = "restore it, or move it away together with the dry-run's ledger and paper state: a new one is made"
+        raise ConfigError(f"dry-run's throw-away key {path} cannot be used: {reason}", remedy) from None
     return Trader(account, account.address or signer.address, signer)
 
 
-def _throwaway_key(config: Config, name: str) -> str:
-    path = config.ledger.path.with_suffix(f".{name}.key")
-    if not path.exists():
+def _throwaway_key(path: Path) -> str:
+    if not os.path.lexists(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write_private(path, secrets.token_hex(32))
-    return path.read_text(encoding="ascii").strip()
+    text = path.read_text(encoding="ascii").strip()
+    logs.register_secret(text)
+    return text
 
 
 def _write_private(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    """All of it or nothing: half a key, left by a crash, would have to be repaired by hand."""
+    made = path.with_suffix(".new")
+    made.unlink(missing_ok=True)
+    descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(text + "\n")
+        file.flush()
+        os.fsync(descriptor)
+    made.rename(path)

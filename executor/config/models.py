@@ -27,6 +27,13 @@ def _variable(name: str) -> str:
     return name
 
 
+def _without_credentials(url: str) -> str:
+    """An endpoint's address stands in locks, logs and messages."""
+    if set("@?#") & set(url):
+        raise PydanticCustomError("url", "takes http(s)://host:port alone, no credentials and no query")
+    return url
+
+
 def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
 
@@ -38,7 +45,7 @@ Seconds = Annotated[Decimal, Field(gt=0, le=86400)]
 Bps = Annotated[Decimal, Field(ge=0, lt=10000)]
 Usd = Annotated[Decimal, Field(gt=0)]
 Port = Annotated[int, Field(ge=0, le=65535)]
-HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/]+(/\S*)?$")]
+HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/]+(/\S*)?$"), AfterValidator(_without_credentials)]
 
 
 class Model(BaseModel):

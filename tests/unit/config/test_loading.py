@@ -198,6 +198,8 @@ def test_a_whole_list_can_be_set(parse):
         (["server=5"], "must be keys and values"),
         (["hyperliquid.network=custom"], "api_url is needed"),
         (["hyperliquid.api_url=http://x"], "used with network: custom alone"),
+        (["hyperliquid.network=custom", "hyperliquid.api_url=http://me:s3cr3t@x"], "no credentials and no query"),
+        (["hyperliquid.network=custom", "hyperliquid.api_url=http://x/?token=s3cr3t"], "no credentials and no query"),
         (["accounts=[]"], "there is none"),
         (["accounts=[{name: a, address: '0x12'}]"], "accounts.a.address"),
         (["execution.emergency_slippage_bps=10"], "must not be below exit_slippage_bps"),

@@ -17,6 +17,10 @@ from executor.core.lifecycle import LegState, step
 from executor.core.prior import LIVE, ending_of
 from executor.core.settings import ABSENT_MARGIN_MS
 from executor.core.state import DeskState, Leg, Request
+from executor.core.types import ZERO
+
+FILLS_LAG_MS = 2_000
+"""How long after an order is over its fills may still be on their way to the list of fills."""
 
 VERB_OF: dict[type[ev.Event], Callable[[ev.Event], str]] = {
     ev.LegRested: lambda event: "rested",
@@ -321,12 +325,24 @@ def status_of_leg(state: DeskState, leg: Leg, fact: OrderFact, now_ms: int) -> l
     return lawful(state, ended)
 
 
+def _may_have_more(leg: Leg, fact: OrderFact, mine: Sequence[Fill], venue_now_ms: int) -> bool:
+    """Whether an order that is over may have fills that are not listed yet.
+
+    A partial exit that ended with some of its fills still to come would be sent again, and close more than it should.
+    """
+    over = ending_of(fact.status) in ("filled", "canceled") or (fact.order is None and mine)
+    if not leg.in_flight or not over or sum((fill.size for fill in mine), ZERO) >= leg.size:
+        return False
+    over_ms = max([fill.at_ms for fill in mine] + ([fact.at_ms] if fact.order else []))
+    return venue_now_ms - over_ms < FILLS_LAG_MS
+
+
 def lookup_events(
     state: DeskState, leg: Leg, fact: OrderFact, fills: Sequence[Fill], venue_now_ms: int, *, listed: bool
 ) -> list[ev.Event]:
     """What a look-up of an unknown or doubted leg proves.
 
-    Found: its status, and its fills; told as filled with no fill yet, it is asked again. Not found: absent only when
+    Found: its status, and its fills; where some may still come, it is asked again. Not found: absent only when
     the venue's time is past its expiry and margin, it is in no list of open orders, and has no fill. Until then nothing
     (design.md section 4). A leg that did rest and of which all this is true is gone: the venue keeps the records of
     the last 2000 orders only (hyperliquid.md section 1.3).
@@ -335,6 +351,8 @@ def lookup_events(
     events = fill_events(state, mine, venue_now_ms)
     if fact.status == "filled" and not mine and leg.filled == 0:
         return []
+    if _may_have_more(leg, fact, mine, venue_now_ms):
+        return events
     if fact.order is not None:
         return [*status_of_leg(state, leg, fact, venue_now_ms), *events]
     if mine:

@@ -9,6 +9,7 @@ import pytest
 
 from executor.core import events as ev
 from executor.core.answers import (
+    FILLS_LAG_MS,
     absent_from_ms,
     answer_events,
     fill_events,
@@ -408,7 +409,7 @@ def test_an_order_told_as_filled_whose_fills_are_not_listed_yet_is_asked_again()
 
 def test_fills_alone_prove_that_it_happened() -> None:
     state = unknown()
-    look_up(state, NOT_KNOWN, fill(1, "0.4"))
+    look_up(state, NOT_KNOWN, fill(1, "0.4"), at_ms=60 + FILLS_LAG_MS)
     assert (state.legs["0x1"].state, state.legs["0x1"].oid, state.position("BTC").owned) == ("done", 7, D("0.4"))
 
 
@@ -440,3 +441,15 @@ def test_a_fill_without_our_cloid_is_found_by_its_oid() -> None:
     state = resting()
     look_up(state, NOT_KNOWN, fill(cloid=None))
     assert state.legs["0x1"].state is LegState.DONE
+
+
+@pytest.mark.parametrize("fact", [told("filled"), told("canceled"), NOT_KNOWN])
+def test_an_exit_whose_fills_come_in_parts_is_not_over_before_they_had_time_to(fact: OrderFact) -> None:
+    state = unknown("exit")
+    assert names(look_up(state, fact, fill(1, "0.4"), at_ms=60)) == ["FillSeen"]
+    assert state.legs["0x1"].state is LegState.UNKNOWN
+    look_up(state, fact, fill(1, "0.4"), fill(2, "0.6"), at_ms=90)
+    assert state.legs["0x1"].state is LegState.DONE
+    late = unknown("exit")
+    look_up(late, fact, fill(1, "0.4"), at_ms=60 + FILLS_LAG_MS)
+    assert not late.legs["0x1"].open

@@ -103,12 +103,26 @@ def _flat_enough(state: DeskState, leg: Leg) -> bool:
     return state.position(leg.coin).owned == 0 and all(leg.cloid in owed.against for owed in state.exits_of(leg.coin))
 
 
-def entry_batches(state: DeskState, ready: list[Leg]) -> list[Batch]:
-    """Ready entries in as few requests as the venue's weights allow."""
-    plain_legs = [leg for leg in ready if leg.bracket is None]
-    batches = [Batch("entry", tuple(some)) for some in _chunks(plain_legs)]
+def entry_batches(state: DeskState, ready: list[Leg], expires_ms: int | None = None) -> list[Batch]:
+    """Ready entries in as few requests as the venue's weights allow.
+
+    A request expires with the first of its entries: one whose signal ends well before ``expires_ms`` takes no others
+    with it that live longer.
+    """
+    alike: dict[int | None, list[Leg]] = {}
+    for leg in ready:
+        if leg.bracket is None:
+            alike.setdefault(_ends_s(leg, expires_ms), []).append(leg)
+    batches = [Batch("entry", tuple(some)) for legs in alike.values() for some in _chunks(legs)]
     for leg in ready:
         if leg.bracket is not None:
             family = [o for o in state.live.values() if o.bracket == leg.bracket and o.state is LegState.PLANNED]
             batches.append(Batch("entry", tuple(family), grouping="normalTpsl"))
     return batches
+
+
+def _ends_s(leg: Leg, expires_ms: int | None) -> int | None:
+    """The second in which an entry's signal ends; ``None`` for those that outlive the request."""
+    if expires_ms is None or leg.good_until_ms is None or leg.good_until_ms >= expires_ms:
+        return None
+    return leg.good_until_ms // 1000

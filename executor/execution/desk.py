@@ -126,7 +126,7 @@ class Desk:
         if not self.entries_open or not self.lane.may_leave(monotonic_s):
             return
         ready = ready_entries(self.settings, self.state, market)
-        for batch in entry_batches(self.state, ready):
+        for batch in entry_batches(self.state, ready, turn.now_ms + self.settings.order_expiry_ms):
             record = self._send(turn, batch, market)
             if record is not None:
                 self.lane.left(record.request_id, monotonic_s)

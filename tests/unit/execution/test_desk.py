@@ -307,3 +307,14 @@ def test_watched_files_that_exist_are_shown(tmp_path):
     b = Bench()
     b.desk.settings = replace(b.desk.settings, rules=(Watches(),))
     assert b.desk.files_present() == (str(tmp_path / "a"),)
+
+
+def test_an_entry_about_to_end_takes_no_other_with_it():
+    b = Bench()
+    first = b.trade(Side.BUY, 1)  # while it is out, the others gather
+    b.trade(Side.BUY, 1, coin="ETH", sender_id="old", agent="bob", at=T0 - 29_900)
+    b.trade(Side.BUY, 1, coin="ETH", sender_id="new", agent="bob", at=T0)
+    b.trade(Side.BUY, 1, sender_id="more")
+    turn = b.reply(first, filled())
+    sent = [(len(o.record.cloids), o.record.expires_after_ms) for o in turn.outgoing]
+    assert sorted(sent) == [(1, T0 + 100), (2, T0 + 10_000)]

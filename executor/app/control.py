@@ -12,7 +12,7 @@ import orjson
 import structlog
 
 from executor.app import compose
-from executor.app.control_socket import is_trusted, listen_on, place
+from executor.app.control_socket import beside, is_trusted, listen_on, place
 from executor.app.identity import traders
 from executor.app.locking import hold
 from executor.clock import SystemClock
@@ -107,7 +107,7 @@ def command(loaded: Loaded, name: str, account: str | None = None, rule: str | N
     if account is not None and account not in names:
         raise ConfigError(f"there is no account {account!r}", f"accounts are: {', '.join(names)}")
     request = {"command": name, "account": account, "rule": rule}
-    answer = _ask_worker(place(compose.socket_path(loaded)), request)
+    answer = _ask_worker(beside(loaded.config.ledger.path), request)
     if answer is None:
         return _write_down(loaded, name, [account] if account else names, rule)
     if "error" in answer:

@@ -65,6 +65,22 @@ def _clear(path: Path) -> None:
     path.unlink()
 
 
+def beside(ledger: Path) -> Path:
+    """Where the worker on this ledger takes its commands."""
+    return place(ledger.with_suffix(".sock"))
+
+
+def is_listening(path: Path) -> bool:
+    """Whether a worker takes commands there; asks nothing of it."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+        link.settimeout(1.0)
+        try:
+            link.connect(str(path))
+        except OSError:
+            return False
+        return is_trusted(link)
+
+
 def is_trusted(link: socket.socket) -> bool:
     """Whether the other end is this user's or root's, where the system can tell; file modes say the same elsewhere."""
     if not hasattr(socket, "SO_PEERCRED"):

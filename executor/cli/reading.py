@@ -31,6 +31,10 @@ def status(
     settings = loaded(config, overrides)
     with _reader(settings, account) as reader:
         document = reader.status()
+    if document.get("worker") is not None:
+        from executor.app.control_socket import beside, is_listening
+
+        document["worker"]["running"] = is_listening(beside(settings.config.ledger.path))
     document["accounts"] = [row for row in document["accounts"] if account in (None, row["account"])][:limit]
     _show("status", document, json_out)
 

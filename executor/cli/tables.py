@@ -211,8 +211,10 @@ def _worker(worker: Mapping[str, Any] | None) -> str:
     if worker is None:
         return "none ever ran with this ledger"
     started = f"{worker['mode']}, started {when(worker['started_at'])} UTC"
+    if worker.get("running"):
+        return f"{started}; running"
     if worker.get("stopped_at") is None:
-        return f"{started}; running, or ended without a word"
+        return f"{started}; ended without a word: the next start looks up what was out"
     unknown = worker.get("unknown_orders")
     return f"{started}, stopped {when(worker['stopped_at'])}" + (f"; {unknown} orders unknown" if unknown else "")
 

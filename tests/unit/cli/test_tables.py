@@ -102,7 +102,11 @@ def test_status_tells_what_stops_entries():
     ("worker", "said"),
     [
         (None, "none ever ran"),
-        ({"mode": "live", "started_at": "2026-11-21T23:19:46.123Z", "stopped_at": None}, "running, or ended"),
+        ({"mode": "live", "started_at": "2026-11-21T23:19:46.123Z", "stopped_at": None}, "ended without a word"),
+        (
+            {"mode": "live", "started_at": "2026-11-21T23:19:46.123Z", "stopped_at": None, "running": True},
+            "; running",
+        ),
     ],
 )
 def test_status_tells_of_the_worker(worker, said):

@@ -65,6 +65,7 @@ class ExchangeStub:
 
     def __init__(self, on_order: Callable[[int], None], latency_s: float) -> None:
         self.requests = 0
+        self.orders = 0
         self.unknown: set[str] = set()
         self._on_order = on_order
         self._latency_s = latency_s
@@ -229,6 +230,7 @@ class ExchangeStub:
         return {"status": "ok", "response": {"type": "default"}}
 
     def _place(self, order: Json) -> Json:
+        self.orders += 1
         coin, oid = NAMES[order["a"]], next(self._numbers)
         sign = 1 if order["b"] else -1
         size = Decimal(order["s"])

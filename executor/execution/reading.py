@@ -23,7 +23,10 @@ log = structlog.get_logger("executor.reading")
 EVERY_S = 30.0
 RETRY_S = 1.0
 SOON_S = 1.0
-"""How soon the account is read again after a fill or a flatten: positions carry on by fills meanwhile."""
+"""How soon the account is read again after a fill or in a flatten: positions carry on by fills meanwhile."""
+
+SLOWEST_S = 5.0
+"""What that grows to while it lasts: a complete read costs 42 of the 1200 units of a minute (section 5.1)."""
 
 RECORD_EVERY_MS = 60_000
 
@@ -37,6 +40,7 @@ class Reader:
         self._recorded_ms = 0
         self._recorded_shape: tuple[object, ...] = ()
         self._skipped = False
+        self._soon_s = SOON_S
 
     async def run(self) -> None:
         """Until cancelled: reconcile, then wait for a reason to do it again."""
@@ -52,7 +56,11 @@ class Reader:
                 continue
 
     def _pause_s(self) -> float:
-        return SOON_S if self._desk.state.flattening or self._skipped else EVERY_S
+        if not (self._desk.state.flattening or self._skipped):
+            self._soon_s = SOON_S
+            return EVERY_S
+        pause_s, self._soon_s = self._soon_s, min(self._soon_s * 1.5, SLOWEST_S)
+        return pause_s
 
     async def reconcile(self) -> bool:
         """One complete read; false when some part of it failed (what was read still counts).

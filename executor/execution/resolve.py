@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("executor.resolve")
 
 POLL_S = 0.3
+LOOK_SLOWEST_MS = 3_000
 RESEND_EVERY_MS = 1_000
 RESEND_STOPS_MS = 2_000
 """A resend that could arrive after the expiry proves nothing: the last one leaves this long before."""
@@ -37,22 +38,48 @@ class Resolver:
         self._worker = worker
         self._desk = desk
         self._resent_ms: dict[str, int] = {}
+        self._looked: dict[str, tuple[int, int]] = {}
 
     async def run(self) -> None:
-        """Until cancelled: resolve whatever is uncertain."""
+        """Until cancelled: resolve whatever is uncertain; exits and protection never wait behind entries."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._rounds(of_entries=False))
+            group.create_task(self._rounds(of_entries=True))
+
+    async def _rounds(self, *, of_entries: bool) -> None:
         while True:
-            if self._desk.uncertain_legs():
-                await self.once()
+            await self.once(of_entries=of_entries)
             await asyncio.sleep(POLL_S)
 
-    async def once(self) -> None:
-        """One round over every uncertain leg."""
+    async def once(self, *, of_entries: bool) -> None:
+        """One round over every uncertain leg of entries, or over all others."""
         for request in self._desk.unknown_requests():
-            await self._resend(request)
+            if (request.purpose == "entry") is of_entries:
+                await self._resend(request)
         for leg in self._desk.uncertain_legs():
-            await self._look_up(leg)
+            if (leg.kind == "entry") is of_entries and self._is_due(leg):
+                await self._look_up(leg)
+
+    def _is_due(self, leg: Leg) -> bool:
+        """At once, then ever more slowly: look-ups without end would leave nothing of the rate budget for reads."""
+        now_ms = self._worker.venue.now_ms()
+        due_ms, pause_ms = self._looked.get(leg.cloid, (0, int(POLL_S * 1000)))
+        if now_ms < due_ms:
+            return False
+        self._looked = {name: row for name, row in self._looked.items() if name in self._desk.state.live}
+        self._looked[leg.cloid] = (now_ms + pause_ms, min(pause_ms * 3 // 2, LOOK_SLOWEST_MS))
+        return True
+
+    def _unwanted(self, request: Request) -> bool:
+        """Whether a request opens what shall not open any more: then it is only looked up, never sent again."""
+        state = self._desk.state
+        closed = {name for owed in state.exits.values() for name in owed.against}
+        stopped = state.paused or state.latched or "signer_conflict" in state.breakers
+        return request.purpose == "entry" and (stopped or not closed.isdisjoint(request.cloids))
 
     async def _resend(self, request: Request) -> None:
+        if self._worker.failed is not None or self._unwanted(request):
+            return
         now_ms, expires = self._worker.venue.now_ms(), request.expires_after_ms
         if expires is None or now_ms > expires - RESEND_STOPS_MS:
             return

@@ -371,3 +371,21 @@ async def test_a_machine_whose_clock_is_wrong_trades_by_the_venues(rig, by_ms):
         assert all(abs(body["nonce"] - rig.clock.now_ms()) < 5_000 for body in rig.exchange.reached)
         await rig.send(rig.trade("close", "SHORT", 1))
         await rig.until(lambda: rig.size() == 0)
+
+
+@pytest.mark.parametrize("how", ["pause", "close"])
+async def test_an_entry_lost_on_its_way_is_not_sent_again_once_it_shall_not_open(rig, how):
+    async with rig.inside() as runtime:
+        rig.arm(Fault("drop_request", match="order"))
+        await rig.send(rig.trade("open", "LONG", 1))
+        await rig.until(rig.sent)
+        if how == "pause":
+            runtime.worker.command("pause", None, "test")
+        else:
+            await rig.send(rig.trade("close", "SHORT", 1))
+        await rig.settled("open", within_s=25)
+        assert rig.outcome("open") == "absent"
+        desk = runtime.worker.desks["main"]
+        await rig.until(lambda: desk.quiet() and not desk.state.exits, 15)
+        assert rig.size() == 0
+        assert rig.fills() == []

@@ -1,0 +1,131 @@
+"""resolve: what is uncertain is looked up, exits first; what shall not open any more is never sent again."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from story import Story
+
+from executor.core import events as ev
+from executor.core.facts import OrderFact, RawReply
+from executor.core.types import Side
+from executor.execution.desk import Desk
+from executor.execution.nonces import Nonces
+from executor.execution.resolve import Resolver
+from executor.execution.turn import Turn
+
+
+class Signs:
+    """Signs whatever it is shown."""
+
+    address = "0x" + "c" * 40
+
+    def sign(self, action: Any, nonce: int, vault: str | None, expires_after_ms: int | None) -> dict[str, Any]:
+        return {"r": "0x1", "s": "0x2", "v": 27}
+
+
+class Office:
+    """A worker and a venue in one: counts what is sent again, and answers no look-up of an entry."""
+
+    reply_timeout_s, failed = 1.0, None
+
+    def __init__(self, story: Story) -> None:
+        self.venue, self.story = self, story
+        self.again: list[Any] = []
+        self.asked: list[str] = []
+        self.never = asyncio.Event()
+
+    def now_ms(self) -> int:
+        return self.story.now
+
+    def turn(self) -> Turn:
+        return Turn(self.story.now)
+
+    def finish(self, turn: Turn, desks: Any) -> None:
+        pass
+
+    def record_of(self, request: Any) -> Any:
+        return next(e for e in self.story.of(ev.SendStarted) if e.request_id == request.request_id)
+
+    async def submit(self, request: Any, lane: Any, timeout_s: float) -> RawReply:
+        self.again.append(request)
+        return RawReply(sent=True)
+
+    async def order_status(self, address: str, cloid: str) -> OrderFact:
+        kind = self.story.state.legs[cloid].kind
+        self.asked.append(kind)
+        if kind == "entry":
+            await self.never.wait()
+        return OrderFact(None, "", self.story.now)
+
+
+def bench() -> tuple[Story, Office, Resolver]:
+    story = Story()
+    desk = Desk(story.desk, story.state, Signs(), Nonces(0))
+    office = Office(story)
+    return story, office, Resolver(office, desk)  # type: ignore[arg-type]  # as much of a worker as it needs
+
+
+async def test_an_exit_nobody_knows_of_is_looked_up_while_an_entrys_look_up_hangs():
+    story, office, resolver = bench()
+    story.long(1)
+    story.set("entry", "unknown")
+    story.long(1, coin="ETH")
+    running = asyncio.create_task(resolver.run())
+    async with asyncio.timeout(2):
+        while "entry" not in office.asked and not running.done():
+            await asyncio.sleep(0.01)
+    story.set("exit", "unknown")
+    story.short(1)
+    async with asyncio.timeout(2):
+        while "exit" not in office.asked:
+            await asyncio.sleep(0.01)
+    running.cancel()
+
+
+async def test_an_entry_is_sent_again_with_the_same_bytes():
+    story, office, resolver = bench()
+    story.set("entry", "unknown")
+    story.long(1)
+    office.never.set()
+    await resolver.once(of_entries=True)
+    assert [request.nonce for request in office.again] == [story.of(ev.SendStarted)[-1].nonce]
+
+
+@pytest.mark.parametrize("stop", [ev.Paused, ev.FlattenStarted, None])
+async def test_an_entry_that_shall_not_open_any_more_is_only_looked_up(stop):
+    story, office, resolver = bench()
+    story.set("entry", "unknown")
+    story.long(1)
+    if stop is None:
+        story.trade(Side.SELL, 1)  # the agent closed it meanwhile
+    else:
+        story.command(stop, by="test")
+    office.never.set()
+    await resolver.once(of_entries=True)
+    assert office.again == []
+    assert office.asked == ["entry"]
+
+
+async def test_nothing_is_sent_again_once_the_ledger_is_lost():
+    story, office, resolver = bench()
+    story.set("entry", "unknown")
+    story.long(1)
+    office.failed, office.never = True, asyncio.Event()
+    office.never.set()
+    await resolver.once(of_entries=True)
+    assert office.again == []
+
+
+async def test_look_ups_of_one_order_slow_down():
+    story, office, resolver = bench()
+    story.set("entry", "unknown")
+    story.long(1)
+    office.never.set()
+    story.command(ev.Paused, by="test")
+    for _ in range(100):
+        await resolver.once(of_entries=True)
+        story.now += 100
+    assert 5 <= len(office.asked) <= 12

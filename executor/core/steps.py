@@ -124,9 +124,27 @@ def _leverage_step(
 
 def _account_steps(state: DeskState, now_ms: int) -> list[ev.Event]:
     return [
+        *_unanswered(state, now_ms),
         *_closed_requests(state, now_ms),
         *_breaker_ends(state, now_ms),
         *(_flatten_steps(state, now_ms) if state.flattening else []),
+    ]
+
+
+def _unanswered(state: DeskState, now_ms: int) -> list[ev.Event]:
+    """Whatever became of the task that waits for an answer, no order stays sent for ever: it is looked up."""
+    return [
+        ev.LegUnknown(
+            at_ms=now_ms,
+            account=state.account,
+            key=leg.key,
+            cloid=leg.cloid,
+            reason="NO_ANSWER",
+            text="nobody brought an answer",
+            deadline_ms=leg.deadline_ms,
+        )
+        for leg in state.live.values()
+        if leg.state is LegState.SENT and leg.deadline_ms is not None and now_ms > leg.deadline_ms
     ]
 
 

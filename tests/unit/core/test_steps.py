@@ -275,3 +275,16 @@ def test_flatten_drops_what_was_planned():
     s.read()
     assert s.held() == 0
     assert s.of(ev.FlattenDone)
+
+
+def test_no_order_stays_sent_for_ever():
+    s = Story()
+    s.set("entry", "wait")
+    s.long(1)
+    [leg] = s.state.legs_of("BTC", "entry")
+    s.later(13_000)
+    assert leg.state == "sent"
+    s.later(1)
+    assert leg.state == "unknown"
+    s.resolve("entry", "absent")
+    assert not s.state.requests

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from story import Story
 
+from executor.core import events as ev
 from executor.core.batch import MAX_BATCH, entry_batches, ready_entries, urgent
 from executor.core.state import Cancel, Leverage
 
@@ -154,3 +155,17 @@ def test_the_legs_of_a_bracket_never_leave_without_it():
     s = quiet()
     s.long(1, stop_px="90", target_px="110")
     assert [b.purpose for b in urgent(s.state, s.now)] == ["leverage"]
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="a power cut with durability normal, or a restored ledger, can lose the record of the send and keep the plan",
+)
+def test_after_an_unclean_stop_a_planned_entry_is_looked_up_before_it_leaves():
+    s = Story()
+    s.settle = lambda: None
+    s.long(1)
+    s.note([ev.ProcessStarted(at_ms=s.now, clean=False, version="", mode="live")])
+    s.note([ev.Reconciled(at_ms=s.now, account="main", why="start")])
+    s.state.leverage["BTC"] = Leverage(3, False, "confirmed")
+    assert ready_entries(s.desk, s.state, s.market) == []

@@ -159,7 +159,7 @@ def test_the_legs_of_a_bracket_never_leave_without_it():
 
 @pytest.mark.xfail(
     strict=True,
-    reason="a power cut with durability normal, or a restored ledger, can lose the record of the send and keep the plan",
+    reason="a power cut with durability normal, or an old copy, can lose the record of the send and keep the plan",
 )
 def test_after_an_unclean_stop_a_planned_entry_is_looked_up_before_it_leaves():
     s = Story()

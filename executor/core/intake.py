@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from executor.core import events as ev
-from executor.core.book import Book, BookKey, Change, with_change
+from executor.core.book import Book, BookKey, Change, split, with_change
 from executor.core.identity import plain
 from executor.core.protocols import VenueRules
 from executor.core.source_events import Action, Malformed, Status, Trade
@@ -170,6 +170,16 @@ def counts(action: Action) -> bool:
 def change_of(action: Action) -> Change:
     """The change of the agent's book an action stands for."""
     return Change(action.signal_at_ms, action.size * action.side.sign, action.reduce_only)
+
+
+def closes(received: ev.ActionReceived) -> bool:
+    """Whether an action closes some of the agent's book."""
+    return split(received.book_before, received.book_after).exit_fraction > 0
+
+
+def opens(received: ev.ActionReceived) -> bool:
+    """Whether an action opens or grows a position by the agent's book."""
+    return received.action_type == Trade.type and split(received.book_before, received.book_after).entry_size > 0
 
 
 def _twin_of(state: IntakeState, received: ev.ActionReceived) -> Twin | None:

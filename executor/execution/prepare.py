@@ -15,17 +15,16 @@ import structlog
 
 from executor.core import events as ev
 from executor.core.answers import leverage_failed
-from executor.core.book import split
 from executor.core.entry import occupied_leverage
 from executor.core.identity import real_id
-from executor.core.prior import cloids_of
+from executor.core.intake import closes, opens
 from executor.core.protocols import StrategyView
-from executor.core.settings import ABSENT_MARGIN_MS, MAX_STAMP_AHEAD_MS
 from executor.core.signal import Found, Signal
 from executor.core.source_events import Action, Origin, SetStop, SetTarget, Trade
 from executor.core.types import ActionType, Agent
 from executor.errors import VenueError
 from executor.execution.desk import Desk
+from executor.execution.proof import Prover
 from executor.execution.strategies import Wanted
 from executor.execution.turn import Turn
 
@@ -35,11 +34,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("executor.prepare")
 
 WARM_TIMEOUT_S = 2.0
-PROOF_TIMEOUT_S = 5.0
-PROOF_EVERY_S = 0.5
-READS_APART_MS = 90_000
-"""A worker that runs records a read of its account at least this often."""
-
+LEVERAGE_TIMEOUT_S = 5.0
 RECONCILE_WAIT_S = 2.0
 """How long an action with both an exit and an entry part waits for reconciliation; then only its exit runs."""
 
@@ -79,6 +74,7 @@ class Preparer:
     def __init__(self, worker: Worker, desk: Desk) -> None:
         self._worker = worker
         self._desk = desk
+        self.prover = Prover(worker, desk)
         self._queues: dict[str, deque[ev.ActionReceived]] = {}
 
     @property
@@ -133,14 +129,14 @@ class Preparer:
         return received.coin is not None and (
             not self._readable(received)
             or self._cold(received.coin)
-            or self._needs_proof(received)
+            or self.prover.needed(received)
             or self._needs_leverage(received)
             or not self._worker.strategies[self._route(received)].inline
         )
 
     def _readable(self, received: ev.ActionReceived) -> bool:
         """An exit runs as soon as its position is read; what opens waits for the whole reconciliation."""
-        return self._desk.state.reconciled or (self._read() and not _opens(received))
+        return self._desk.state.reconciled or (self._read() and not opens(received))
 
     def _read(self) -> bool:
         """Whether this life has read the account: what an earlier one knew may have changed meanwhile."""
@@ -151,19 +147,10 @@ class Preparer:
         quote = self._worker.venue.quotes.get(coin)
         return quote is None or quote.bid is None or quote.ask is None
 
-    def _needs_proof(self, received: ev.ActionReceived) -> bool:
-        """Whether an earlier life of ours may have sent this action's orders (design.md section 4)."""
-        state = self._desk.state
-        stamp = received.stamped_at_ms
-        if stamp is None:
-            return not state.continuous
-        # A sender's clock may be ahead: a ledger that may have lost something tells nothing of such a stamp.
-        return stamp < state.started_ms + (0 if state.continuous else MAX_STAMP_AHEAD_MS)
-
     def _needs_leverage(self, received: ev.ActionReceived) -> bool:
         coin, desk = received.coin or "", self._desk
         unknown = coin not in desk.state.leverage and occupied_leverage(desk.state, coin) is None
-        return desk.settings.margin_mode == "keep" and unknown and _opens(received)
+        return desk.settings.margin_mode == "keep" and unknown and opens(received)
 
     def _route(self, received: ev.ActionReceived) -> str:
         return received.routes[received.accounts.index(self._desk.settings.account)]
@@ -173,9 +160,9 @@ class Preparer:
     async def _prepare(self, received: ev.ActionReceived) -> None:
         await self._until_readable(received)
         prior: Mapping[str, Found] | None = {}
-        looked_up = self._needs_proof(received)
+        looked_up = self.prover.needed(received)
         if looked_up:
-            prior = await self._proof(received)
+            prior = await self.prover.prove(received, lambda: self._exit_waits(received))
         if received.coin is not None and self._cold(received.coin):
             await self._warm(received.coin)
         if self._needs_leverage(received):
@@ -197,63 +184,14 @@ class Preparer:
 
     def _patience_s(self, received: ev.ActionReceived) -> float:
         """How long what opens may wait for reconciliation: not at all where an exit waits behind it."""
-        if any(_closes(one) for one in self._queues.get(received.coin or "", ()) if one is not received):
+        if any(closes(one) for one in self._queues.get(received.coin or "", ()) if one is not received):
             return 0.0
-        return RECONCILE_WAIT_S if _closes(received) else self._desk.settings.entry_ttl_ms / 1000
-
-    async def _proof(self, received: ev.ActionReceived) -> Mapping[str, Found] | None:
-        """As ``_look_up``, again until finding nothing proves something; ``None`` when nobody may wait for that."""
-        while True:
-            asked_ms = self._worker.venue.now_ms()
-            prior = await self._look_up(received)
-            if prior is None or prior or asked_ms > self._gone_after_ms(received):
-                return prior
-            if self._exit_waits(received):
-                return None
-            await asyncio.sleep(PROOF_EVERY_S)
-
-    def _gone_after_ms(self, received: ev.ActionReceived) -> int:
-        """When an entry an earlier life of ours sent, and no ledger tells of, can no longer be on its way.
-
-        What the ledger received before this start was never sent: the send would be recorded beside it. The same
-        holds of all it does not know, as long as it tells of the moments before this start: then it is no old copy.
-        """
-        settings, started_ms = self._desk.settings, self._desk.state.started_ms
-        complete = started_ms - self._desk.state.earlier_read_ms <= settings.order_expiry_ms + READS_APART_MS
-        stamp = received.stamped_at_ms
-        after_start = stamp is not None and stamp >= started_ms
-        if not _opens(received) or received.at_ms < started_ms or complete or after_start:
-            return 0
-        sent_until = started_ms + settings.order_expiry_ms
-        lived_until = sent_until if stamp is None else stamp + settings.entry_ttl_ms
-        return min(sent_until, lived_until) + ABSENT_MARGIN_MS
+        return RECONCILE_WAIT_S if closes(received) else self._desk.settings.entry_ttl_ms / 1000
 
     def _exit_waits(self, received: ev.ActionReceived) -> bool:
         """Whether this action, or one behind it, also closes something: exits wait for nobody's entry."""
         queue = self._queues.get(received.coin or "", ())
-        return any(_closes(one) for one in (received, *queue))
-
-    async def _look_up(self, received: ev.ActionReceived) -> Mapping[str, Found] | None:
-        """The orders of this action on the venue, by every cloid it may have had; ``None`` when that cannot be told."""
-        settings, venue = self._desk.settings, self._worker.venue
-        found: dict[str, Found] = {}
-        try:
-            async with asyncio.timeout(PROOF_TIMEOUT_S):
-                fills = await venue.fills_since(settings.address, _fills_from_ms(received))
-                for name in cloids_of(settings, received.key or "", received.action_type):
-                    mine = tuple(fill for fill in fills if fill.cloid == name)
-                    fact = await venue.order_status(settings.address, name)
-                    if fact.order is not None:
-                        by_oid = tuple(fill for fill in fills if fill.oid == fact.order.oid)
-                        found[name] = Found(fact, mine or by_oid)
-                    elif mine:
-                        return None
-        except (VenueError, TimeoutError) as error:
-            log.warning(
-                "could not look up an action's orders", action="proof_failed", key=received.key, error=str(error)
-            )
-            return None
-        return found
+        return any(closes(one) for one in (received, *queue))
 
     async def _warm(self, coin: str) -> None:
         try:
@@ -266,7 +204,7 @@ class Preparer:
         """Read the coin's setting afresh; it confirms what was wanted, or fails it."""
         desk = self._desk
         try:
-            async with asyncio.timeout(PROOF_TIMEOUT_S):
+            async with asyncio.timeout(LEVERAGE_TIMEOUT_S):
                 fact = await self._worker.venue.leverage(desk.settings.address, coin)
         except (VenueError, TimeoutError) as error:
             self._leverage_events(
@@ -363,18 +301,3 @@ class Preparer:
             files_present=self._desk.files_present(),
         )
         self._desk.take(turn, signal, worker.market)
-
-
-def _fills_from_ms(received: ev.ActionReceived) -> int:
-    """No order of this action can have filled before it was stamped; without a stamp, a day back is looked at."""
-    if received.stamped_at_ms is None:
-        return received.received_at_ms - 86_400_000
-    return min(received.stamped_at_ms, received.received_at_ms) - 60_000
-
-
-def _closes(received: ev.ActionReceived) -> bool:
-    return split(received.book_before, received.book_after).exit_fraction > 0
-
-
-def _opens(received: ev.ActionReceived) -> bool:
-    return received.action_type == ActionType.TRADE and split(received.book_before, received.book_after).entry_size > 0

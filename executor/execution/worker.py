@@ -27,6 +27,7 @@ from executor.execution.prepare import Preparer
 from executor.execution.requests import LANES
 from executor.execution.strategies import StrategyCaller
 from executor.execution.turn import Outgoing, Turn
+from executor.logs import without_secrets
 from executor.ports import AccountNews, FeedNews, Frame, Ledger, Notifier, Venue
 
 log = structlog.get_logger("executor.worker")
@@ -240,7 +241,7 @@ class Worker:
         turn = self.turn()
         frame_id = self._journal(turn, raw, event)
         if isinstance(event, Malformed):
-            self._global(turn, [refused_frame(event, frame_id, turn.now_ms)])
+            self._global(turn, [refused_frame(_discreet(raw, event), frame_id, turn.now_ms)])
         elif isinstance(event, Status):
             self._global(turn, channel_events(self.intake, event, turn.now_ms))
         self.finish(turn, ())
@@ -249,7 +250,7 @@ class Worker:
         if not raw:
             return None
         origin = event.origin
-        turn.frames.append(Frame(origin.received_at_ms, origin.source, origin.channel, raw))
+        turn.frames.append(Frame(origin.received_at_ms, origin.source, origin.channel, without_secrets(raw)))
         return self.ledger.reserve_frame()
 
     def _global(self, turn: Turn, events: Iterable[ev.Event]) -> None:
@@ -341,6 +342,13 @@ class Worker:
             self.finish(turn, [desk])
             self.wake_reconcile[one].set()
         return names
+
+
+def _discreet(raw: str | bytes, event: Malformed) -> Malformed:
+    """Of a frame that repeats our credentials nothing is told but the reason: its parts may be pieces of them."""
+    if without_secrets(raw) is raw:
+        return event
+    return replace(event, field="", detail="the frame repeats a credential", action_id=None, agent_id=None)
 
 
 def command_event(name: str, account: str, by: str, rule: str | None, now_ms: int) -> ev.Event:

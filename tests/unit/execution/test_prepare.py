@@ -22,7 +22,8 @@ from executor.core.types import Side
 from executor.errors import VenueUnavailable
 from executor.execution.desk import Desk
 from executor.execution.nonces import Nonces
-from executor.execution.prepare import _fills_from_ms, action_of
+from executor.execution.prepare import action_of
+from executor.execution.proof import fills_from_ms
 from executor.execution.strategies import StrategyCaller
 from executor.execution.worker import Worker
 from executor.ledger.memory import MemoryLedger
@@ -250,7 +251,7 @@ def test_fills_are_asked_for_from_before_the_action_could_have_filled(stamp, sta
     s = Story()
     received = s.admit(s.action(Trade, Side.BUY, 1, at=stamp))
     assert received is not None
-    assert _fills_from_ms(received) == start
+    assert fills_from_ms(received) == start
 
 
 async def test_an_exit_does_not_wait_behind_an_entry_that_waits_for_the_account():
@@ -296,6 +297,10 @@ async def test_a_mistake_about_one_action_holds_up_none_behind_it_and_is_told_on
         assert list(worker.desks["main"].state.waiting) == [broken.key]
 
 
+@pytest.mark.xfail(
+    strict=True,
+    reason="five seconds of look-ups for every action after a new ledger's start use up the reads' rate budget",
+)
 async def test_after_a_lost_ledger_a_stamp_that_runs_ahead_is_looked_up_too():
     async with working(continuous=False) as (worker, venue):
         emit(worker, Side.BUY, "1", at=T0 + 4_000)

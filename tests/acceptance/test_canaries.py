@@ -172,7 +172,14 @@ async def test_no_secret_leaves_a_worker_by_any_way_through_success_and_failure(
 
 
 async def _odd_frames(rig):
-    """Frames that look like secrets, and such as hold control characters."""
+    """Frames that look like secrets, that repeat ours, and such as hold control characters."""
+    for secret in CANARIES.values():
+        await rig.send(
+            f"bad credentials: {secret}", f"\udcff {secret}".encode("utf-8", "surrogateescape"),
+            {"error": "bad credentials", "echo": secret, "url": f"wss://h/?api_secret={quote_plus(secret)}"},
+            {"action_id": "echo", "action_type": secret, "agent_id": secret, "config": secret, secret: secret},
+            rig.trade("echo-in-note", "LONG", 1, metadata={"note": secret}, status="EXECUTED"),
+        )  # fmt: skip
     await rig.send(
         "{not json", b"\xff\xfe\x00", "[" * 10_000, '"\\ud800"', "null",
         {"error": "bad credentials", "api_key": "somebody-elses", "private_key": "0x" + "ab" * 32},

@@ -106,6 +106,12 @@ async def test_who_does_not_finish_is_answered_too(path, desk, sent, end):
     assert desk.taken == []
 
 
+async def test_who_only_looks_whether_somebody_is_there_makes_no_noise(path, desk, caplog):
+    assert control_socket.is_listening(path)
+    assert (await _said(path, b'{"command":"pause"}\n'))["worker"]
+    assert caplog.text == ""
+
+
 async def test_the_slow_keep_nobody_waiting(path, desk):
     slow = [await asyncio.open_unix_connection(path) for _ in range(20)]
     assert (await _said(path, b'{"command":"pause"}\n'))["accounts"] == ["main"]

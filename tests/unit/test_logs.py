@@ -210,3 +210,11 @@ def test_what_fails_beside_the_worker_is_redacted_too(stream):
     del broken
     assert stream.getvalue().count("something beside the worker failed") == 2
     assert "thread-canary-1" not in stream.getvalue()
+
+
+def test_a_received_frame_is_kept_to_the_byte_unless_it_holds_a_secret(stream):
+    logs.register_secret("frame-canary-1")
+    for frame in ('{"a": "token=x"}', b"\xff\xfe\x00", "", '{"a":"\\ud800"}'):
+        assert logs.without_secrets(frame) is frame
+    assert logs.without_secrets('{"said": "frame-canary-1"}') == '{"said": "[redacted]"}'
+    assert logs.without_secrets(b"\xfffRame frame-canary-1\xfe") == b"\xfffRame [redacted]\xfe"

@@ -297,10 +297,6 @@ async def test_a_mistake_about_one_action_holds_up_none_behind_it_and_is_told_on
         assert list(worker.desks["main"].state.waiting) == [broken.key]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="five seconds of look-ups for every action after a new ledger's start use up the reads' rate budget",
-)
 async def test_after_a_lost_ledger_a_stamp_that_runs_ahead_is_looked_up_too():
     async with working(continuous=False) as (worker, venue):
         emit(worker, Side.BUY, "1", at=T0 + 4_000)

@@ -38,6 +38,9 @@ SHARED_MS = 1_000
 EARLIER_MS = 60_000
 """How much further back it reads than asked, so that it also serves the next one, stamped a little earlier."""
 
+AHEAD_LOOKED_UP = 10
+"""How many actions stamped just after our start are looked up in one life."""
+
 READS_APART_MS = 90_000
 """A worker that runs records a read of its account at least this often."""
 
@@ -59,14 +62,20 @@ class Prover:
         self._desk = desk
         self._lock = asyncio.Lock()
         self._read: FillsRead | None = None
+        self._looked_up = 0
 
     def needed(self, received: ev.ActionReceived) -> bool:
-        """Whether an earlier life of ours may have sent this action's orders."""
+        """Whether an earlier life of ours may have sent this action's orders.
+
+        A sender whose clock is ahead may stamp past our start what it sent before it: a ledger that may have lost
+        something tells nothing of such a stamp. That takes a restart within seconds too, so only the first few are
+        looked up: a burst must not spend its rate budget on it.
+        """
         state, stamp = self._desk.state, received.stamped_at_ms
-        if stamp is None:
-            return not state.continuous
-        # A sender's clock may be ahead: a ledger that may have lost something tells nothing of such a stamp.
-        return stamp < state.started_ms + (0 if state.continuous else MAX_STAMP_AHEAD_MS)
+        if stamp is None or stamp < state.started_ms:
+            return stamp is not None or not state.continuous
+        ahead = not state.continuous and stamp < state.started_ms + MAX_STAMP_AHEAD_MS
+        return ahead and self._looked_up < AHEAD_LOOKED_UP
 
     async def prove(self, received: ev.ActionReceived, exit_waits: Callable[[], bool]) -> Mapping[str, Found] | None:
         """The orders found, by cloid; asked again until finding nothing proves something.
@@ -74,6 +83,7 @@ class Prover:
         ``None`` when it cannot be told, or when ``exit_waits`` says that nobody may wait for it.
         """
         gone_after_ms = self._gone_after_ms(received)
+        self._looked_up += 1
         while True:
             asked_ms = self._worker.venue.now_ms()
             prior = await self._look_up(received)

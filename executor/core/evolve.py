@@ -143,6 +143,8 @@ def _rested(state: DeskState, event: ev.LegRested) -> None:
     leg = _leg(state, event.cloid)
     if leg is not None and leg.turn("rested", event.at_ms):
         learn_oid(state, leg, event.oid)
+        if leg.kind == "stop" and leg.coin in state.stops:
+            state.stops[leg.coin].failures = 0
 
 
 def _filled(state: DeskState, event: ev.LegFilled) -> None:
@@ -204,6 +206,7 @@ def _missed(state: DeskState, leg: Leg, at_ms: int) -> None:
         owed.missed += 1
     if leg.kind == "stop" and leg.coin in state.stops:
         state.stops[leg.coin].failed_at_ms = at_ms
+        state.stops[leg.coin].failures += 1
     if leg.kind == "target":
         for wish in state.targets.get(leg.coin, []):
             if wish.key == leg.key:

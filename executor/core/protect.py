@@ -20,7 +20,9 @@ from executor.core.state import DeskState, Leg, Position, StopWish, TargetWish, 
 from executor.core.types import ZERO, closing_side
 
 RETRY_MS = 1_000
-"""The pause after a protective order was refused, before it is tried again."""
+"""The pause after a protective order was refused, before it is tried again; it doubles while it is refused."""
+
+RETRY_MAX_MS = 60_000
 
 PCT = Decimal(100)
 
@@ -151,11 +153,16 @@ def _stop_step(
         if keep.state is not LegState.RESTING:
             return []
         return [event for leg in legs if leg is not keep for event in _cancel(state, leg, "replaced", now_ms)]
-    if now_ms - wish.failed_at_ms < RETRY_MS or any(leg.state is LegState.PLANNED for leg in legs):
+    if now_ms - wish.failed_at_ms < _pause_ms(wish) or any(leg.state is LegState.PLANNED for leg in legs):
         return []
     if _crossed(position, wish.trigger_px, market):
         return _close_now(state, position, wish, now_ms, market)
     return _place_stop(settings, state, position, wish, now_ms, market)
+
+
+def _pause_ms(wish: StopWish) -> int:
+    """Longer with every refusal: a stop the venue never takes must not use up the address's requests."""
+    return min(RETRY_MS << min(max(wish.failures - 1, 0), 10), RETRY_MAX_MS)
 
 
 def _departed(legs: list[Leg]) -> list[Leg]:

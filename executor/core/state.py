@@ -135,7 +135,10 @@ class Exit:
 
 @dataclass(slots=True)
 class StopWish:
-    """Where the coin's stop shall be. ``seen`` is false until its position exists."""
+    """Where the coin's stop shall be. ``seen`` is false until its position exists.
+
+    ``failures`` counts refusals in a row since ``failed_at_ms``: the pause before the next attempt grows with them.
+    """
 
     key: str
     trigger_px: Decimal
@@ -146,6 +149,7 @@ class StopWish:
     seen: bool = False
     attempts: int = 0
     failed_at_ms: int = 0
+    failures: int = 0
 
 
 @dataclass(slots=True)

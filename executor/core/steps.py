@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from executor.core import events as ev
 from executor.core.exits import exit_steps
+from executor.core.identity import is_ours
 from executor.core.lifecycle import LegState
 from executor.core.protect import protect_steps
 from executor.core.protocols import Market
@@ -125,6 +126,7 @@ def _leverage_step(
 def _account_steps(state: DeskState, now_ms: int) -> list[ev.Event]:
     return [
         *_unanswered(state, now_ms),
+        *_left_behind(state, now_ms),
         *_closed_requests(state, now_ms),
         *_breaker_ends(state, now_ms),
         *(_flatten_steps(state, now_ms) if state.flattening else []),
@@ -145,6 +147,22 @@ def _unanswered(state: DeskState, now_ms: int) -> list[ev.Event]:
         )
         for leg in state.live.values()
         if leg.state is LegState.SENT and leg.deadline_ms is not None and now_ms > leg.deadline_ms
+    ]
+
+
+def _left_behind(state: DeskState, now_ms: int) -> list[ev.Event]:
+    """Triggers with our tag that no leg tells of, on a flat coin: of a life whose ledger is gone. They go."""
+    if not state.reconciled:
+        return []
+    return [
+        _cancel(state, order.coin, order.oid, order.cloid, "left behind by an earlier life", now_ms)
+        for order in state.orders.values()
+        if order.trigger_px is not None
+        and is_ours(order.cloid)
+        and order.cloid not in state.legs
+        and order.cloid not in state.cancels
+        and state.position(order.coin).size == 0
+        and not any(leg.coin == order.coin for leg in state.live.values())
     ]
 
 

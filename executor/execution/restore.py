@@ -16,7 +16,7 @@ from executor.core.state import DeskState
 from executor.core.types import Agent
 from executor.ports import Ledger
 
-SCHEMA = 2
+SCHEMA = 3
 """Raised whenever a state's shape changes: a snapshot of another schema is not used, the events are folded again."""
 
 

@@ -331,6 +331,8 @@ class Worker:
 
         Raises ``ValueError`` for a command there is not, and for a breaker that has not fired.
         """
+        if self.failed is not None:
+            raise ValueError(f"the ledger cannot be written: {self.failed.message}")
         names = [account] if account is not None else list(self.desks)
         if name == "reset":
             names = [one for one in names if rule in self.desks[one].state.breakers]

@@ -187,18 +187,18 @@ def test_the_old_stop_stays_while_the_new_one_does_not_stand(answer):
     assert covered(s.state, "BTC", D(1))
 
 
-def test_a_refused_stop_is_tried_again_each_second():
+def test_a_refused_stop_is_tried_again_after_a_pause_that_doubles():
     s = Story()
     s.long(1)
     s.set("stop", *["reject"] * 3)
     s.stop(90)
-    assert len(s.planned("stop")) == 1
-    s.later(999)
-    assert len(s.planned("stop")) == 1
-    for _ in range(3):
-        s.later(1_000)
+    for made, pause_ms in enumerate((1_000, 2_000, 4_000), start=1):
+        s.later(pause_ms - 1)
+        assert len(s.planned("stop")) == made
+        s.later(1)
     assert s.live("stop") == [("1.000", "90.000")]
     assert len({leg.cloid for leg in s.planned("stop")}) == 4
+    assert s.state.stops["BTC"].failures == 0
 
 
 @pytest.mark.parametrize(

@@ -288,3 +288,45 @@ def test_no_order_stays_sent_for_ever():
     assert leg.state == "unknown"
     s.resolve("entry", "absent")
     assert not s.state.requests
+
+
+# -- left behind ---
+
+
+OURS = "0xf7ac" + "1" * 28
+
+
+def listed(*orders: OpenOrder, size: str = "0") -> Story:
+    s = Story()
+    s.read(**({"ETH": size} if size != "0" else {}))
+    s.state.orders = {one.oid: one for one in orders}
+    return s
+
+
+def cancels(s: Story) -> list[str | None]:
+    due = next_steps(s.desk, s.state, s.now, s.market)
+    return [event.cloid for event in due if isinstance(event, ev.CancelWanted)]
+
+
+def test_a_trigger_of_ours_whose_ledger_is_gone_goes_from_a_flat_coin():
+    assert cancels(listed(order(1, trigger="90", cloid=OURS))) == [OURS]
+
+
+@pytest.mark.parametrize(
+    ("kept", "size"),
+    [
+        (order(1, trigger="90"), "0"),
+        (order(1, trigger="90", cloid="0x" + "1" * 32), "0"),
+        (order(1, cloid=OURS), "0"),
+        (order(1, trigger="90", cloid=OURS), "1"),
+    ],
+    ids=["foreign", "of another program", "no trigger", "its coin has a position"],
+)
+def test_nothing_else_is_swept_for_being_unknown(kept, size):
+    assert cancels(listed(kept, size=size)) == []
+
+
+def test_nothing_is_swept_before_the_account_is_reconciled():
+    s = listed(order(1, trigger="90", cloid=OURS))
+    s.state.reconciled = False
+    assert cancels(s) == []

@@ -373,7 +373,7 @@ async def test_a_machine_whose_clock_is_wrong_trades_by_the_venues(rig, by_ms):
         await rig.until(lambda: rig.size() == 0)
 
 
-@pytest.mark.parametrize("how", ["pause", "close"])
+@pytest.mark.parametrize("how", ["pause", pytest.param("close", marks=pytest.mark.full)])
 async def test_an_entry_lost_on_its_way_is_not_sent_again_once_it_shall_not_open(rig, how):
     async with rig.inside() as runtime:
         rig.arm(Fault("drop_request", match="order"))

@@ -141,7 +141,7 @@ def test_the_search_finds_every_form():
     assert found(b"nothing here", CANARIES) == []
 
 
-@pytest.mark.parametrize("form", ["console", "json"])
+@pytest.mark.parametrize("form", ["console", pytest.param("json", marks=pytest.mark.full)])
 async def test_no_secret_leaves_a_worker_by_any_way_through_success_and_failure(rig, watch, form):
     rig.configure(
         **_serving(rig, sources=[rig.source(**SOURCE)], logging={"level": "DEBUG", "format": form}),

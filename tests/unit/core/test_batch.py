@@ -43,6 +43,15 @@ def test_ready_entries_go_together_oldest_first_39_at_a_time():
     assert {b.grouping for b in batches} == {"na"}
 
 
+def test_an_entry_about_to_end_leaves_apart_from_those_that_outlive_the_request():
+    s = confirmed(quiet())
+    s.long(1)
+    s.long(1, coin="ETH", at=s.now - 29_000)
+    legs = ready_entries(s.desk, s.state, s.market)
+    batches = entry_batches(s.state, legs, s.now + s.desk.order_expiry_ms)
+    assert [[leg.coin for leg in b.legs] for b in batches] == [["BTC"], ["ETH"]]
+
+
 def test_each_bracket_goes_alone():
     s = confirmed(quiet())
     s.long(1, stop_px="90")

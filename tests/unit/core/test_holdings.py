@@ -11,7 +11,7 @@ from executor.core import events as ev
 from executor.core.evolve import evolve
 from executor.core.facts import AccountFact, Fill, OpenOrder, PositionFact
 from executor.core.holdings import DAY_MS, fill_id
-from executor.core.state import KEEP_FILLS, DeskState
+from executor.core.state import KEEP_FILLS, KEEP_STRANGE, DeskState
 from executor.core.types import Agent, Side
 
 D = Decimal
@@ -338,3 +338,9 @@ def test_the_list_of_open_orders_teaches_the_oids_of_open_legs() -> None:
     state = desk(*ENTERED, planned("0xs", "stop", "-1", "s"), ev.OrdersRead(at_ms=700, orders=orders))
     assert (state.legs["0xs"].oid, state.legs["0xe"].oid) == (5, 1)
     assert (set(state.orders), state.orders_read_ms) == ({5, 6, 7, 8}, 700)
+
+
+def test_only_the_newest_fills_without_a_cloid_are_remembered() -> None:
+    state = desk(*(fill(n, "1", oid=n) for n in range(1, KEEP_STRANGE + 3)))
+    assert next(iter(state.strange_fills)) == 3
+    assert len(state.strange_fills) == KEEP_STRANGE

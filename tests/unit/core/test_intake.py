@@ -17,8 +17,10 @@ from executor.core.intake import (
     Route,
     admit,
     channel_events,
+    closes,
     counts,
     evolve_intake,
+    opens,
     refused_frame,
     start_gap,
 )
@@ -363,3 +365,11 @@ def test_other_events_leave_the_intake_alone() -> None:
     before = dict(state.books)
     tell(state, ev.Paused(at_ms=1, by="x"))
     assert state.books == before
+
+
+def test_what_an_action_closes_and_opens_is_read_off_the_agents_book() -> None:
+    state = IntakeState()
+    opening = received(state, trade())
+    flip = received(state, trade(key="k2", side=Side.SELL, size="3", stamped_at_ms=4_100))
+    cover = received(state, trade(key="k3", size="1", stamped_at_ms=4_200))
+    assert [(closes(one), opens(one)) for one in (opening, flip, cover)] == [(False, True), (True, True), (True, False)]

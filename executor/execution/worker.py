@@ -34,6 +34,9 @@ log = structlog.get_logger("executor.worker")
 
 SIGNER_CONFLICT = "signer_conflict"
 
+SEND = "send "
+"""What the name of a task that waits for an order's answer starts with."""
+
 AGAIN_S = 1.0
 """The pause before what ended by a mistake of ours is run again."""
 
@@ -103,7 +106,7 @@ class Worker:
             return
         for outgoing in turn.outgoing:
             answer = self.venue.submit(outgoing.request, LANES[outgoing.record.purpose], self.reply_timeout_s)
-            self.spawn(self._deliver(outgoing, answer), f"send {outgoing.record.request_id}")
+            self.spawn(self._deliver(outgoing, answer), f"{SEND}{outgoing.record.request_id}")
         # Behind the sends in the loop's queue: people are told after the order's bytes are out.
         asyncio.get_running_loop().call_soon(self._announce, turn.events, self.ledger.last_seq)
 
@@ -202,11 +205,13 @@ class Worker:
             await asyncio.sleep(AGAIN_S)
 
     async def cancel_tasks(self) -> None:
-        """End everything that runs beside the inbox."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """End everything that runs beside the inbox; sends last, since whatever runs may still make one."""
+        for sends in (False, True):
+            await asyncio.sleep(0)  # a send that was just made has to begin before it can be ended
+            tasks = [task for task in self._tasks if sends or not task.get_name().startswith(SEND)]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     # -- what people see ------------------------------------------------------------------------------------------
 

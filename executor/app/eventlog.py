@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import asyncio
+from collections import OrderedDict, deque
 
 import structlog
 
@@ -17,14 +18,40 @@ KEPT = 10_000
 LEVELS = {"alarm": "warning", "refused": "warning"}
 
 
+SOON_S = 0.05
+"""Lines are written this much later: what an order still has to do comes first, also in a burst."""
+
+SLICE = 4
+"""How many lines are written at a time, so that no signal waits long behind them."""
+
+PAUSE_S = 0.002
+
+
 class EventLog:
-    """A listener for ``Worker.on_event``."""
+    """A listener for ``Worker.on_event``. ``flush`` writes what still waits; call it at the end."""
 
     def __init__(self) -> None:
         self._ids: OrderedDict[str, str] = OrderedDict()
+        self._waiting: deque[ev.Event] = deque()
 
     def __call__(self, event: ev.Event) -> None:
-        """Log the event if it has a line."""
+        """Take an event; its line is written in a moment."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_later(SOON_S, self._slice)
+        self._waiting.append(event)
+
+    def flush(self) -> None:
+        """Write every line that waits."""
+        while self._waiting:
+            self._write(self._waiting.popleft())
+
+    def _slice(self) -> None:
+        for _ in range(min(SLICE, len(self._waiting))):
+            self._write(self._waiting.popleft())
+        if self._waiting:
+            asyncio.get_running_loop().call_later(PAUSE_S, self._slice)
+
+    def _write(self, event: ev.Event) -> None:
         if isinstance(event, ev.ActionReceived) and event.key is not None:
             self._remember(event.key, event.action_id)
         told = tell(event)

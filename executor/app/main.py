@@ -48,13 +48,17 @@ async def _run(loaded: Loaded, who: dict[str, Trader], duration_s: float | None)
     runtime = Runtime(loaded, who)
     if not await _started(runtime, stop):
         return 0
-    async with runtime:
-        runtime.worker.on_event.append(EventLog())
-        runtime.worker.spawn(keep_tidy(), "garbage")
-        runtime.listen()
-        log.info("running", action="running", mode=loaded.config.mode, accounts=list(who))
-        await _until(stop, runtime.stopped, duration_s)
-        log.info("stopping", action="stopping")
+    lines = EventLog()
+    try:
+        async with runtime:
+            runtime.worker.on_event.append(lines)
+            runtime.worker.spawn(keep_tidy(), "garbage")
+            runtime.listen()
+            log.info("running", action="running", mode=loaded.config.mode, accounts=list(who))
+            await _until(stop, runtime.stopped, duration_s)
+            log.info("stopping", action="stopping")
+    finally:
+        lines.flush()
     return exit_code(runtime)
 
 

@@ -41,6 +41,10 @@ def _watch(rig, coin="BTC"):
     return naked
 
 
+def _positions(rig):
+    return rig.read(lambda reader: reader.positions()["positions"])
+
+
 async def test_a_stop_before_its_entry_waits_for_it(rig):
     async with rig.inside():
         await rig.send(rig.protect("STOP_LOSS", "stop", "SELL", 95_000))
@@ -49,8 +53,8 @@ async def test_a_stop_before_its_entry_waits_for_it(rig):
         await _open(rig)
         await _stops_at(rig, 95_000)
         assert [row["sz"] for row in rig.stops()] == ["1.0"]
-        (row,) = rig.read(lambda reader: reader.positions()["positions"])
-        assert row["stop_px"] == "95000"
+        # The exchange lists the stop a moment before its answer is recorded.
+        await rig.until(lambda: [row["stop_px"] for row in _positions(rig)] == ["95000"])
 
 
 async def test_a_stop_whose_entry_never_comes_lapses_with_a_reason(rig):

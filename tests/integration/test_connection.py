@@ -378,8 +378,7 @@ async def test_no_credential_appears_in_any_log_item_or_representation_at_debug(
     """Every way a connection can end, with everything logging all it has."""
     caplog.set_level(logging.DEBUG)
     for name in ("websockets", "websockets.client", "asyncio", "executor.silenced"):
-        logging.getLogger(name).setLevel(logging.DEBUG)
-        logging.getLogger(name).disabled = False
+        caplog.set_level(logging.DEBUG, logger=name)  # and put back: logging is one per process
     shown: list[str] = []
     for status, close_code in ((None, 1011), (None, 1008), (401, 0), (403, 0), (500, 0), (302, 0), (429, 0)):
         shown += await _one_end(status, close_code)

@@ -95,7 +95,11 @@ Action = Trade | SetStop | SetTarget
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceTrade:
-    """A trade another system reports as done (its fill, not an instruction)."""
+    """A trade another system reports as done (its fill, not an instruction).
+
+    ``reduce_only`` holds where the other side cannot go short: a sell on a spot market. ``pnl_usd`` is ``None`` for
+    an opening trade. ``phase`` is the system's word for how real it is (``paper``, ``live``), if it has one.
+    """
 
     origin: Origin
     agent: Agent
@@ -106,6 +110,9 @@ class SourceTrade:
     px: Decimal | None
     ref: str | None
     at_ms: int | None
+    reduce_only: bool = False
+    pnl_usd: Decimal | None = None
+    phase: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +155,47 @@ class Candle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgentNotice:
+    """What another system says about an agent beside its trades: a veto, a demotion, an order it rejected.
+
+    ``kind`` is the system's word for it (``risk_veto``, ``demotion``, ``status_change``, ``order``, ...); ``rule`` the
+    rule or status it names, ``ref`` what it concerns. ``breach`` says which limit a demotion broke. ``was`` and
+    ``now`` are the states of a transition; ``echo`` marks one that has been told before in other words.
+    """
+
+    origin: Origin
+    agent: Agent
+    kind: str
+    rule: str | None = None
+    reason: str = ""
+    ref: str | None = None
+    at_ms: int | None = None
+    symbol: str | None = None
+    breach: str | None = None
+    locked_until_ms: int | None = None
+    was: str | None = None
+    now: str | None = None
+    tags: tuple[str, ...] = ()
+    echo: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourcePortfolio:
+    """What an agent is worth by its own system's books; drawdowns are fractions (0.012 is 1.2 %)."""
+
+    origin: Origin
+    agent: Agent
+    equity_usd: Decimal
+    available_usd: Decimal | None = None
+    unrealized_pnl_usd: Decimal | None = None
+    realized_pnl_usd: Decimal | None = None
+    drawdown: Decimal | None = None
+    daily_drawdown_used: Decimal | None = None
+    phase: str | None = None
+    at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """A channel opened, closed, or was given up for good (``state`` is open, closed or refused).
 
@@ -176,4 +224,15 @@ class Malformed:
     agent_id: str | None = None
 
 
-SourceEvent = Trade | SetStop | SetTarget | SourceTrade | SourcePosition | Ticker | Candle | Status
+SourceEvent = (
+    Trade
+    | SetStop
+    | SetTarget
+    | SourceTrade
+    | SourcePosition
+    | SourcePortfolio
+    | Ticker
+    | Candle
+    | AgentNotice
+    | Status
+)

@@ -103,6 +103,18 @@ def positive(value: object, field: str) -> Decimal | None:
     return number
 
 
+def number(value: object, field: str) -> Decimal | None:
+    """An exact decimal of any sign, zero too, from a JSON number or a decimal string; at most 28 digits."""
+    if value is None:
+        return None
+    found = _decimal(value, field)
+    if not found:
+        return _ZERO
+    if found.adjusted() not in _ADJUSTED or _EXACT.plus(found) != found:
+        raise Refusal("OUT_OF_RANGE", field, f"magnitude or precision out of range: {shown(found)}")
+    return found
+
+
 def _decimal(value: object, field: str) -> Decimal:
     kind = type(value)
     if kind is Decimal:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from executor.sources.fields import Refusal, agree, epoch_stamp, flag, iso_stamp, need, positive, shown, text
+from executor.sources.fields import Refusal, agree, epoch_stamp, flag, iso_stamp, need, number, positive, shown, text
 
 
 @pytest.mark.parametrize(
@@ -165,3 +165,18 @@ def test_untrusted_values_are_shown_short_and_plain(value: Any) -> None:
     assert len(said) < 200
     assert said.isascii()
     assert said.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("value", "found"), [("-0.5", "-0.5"), (0, "0"), (Decimal("-0"), "0"), ("12", "12"), (-3, "-3")]
+)
+def test_a_number_may_have_any_sign(value: Any, found: str) -> None:
+    assert number(value, "f") == Decimal(found)
+    assert number(None, "f") is None
+
+
+@pytest.mark.parametrize(("value", "reason"), [("1e99", "OUT_OF_RANGE"), ("-nan", "BAD_NUMBER"), ([], "WRONG_TYPE")])
+def test_a_number_is_exact_and_sane(value: Any, reason: str) -> None:
+    with pytest.raises(Refusal) as refusal:
+        number(value, "f")
+    assert refusal.value.reason == reason

@@ -117,7 +117,14 @@ class SourceTrade:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourcePosition:
-    """A position another system reports; ``size`` zero means closed."""
+    """A position another system reports; ``size`` is what is held now, in base units, signed; zero means closed.
+
+    Prices are in units of ``quote`` (``SOL`` on Nexgent), worth ``quote_usd`` dollars where that is known.
+    ``revision`` changes whenever the sender's record of the position does: with ``position_id`` it names one state of
+    it, and the same state told again has the same one. ``bought`` is all that was ever bought, ``realized`` the profit
+    taken so far, in ``quote``. ``stop_pct`` is the stop's distance from ``entry_px`` in percent, signed: -32 stands
+    below it. ``token`` is the exact address of what is held, where there is one.
+    """
 
     origin: Origin
     agent: Agent
@@ -126,6 +133,14 @@ class SourcePosition:
     size: Decimal
     entry_px: Decimal | None
     mark_px: Decimal | None
+    revision: str = ""
+    bought: Decimal | None = None
+    realized: Decimal | None = None
+    stop_pct: Decimal | None = None
+    quote: str = "USD"
+    quote_usd: Decimal | None = None
+    token: str = ""
+    at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from executor import faults
 from executor.core import events as ev
 from executor.core.answers import answer_events, leverage_failed, order_events
 from executor.core.batch import Batch, entry_batches, ready_entries, urgent
@@ -133,6 +134,7 @@ class Desk:
 
     def _send(self, turn: Turn, batch: Batch, market: Market) -> ev.SendStarted | None:
         """Take a nonce, sign, and write the request down; it leaves after the turn's transaction."""
+        faults.point("risk_approved")
         try:
             action = action_of(market.rules, self.state, batch)
             nonce = self.nonces.take(turn.now_ms)
@@ -141,6 +143,7 @@ class Desk:
                 self.state, batch, action, self.signer.address, nonce, expires_ms, self.settings.vault, turn.now_ms
             )
             request = signed(self.signer, record)
+            faults.point("signed")
         except (ExecutorError, LookupError, ValueError) as error:
             self._unsendable(turn, batch, error)
             return None

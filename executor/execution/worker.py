@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import structlog
 
+from executor import faults
 from executor.clock import Clock
 from executor.core import events as ev
 from executor.core.evolve import evolve
@@ -105,6 +106,7 @@ class Worker:
         if not self._commit(turn):
             return
         for outgoing in turn.outgoing:
+            _about_to_leave(outgoing)
             answer = self.venue.submit(outgoing.request, LANES[outgoing.record.purpose], self.reply_timeout_s)
             self.spawn(self._deliver(outgoing, answer), f"{SEND}{outgoing.record.request_id}")
         # Behind the sends in the loop's queue: people are told after the order's bytes are out.
@@ -152,9 +154,11 @@ class Worker:
     async def _deliver(self, outgoing: Outgoing, answer: Awaitable[RawReply]) -> None:
         record, desk = outgoing.record, self.desks[outgoing.account]
         reply = await answer
+        faults.point("answer_parsed")
         turn = self.turn()
         desk.answered(turn, record, reply)
         self.finish(turn, [desk, *self._share_conflict(turn, desk)])
+        _settled(record)
         self.preparers[outgoing.account].after_answer(record)
 
     def _share_conflict(self, turn: Turn, desk: Desk) -> list[Desk]:
@@ -271,6 +275,7 @@ class Worker:
                 evolve(desk.state, event)
 
     def _action(self, raw: str | bytes, action: Trade | SetStop | SetTarget) -> None:
+        faults.point("received")
         turn = self.turn()
         frame_id = self._journal(turn, raw, action)
         known = self.ledger.known(action.key)
@@ -283,6 +288,7 @@ class Worker:
             frame_id,
             turn.now_ms,
         )
+        faults.point("deduped")
         self._global(turn, admitted)
         received = admitted[0]
         desks = self._routed(turn, received)
@@ -336,6 +342,7 @@ class Worker:
 
         Raises ``ValueError`` for a command there is not, and for a breaker that has not fired.
         """
+        faults.point("received")
         if self.failed is not None:
             raise ValueError(f"the ledger cannot be written: {self.failed.message}")
         names = [account] if account is not None else list(self.desks)
@@ -345,10 +352,30 @@ class Worker:
                 raise ValueError(f"no breaker {rule!r} has fired; see `executor status`")
         for one in names:
             desk, turn = self.desks[one], self.turn()
-            desk.note(turn, [command_event(name, one, by, rule, turn.now_ms)])
+            event = command_event(name, one, by, rule, turn.now_ms)
+            faults.point("deduped")
+            desk.note(turn, [event])
             self.finish(turn, [desk])
             self.wake_reconcile[one].set()
         return names
+
+
+PROTECTION = ("protect", "cancel")
+"""Requests of stops and targets: their placing and their end."""
+
+
+def _about_to_leave(outgoing: Outgoing) -> None:
+    if outgoing.record.purpose in PROTECTION:
+        faults.point("stop_intent")
+    faults.point("intent_committed")
+
+
+def _settled(record: ev.SendStarted) -> None:
+    """The answer is written down; its events are told behind what is in the loop's queue already."""
+    faults.point("outcome_committed")
+    if record.purpose in PROTECTION:
+        faults.point("stop_acked")
+    asyncio.get_running_loop().call_soon(faults.point, "event_published")
 
 
 def _discreet(raw: str | bytes, event: Malformed) -> Malformed:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from executor import faults
 from executor.core.events import ActionReceived, Event, SendStarted
 from executor.errors import LedgerError
 from executor.ledger.codec import clean, encode
@@ -140,11 +141,12 @@ class SqliteLedger:
         """Whether the index in the file was caught up with it."""
         first = self._last_seq + 1
         rows = [(seq, event.account, type(event).__name__, encode(event)) for seq, event in enumerate(events, first)]
-        run = self._db.execute
+        run = self._run
         run("BEGIN IMMEDIATE")
         for number, frame in enumerate(frames, self._last_frame + 1):
             data = clean(frame.data) if isinstance(frame.data, str) else frame.data
             run(_ADD_FRAME, (number, frame.received_at_ms, frame.source, frame.channel, data))
+        faults.point("ledger_write")
         self._db.executemany(_ADD_EVENT, rows)
         due = len(self._pending) + len(events) >= INDEX_BATCH
         if due:
@@ -152,6 +154,7 @@ class SqliteLedger:
         if not self._in_use:
             self._set_meta(("clean", "0"))
         run("COMMIT")
+        faults.point("ledger_committed")
         self._in_use = True
         return due
 
@@ -262,12 +265,16 @@ class SqliteLedger:
     def _transact(self, write: Callable[[], None]) -> None:
         try:
             with self._guard:
-                self._db.execute("BEGIN IMMEDIATE")
+                self._run("BEGIN IMMEDIATE")
                 write()
-                self._db.execute("COMMIT")
+                self._run("COMMIT")
         except LedgerError:
             self._undo()
             raise
+
+    def _run(self, statement: str, values: Sequence[object] = ()) -> None:
+        faults.point("ledger_write")
+        self._db.execute(statement, values)
 
     def _set_meta(self, *rows: tuple[str, str]) -> None:
         self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)

@@ -9,6 +9,7 @@ from typing import Any
 
 from websockets.exceptions import WebSocketException
 
+from executor import faults
 from executor.core.facts import RawReply
 from executor.errors import VenueAnswerOdd
 from executor.hyperliquid import reading
@@ -74,6 +75,7 @@ class Posts:
             self._socket.drop("a request had no answer, and nothing else arrived since")
 
     def _on_answer(self, data: object) -> None:
+        faults.point("answer_first_byte")
         row = reading.mapping(data, "post")
         self._settle(reading.integer(row, "id"), envelope.post_reply(row.get("response")))
 

@@ -16,9 +16,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 from websockets.protocol import State
 
+from executor import faults
+from executor.backoff import Backoff, Line
 from executor.errors import VenueAnswerOdd
 from executor.hyperliquid import limits, reading
-from executor.venue.backoff import Backoff
 from executor.venue.budgets import Budgets
 from executor.venue.clock_offset import VenueClock
 
@@ -59,12 +60,13 @@ class VenueSocket:
         self._clock = clock
         self._budgets = budgets
         self._settings = settings
-        self._spare_opens = spare_opens
+        self._line = Line(budgets.server, clock.spread, settings.backoff, spare_opens)
         self._ws: ClientConnection | None = None
         self._wanted: dict[bytes, None] = {}
         self._subscribed: set[bytes] = set()
         self._changed = asyncio.Event()
         self._heard_ms = 0
+        self._opened_ms: int | None = None
 
     # -- what users of the socket call --------------------------------------------------------------------------
 
@@ -114,7 +116,9 @@ class VenueSocket:
             raise ConnectionError("the socket is not open")
         self._budgets.messages.add(1, self._clock.mono_ms())
         self._ws.protocol.send_text(frame)
+        faults.point("first_byte_sent", self._ws.transport)
         self._ws.send_data()
+        faults.point("last_byte_sent")
 
     def drop(self, reason: str) -> None:
         """Give this connection up at once, and open another."""
@@ -125,26 +129,18 @@ class VenueSocket:
     # -- its life -----------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Connect and reconnect until cancelled. Only a connection that lasted resets the delay."""
-        attempt, failing_since_ms = 0, self._clock.mono_ms()
+        """Connect and reconnect until cancelled. Only a connection that lasted and spoke ends the trouble."""
         while True:
-            await self._may_open()
-            began_ms = self._clock.mono_ms()
+            while wait_ms := self._line.wait_ms(self._clock.mono_ms()):
+                await asyncio.sleep(wait_ms / 1000)
+            self._opened_ms, self._heard_ms = None, 0
             self.down_reason = await self._guarded_connection()
-            now_ms = self._clock.mono_ms()
-            if now_ms - began_ms >= self._settings.stable_s * 1000:
-                attempt, failing_since_ms = 0, now_ms
-            failing_s = (now_ms - failing_since_ms) / 1000
-            await asyncio.sleep(self._settings.backoff.delay_s(attempt, failing_s, self._clock.spread()))
-            attempt += 1
+            self._line.ended(self._clock.mono_ms(), stable=self._was_stable())
 
-    async def _may_open(self) -> None:
-        """Wait until one more socket is within the minute's limit, and count it."""
-        wait = self._budgets.open_wait_ms(self._clock.mono_ms(), spare=self._spare_opens)
-        while wait:
-            await asyncio.sleep(wait / 1000)
-            wait = self._budgets.open_wait_ms(self._clock.mono_ms(), spare=self._spare_opens)
-        self._budgets.opens.add(1, self._clock.mono_ms())
+    def _was_stable(self) -> bool:
+        """Whether the venue, that is not only its socket, was there long enough."""
+        opened_ms = self._opened_ms
+        return opened_ms is not None and self._heard_ms - opened_ms >= self._settings.stable_s * 1000
 
     async def _guarded_connection(self) -> str:
         try:
@@ -189,7 +185,8 @@ class VenueSocket:
 
     def _up(self, ws: ClientConnection) -> None:
         self.connections += 1
-        self._heard_ms = self._clock.mono_ms()
+        self._opened_ms = self._heard_ms = self._clock.mono_ms()
+        self._line.opened(self._opened_ms)
         self._subscribed.clear()
         self._changed.set()
         self._ws = ws

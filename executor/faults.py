@@ -98,9 +98,9 @@ class Armed:
     @classmethod
     def parse(cls, text: str) -> Armed:
         """``name:nth:kind``, ``nth+`` for every later time too; ``ValueError`` for anything else."""
-        name, nth, kind = text.strip().split(":")
-        if name not in POINTS or kind not in KINDS:
-            raise ValueError(f"{VARIABLE}: no such point or kind: {text!r}")
+        name, nth, kind = (*text.strip().split(":"), "", "")[:3]
+        if name not in POINTS or kind not in KINDS or text.count(":") != 2 or not nth.removesuffix("+").isdecimal():
+            raise ValueError(f"{VARIABLE}: not name:nth:kind with a known name and kind: {text!r}")
         return cls(name, int(nth.removesuffix("+")), nth.endswith("+"), kind)
 
     def __call__(self, name: str, wire: Wire | None = None, /) -> None:

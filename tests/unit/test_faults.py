@@ -50,7 +50,7 @@ def test_a_plus_fails_from_the_nth_time_onward(kind, number):
 
 @pytest.mark.parametrize("text", ["signed", "signed:1:melt", "nowhere:1:kill", "signed:x:kill", "signed:1:kill:more"])
 def test_what_cannot_be_armed_is_an_error_and_no_silent_nothing(text):
-    with pytest.raises(ValueError, match="fault\|unpack\|invalid\|FAULT"):
+    with pytest.raises(ValueError, match="not name:nth:kind"):
         faults.arm({faults.VARIABLE: text})
 
 

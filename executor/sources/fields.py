@@ -19,6 +19,7 @@ _NUMERAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})
 _NUMERAL_CHARS = 64
 _EXACT = Context(prec=28)  # identity.plain() rounds to the default 28 digits: more would not be told apart
 _ADJUSTED = range(-12, 16)  # 1e-12 .. 9.99e15: wider than any size, price or leverage on the venue
+_WIDE = range(-30, 31)  # prices of meme coins in SOL have a dozen zeros; still no number can exhaust memory
 _ZERO = Decimal(0)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
@@ -104,15 +105,13 @@ def positive(value: object, field: str) -> Decimal | None:
 
 
 def number(value: object, field: str) -> Decimal | None:
-    """An exact decimal of any sign, zero too, from a JSON number or a decimal string; at most 28 digits."""
+    """An exact decimal of any sign from a JSON number or a decimal string, zero or 1e-30 to 1e30, at most 28 digits."""
     if value is None:
         return None
     found = _decimal(value, field)
-    if not found:
-        return _ZERO
-    if found.adjusted() not in _ADJUSTED or _EXACT.plus(found) != found:
-        raise Refusal("OUT_OF_RANGE", field, f"magnitude or precision out of range: {shown(found)}")
-    return found
+    if found and (found.adjusted() not in _WIDE or _EXACT.plus(found) != found):
+        raise Refusal("OUT_OF_RANGE", field, f"magnitude or precision out of range: {shown(value)}")
+    return found or _ZERO
 
 
 def _decimal(value: object, field: str) -> Decimal:

@@ -152,12 +152,18 @@ def _strategy(loaded: Loaded, route: Route) -> StrategyCaller:
     return StrategyCaller(route.strategy, strategy)
 
 
-def source(loaded: Loaded, configured: Source, clock: Clock, note: Callable[[str, str], None]) -> SourcePort:
+def source(
+    loaded: Loaded,
+    configured: Source,
+    clock: Clock,
+    note: Callable[[str, str], None],
+    jitter: Callable[[], float] = chance,
+) -> SourcePort:
     """One configured source, ready to run."""
     secrets = loaded.secrets(configured)
     for secret in secrets.values():
         logs.register_secret(secret.get_secret_value())
-    context = SourceContext(secrets, clock, chance, note)
+    context = SourceContext(secrets, clock, jitter, note)
     kind = plugins.load("executor.sources", configured.type, loaded.base)
     built: SourcePort = kind.build(configured.name, configured.options, context)
     return built

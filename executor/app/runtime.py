@@ -14,7 +14,7 @@ from executor.app import compose
 from executor.app.control import ControlServer
 from executor.app.identity import DRY_RUN_ENDPOINT, Trader
 from executor.app.web import start_server
-from executor.clock import Clock, SystemClock
+from executor.clock import Clock, SystemClock, chance
 from executor.config import Loaded
 from executor.core import events as ev
 from executor.core.intake import start_gap
@@ -49,6 +49,7 @@ class Runtime:
         feed: Feed | None = None,
         venue_settings: VenueSettings | None = None,
         with_control: bool = True,
+        jitter: Callable[[], float] = chance,
     ) -> None:
         self.loaded = loaded
         self.who = dict(who)
@@ -56,6 +57,7 @@ class Runtime:
         self._feed = feed
         self._venue_settings = venue_settings
         self._with_control = with_control
+        self._jitter = jitter
         self._stack = AsyncExitStack()
         self.sources: list[Source] = []
         self.refused: CredentialRefused | None = None
@@ -181,7 +183,7 @@ class Runtime:
     def listen(self) -> None:
         """Start every configured source."""
         for configured in self.loaded.config.sources:
-            source = compose.source(self.loaded, configured, self.clock, _note(configured.name))
+            source = compose.source(self.loaded, configured, self.clock, _note(configured.name), self._jitter)
             self.sources.append(source)
             self.worker.spawn(self._listen(source), f"source {source.name}")
 

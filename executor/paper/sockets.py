@@ -68,7 +68,7 @@ class Hub:
     """All connections. ``tell`` distributes one step's pushes, ``beat`` sends what is periodic."""
 
     def __init__(self, service: Service, post: Post, want: Want, cadence: Cadence) -> None:
-        self.connections: set[Connection] = set()
+        self.connections: dict[Connection, None] = {}
         self.max_users = limits.WS_USERS
         self._service = service
         self._post = post
@@ -82,13 +82,13 @@ class Hub:
         await socket.prepare(request)
         connection = Connection(socket, request, self._service.now())
         writer = asyncio.create_task(connection.write())
-        self.connections.add(connection)
+        self.connections[connection] = None
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
                     await self._receive(connection, message.data)
         finally:
-            self.connections.discard(connection)
+            self.connections.pop(connection, None)
             writer.cancel()
         return socket
 

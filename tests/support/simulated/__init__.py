@@ -1,0 +1,1 @@
+"""Deterministic simulation: the whole worker, an exchange and a signal system in one process on a virtual clock."""

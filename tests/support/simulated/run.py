@@ -1,0 +1,140 @@
+"""Runs one schedule: a world, its steps, peace, and the oracle's word. The same schedule gives the same run."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import hashlib
+import logging
+import random
+import shutil
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+from simulated import oracle
+from simulated.world import Crashed, World
+
+from executor.testing.virtual_loop import Stalled, VirtualLoop
+
+SETTLE_S = 90.0
+"""Peace after the faults. Longer than an order's expiry, its margin, and two timed reads."""
+
+
+@dataclass
+class Result:
+    """What a run was: ``problems`` is empty where every promise held; ``digest`` names the run."""
+
+    seed: int
+    problems: list[str] = field(default_factory=list)
+    digest: str = ""
+    events: int = 0
+    orders: int = 0
+    lives: int = 0
+    cpu_s: float = 0.0
+    virtual_s: float = 0.0
+    stats: dict[str, int] = field(default_factory=dict)
+
+
+def run(schedule: dict[str, Any], *, heals: bool = True, show: bool = False) -> Result:
+    """One schedule from start to the oracle. ``heals`` false: the faults go on, and only safety is asked for."""
+    began = time.process_time()
+    result = Result(schedule["seed"])
+    folder = Path(tempfile.mkdtemp(prefix="simulated-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+    state = random.getstate()
+    random.seed(schedule["seed"])
+    if not show:
+        _quiet()
+    loop = VirtualLoop()
+    try:
+        loop.run(_played(loop, schedule, folder, result, heals))
+    except Stalled as stall:
+        result.problems.append(f"stalled: {stall}")
+    finally:
+        random.setstate(state)
+        shutil.rmtree(folder, ignore_errors=True)
+        gc.collect(0)
+    result.cpu_s = time.process_time() - began
+    return result
+
+
+def _quiet() -> None:
+    """What the worker would log is the ledger's to tell here."""
+    logging.disable(logging.CRITICAL)
+    structlog.configure(
+        processors=[_dropped], wrapper_class=structlog.make_filtering_bound_logger(50), cache_logger_on_first_use=False
+    )
+
+
+def _dropped(*_: Any) -> Any:
+    raise structlog.DropEvent
+
+
+async def _played(loop: VirtualLoop, schedule: dict[str, Any], folder: Path, result: Result, heals: bool) -> None:
+    world = World(loop, schedule["seed"], folder, schedule["kind"])
+    loop.set_exception_handler(lambda _, context: _unhandled(world, context))
+    await world.open()
+    watch = oracle.Watch(world)
+    began_s = loop.time()
+    world.start_worker()
+    supervisor = asyncio.ensure_future(world.supervise())
+    looking = asyncio.ensure_future(watch.run())
+    doing: list[asyncio.Task[None]] = []
+    for step in schedule["steps"]:
+        await asyncio.sleep(max(0.0, began_s + step["at"] - loop.time()))
+        doing.append(asyncio.ensure_future(world.do(step)))
+    await asyncio.sleep(10.0)
+    for task in doing:
+        if task.done() and task.exception() is not None:
+            result.problems.append(f"the simulation itself failed: {task.exception()!r}")
+    if heals:
+        world.heal()
+        watch.healed_s = loop.time()
+        await asyncio.sleep(SETTLE_S)
+        await _rested(world)
+    for task in (supervisor, looking, *doing):
+        task.cancel()
+    result.problems += oracle.judge(world, watch, heals=heals)
+    await _ended(world, result)
+    for life in world.lives:
+        loop.bury(life.number)
+    result.virtual_s = loop.time() - began_s
+
+
+async def _rested(world: World) -> None:
+    """A little longer where the worker was just restarted, or a flatten is under way."""
+    for _ in range(60):
+        desk = world.desk
+        if desk is not None and desk.state.reconciled and desk.quiet() and not desk.uncertain_legs():
+            return
+        await asyncio.sleep(1.0)
+
+
+async def _ended(world: World, result: Result) -> None:
+    events = world.events()
+    result.events, result.lives = len(events), len(world.lives)
+    result.orders = len(world.exchange.reached)
+    told = "\n".join(map(repr, events)) + repr([(row.at_ms, row.nonce, row.action) for row in world.exchange.reached])
+    result.digest = hashlib.sha256(told.encode()).hexdigest()
+    life = world.life
+    if life is not None:
+        life.stop.set()
+        for _ in range(200):
+            if life.ended:
+                break
+            await asyncio.sleep(0.1)
+    if life is not None and not life.ended:
+        result.problems.append("the worker did not stop within 20 s")
+    with suppress(ConnectionError, RuntimeError):
+        await world.close()
+    await asyncio.sleep(5.0)
+
+
+def _unhandled(world: World, context: dict[str, Any]) -> None:
+    error = context.get("exception")
+    if not isinstance(error, Crashed):
+        world.problems.append(f"unhandled: {context.get('message')}: {error!r}")

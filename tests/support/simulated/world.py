@@ -1,0 +1,553 @@
+"""One simulated world: the real worker against a hostile exchange and a signal system, in one virtual loop.
+
+The worker is the program's own ``Runtime``: real sources, sockets, HTTP, ledger, desks. A crash drops it between two
+bytecodes and keeps what a machine keeps: the ledger's file and what the others know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import random
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from executor import config, plugins
+from executor.app.identity import Trader, traders
+from executor.app.runtime import Runtime
+from executor.clock import iso
+from executor.config import Loaded
+from executor.core import events as ev
+from executor.core.types import Side
+from executor.errors import ExecutorError
+from executor.hyperliquid import wire
+from executor.ledger.database import as_ledger_error
+from executor.paper.feeds import ManualMarket
+from executor.paper.gate import read_request
+from executor.paper.model import Rules
+from executor.paper.server import Options
+from executor.ports import SignedRequest
+from executor.sim.fractrade import Credentials, FractradeSimulator
+from executor.testing.hostile_exchange import HostileExchange
+from executor.testing.network import Network, Weather
+from executor.testing.virtual_loop import LIFE, VirtualLoop, start_in_life
+from executor.venue.envelope import exchange_body
+from executor.venue.signer import Signer
+
+BASE_MS = 1_800_000_000_000
+EXCHANGE_PORT, SIGNALS_PORT = 18_001, 18_002
+ADDRESS = "0x" + "a1" * 20
+KEY = "0x" + "5ec2e7" * 10 + "c0de"
+OTHER_KEY = "0x" + "0badf00d" * 8
+AGENTS = ("agent-a", "agent-b")
+QUOTES = {"BTC": Decimal(100_000), "ETH": Decimal(4_000), "SOL": Decimal(200)}
+HALF_SPREAD = Decimal("0.0001")
+MAX_POSITION_USD = 300_000
+SECRETS = {
+    "FRACTRADE_API_KEY": "simulated-key",
+    "FRACTRADE_API_SECRET": "simulated-secret",
+    "FRACTRADE_USER_TOKEN": "simulated-token",
+    "HYPERLIQUID_PRIVATE_KEY": KEY,
+}
+PORTS = {"exchange": EXCHANGE_PORT, "signals": SIGNALS_PORT}
+
+
+class Crashed(BaseException):
+    """The process is gone; only ``finally`` clauses on the way out still run, with nothing left to act on."""
+
+
+@cache
+def the_config(require: str, policy: str) -> Loaded:
+    """The configuration of every world of this kind, read once."""
+    document = {
+        "version": 1,
+        "mode": "live",
+        "sources": [
+            {
+                "name": "fractrade",
+                "type": "fractrade",
+                "url": f"ws://127.0.0.1:{SIGNALS_PORT}",
+                "agents": list(AGENTS),
+                "server_execution": "execute",
+            }
+        ],
+        "accounts": [{"name": "main", "address": ADDRESS, "signer_env": "HYPERLIQUID_PRIVATE_KEY"}],
+        "routes": [{"source": "fractrade", "agents": ["*"], "strategy": "follow", "accounts": ["main"]}],
+        "hyperliquid": {"network": "custom", "api_url": f"http://127.0.0.1:{EXCHANGE_PORT}"},
+        "risk": [
+            {"rule": "max_order_notional", "max_usd": 250_000},
+            {"rule": "max_position_notional", "max_usd": MAX_POSITION_USD},
+            {"rule": "max_leverage", "max": 5, "on_breach": "shrink"},
+            {"rule": "daily_loss", "max_usd": 400_000},
+        ],
+        "execution": {"shutdown_s": 3, "reply_timeout_s": 2},
+        "protection": {"policy": policy, "require": require, "after_s": 1},
+        "ledger": {"path": "var/live.db", "durability": "normal"},
+        "server": {"enabled": False},
+        "logging": {"level": "ERROR", "format": "json"},
+    }
+    text = orjson.dumps(document).decode()
+    return config.load_text(text, Path("/simulated/config.yaml"), [], SECRETS, plugins)
+
+
+@cache
+def who(require: str, policy: str) -> dict[str, Trader]:
+    """The traders of such a world."""
+    return traders(the_config(require, policy))
+
+
+class WorldClock:
+    """True time: the exchange's and the signal system's."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self._loop = loop
+
+    def now_ms(self) -> int:
+        return BASE_MS + round(self._loop.time() * 1000)
+
+    def monotonic_s(self) -> float:
+        return self._loop.time()
+
+
+class WorkerClock(WorldClock):
+    """The worker's machine: its wall clock may be set wrong, its monotonic one runs as it should."""
+
+    jump_ms = 0
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self.jump_ms
+
+
+@dataclass
+class Life:
+    """One process of the worker, from its start to its end."""
+
+    number: int
+    runtime: Runtime | None = None
+    building: Runtime | None = None
+    ended: bool = False
+    why: str = ""
+    up_at_s: float | None = None
+    commits: int = 0
+    submits: int = 0
+    crash_at: tuple[str, int] | None = None
+    fail_at: tuple[str, int, int] | None = None
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Process(Runtime):
+    """A runtime whose ledger and venue know the world's crash points and disk."""
+
+    def __init__(self, world: World, life: Life) -> None:
+        traders = who(world.require, world.policy)
+        super().__init__(world.loaded, traders, clock=world.worker_clock, with_control=False, jitter=world.jitter)
+        self._world, self._life = world, life
+
+    async def _open_venue(self) -> None:
+        self._world.instrument(self._life, self)
+        await super()._open_venue()
+
+
+class World:
+    """Build it in its loop, ``open`` it, do steps, ``settle``."""
+
+    def __init__(self, loop: VirtualLoop, seed: int, folder: Path, kind: dict[str, Any]) -> None:
+        self.loop = loop
+        self.rng = random.Random(seed)
+        self.kind = kind
+        self.weather = Weather(random.Random(seed + 1))
+        self.network = Network(loop, self.weather)
+        self.clock = WorldClock(loop)
+        self.worker_clock = WorkerClock(loop)
+        self.require, self.policy = kind.get("require", "signalled"), kind.get("policy", "alert")
+        loaded = the_config(self.require, self.policy)
+        ledger = loaded.config.ledger.model_copy(update={"path": folder / "live.db"})
+        self.loaded = replace(loaded, config=loaded.config.model_copy(update={"ledger": ledger}))
+        self.ledger_path = folder / "live.db"
+        self.jitter = random.Random(seed + 2).random
+        self.exchange = HostileExchange(
+            ManualMarket(),
+            fund={ADDRESS: 1_000_000},
+            port=EXCHANGE_PORT,
+            rules=Rules(**kind.get("rules", {})),
+            options=Options(latency_ms=kind.get("latency_ms", 100), ip_limit=kind.get("ip_limit", True)),
+            clock=self.clock,
+            chance=random.Random(seed + 3).random,
+        )
+        self.sim = FractradeSimulator(
+            port=SIGNALS_PORT,
+            credentials=Credentials("simulated-key", "simulated-secret", "simulated-token"),
+            clock=self.clock,
+        )
+        self.prices = dict(QUOTES)
+        self.depth: dict[str, Decimal] = {}
+        self.lives: list[Life] = []
+        self.published: list[dict[str, Any]] = []
+        self.manual: set[str] = set()
+        self.disturbed_s = 0.0
+        self.problems: list[str] = []
+        self.next_crash: tuple[str, int] | None = None
+        self.by_hand_nonce = 0
+
+    # -- the surroundings -----------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        await self.exchange.__aenter__()
+        await self.sim.__aenter__()
+        for coin in QUOTES:
+            self.quote(coin)
+        self.exchange.approve_agent(ADDRESS, who(self.require, self.policy)["main"].signer.address, "worker")
+        other = Signer.from_key_text(OTHER_KEY, mainnet=False)
+        self.exchange.approve_agent(ADDRESS, other.address, "by hand")
+        self.other = other
+
+    async def close(self) -> None:
+        await self.sim.__aexit__(None, None, None)
+        await self.exchange.__aexit__(None, None, None)
+
+    def quote(self, coin: str) -> None:
+        """Publish the coin's price, with the depth it has now."""
+        px = self.prices[coin]
+        asset = self.exchange.service.state.markets[coin].asset
+        places = max(0, min(6 - asset.sz_decimals, 5 - (px.adjusted() + 1)))
+        step = Decimal(1).scaleb(-places)
+        bid, ask = ((px * (1 - HALF_SPREAD)).quantize(step), (px * (1 + HALF_SPREAD)).quantize(step))
+        if bid == ask:
+            ask = bid + step
+        self.exchange.market.set_quote(coin, bid, ask, size=self.depth.get(coin, Decimal(1_000_000)))
+
+    def move(self, coin: str, bps: int) -> None:
+        """A price step, or a gap."""
+        self.prices[coin] = self.prices[coin] * (10_000 + bps) / 10_000
+        self.quote(coin)
+
+    # -- the worker's lives -----------------------------------------------------------------------------------------
+
+    @property
+    def life(self) -> Life | None:
+        """The process that runs now, if one does."""
+        last = self.lives[-1] if self.lives else None
+        return last if last is not None and not last.ended else None
+
+    def start_worker(self) -> None:
+        """A new process on what the last one left."""
+        if self.life is None:
+            life = Life(len(self.lives) + 1, crash_at=self.next_crash)
+            self.next_crash = None
+            self.lives.append(life)
+            start_in_life(self.loop, life.number, lambda: self._live(life))
+
+    async def _live(self, life: Life) -> None:
+        runtime = life.building = Process(self, life)
+        try:
+            await runtime.start()
+            life.runtime = runtime
+            life.up_at_s = self.loop.time()
+            async with runtime:
+                runtime.listen()
+                waits = [asyncio.ensure_future(runtime.stopped.wait()), asyncio.ensure_future(life.stop.wait())]
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+                for wait in waits:
+                    wait.cancel()
+        except (ExecutorError, OSError, sqlite3.Error) as error:
+            life.why = f"{type(error).__name__}: {error}"
+        except Crashed:
+            raise
+        except BaseException as error:
+            self.problems.append(f"the worker ended by {type(error).__name__}: {error}")
+            raise
+        finally:
+            life.ended = True
+
+    def instrument(self, life: Life, runtime: Runtime) -> None:
+        """Crashes and disk faults at the n-th commit and the n-th submit of this life."""
+        commit, submit = runtime.ledger.commit, runtime.venue.submit
+
+        def counted_commit(frames: Any, events: Any) -> int:
+            life.commits += 1
+            self._maybe_crash(life, "before_commit", life.commits)
+            self._maybe_fail(life, life.commits)
+            seq = commit(frames, events)
+            self._maybe_crash(life, "after_commit", life.commits)
+            return seq
+
+        def counted_submit(*args: Any) -> Any:
+            life.submits += 1
+            self._maybe_crash(life, "before_send", life.submits)
+            answer = submit(*args)
+            if life.crash_at == ("after_send", life.submits):
+                answer.close()
+            self._maybe_crash(life, "after_send", life.submits)
+            return answer
+
+        runtime.ledger.commit = counted_commit  # type: ignore[method-assign]
+        runtime.venue.submit = counted_submit  # type: ignore[method-assign]
+
+    def _maybe_crash(self, life: Life, point: str, count: int) -> None:
+        if self.loop.is_dead(life.number):
+            raise Crashed
+        if life.crash_at == (point, count):
+            self.crash(f"at {point} {count}")
+            raise Crashed
+
+    def _maybe_fail(self, life: Life, count: int) -> None:
+        if life.fail_at is None or count < life.fail_at[1]:
+            return
+        number = getattr(errno, life.fail_at[0])
+        raise as_ledger_error(OSError(number, os.strerror(number)), self.ledger_path)
+
+    def crash(self, why: str) -> None:
+        """Kill -9 of the process that runs now."""
+        life = self.life
+        if life is None:
+            return
+        life.ended, life.why = True, f"killed {why}"
+        self.disturbed_s = self.loop.time()
+        self.loop.kill(life.number)
+        self.network.kill(life.number)
+        if hasattr(life.building, "ledger"):
+            life.building.ledger._db.close()
+
+    async def restart(self) -> None:
+        """Stop in order, and start again."""
+        life = self.life
+        if life is not None:
+            life.stop.set()
+            while not life.ended:
+                await asyncio.sleep(0.1)
+        self.start_worker()
+
+    @property
+    def desk(self) -> Any:
+        """The running worker's desk, once it has one."""
+        life = self.life
+        return None if life is None or life.runtime is None else life.runtime.worker.desks["main"]
+
+    # -- signals --------------------------------------------------------------------------------------------------
+
+    def frame(self, step: dict[str, Any]) -> dict[str, Any]:
+        """A signal as the signal system sends it now."""
+        position = {
+            "asset": step["coin"],
+            "size": step["size"],
+            "side": step["side"],
+            "leverage": step.get("leverage", 3),
+            "exchange": "hyperliquid",
+        }
+        kind = step.get("kind", "trade")
+        if kind != "trade":
+            position |= {"trigger_price": self._trigger(step), "reduce_only": True}
+        names = {"trade": "EXECUTE_HYPERLIQUID_PERP_TRADE", "stop": "SET_HYPERLIQUID_PERP_STOP_LOSS"}
+        return {
+            "action_id": step["id"],
+            "action_type": names.get(kind, "SET_HYPERLIQUID_PERP_TAKE_PROFIT"),
+            "agent_id": step["agent"],
+            "config": {"position": position},
+            "created_at": iso(self.clock.now_ms() - int(step.get("age_s", 0) * 1000)),
+            "status": "PENDING",
+        }
+
+    def _trigger(self, step: dict[str, Any]) -> float:
+        px = self.prices[step["coin"]] * (10_000 + step["away_bps"]) / 10_000
+        return float(f"{px:.5g}")
+
+    async def signal(self, step: dict[str, Any]) -> None:
+        again = next((row for row in self.published if row["action_id"] == step.get("again")), None)
+        frame = dict(again) if again is not None else self.frame(step)
+        if step.get("conflict"):
+            position = frame["config"]["position"]
+            frame["config"] = {"position": {**position, "size": float(position["size"]) * 2}}
+        await self.publish(frame, step.get("delay_s", 0.0))
+
+    async def publish(self, frame: dict[str, Any], delay_s: float) -> None:
+        if delay_s:
+            await asyncio.sleep(delay_s)
+        got = await self.sim.publish(orjson.dumps(frame).decode(), ("agent",), frame["agent_id"])
+        self.published.append({**frame, "_reached": got, "_at_s": self.loop.time()})
+
+    # -- somebody else on the account ---------------------------------------------------------------------------------
+
+    def by_hand(self, coin: str, side: str, size: str) -> None:
+        """A market order somebody places on the same account."""
+        self.manual.add(coin)
+        asset_id = self.exchange.service.state.markets[coin].asset.asset_id
+        asset = self.exchange.service.state.markets[coin].asset
+        far = self.prices[coin] * (Decimal("1.05") if side == "B" else Decimal("0.95"))
+        px = far.quantize(Decimal(1).scaleb(-max(0, min(6 - asset.sz_decimals, 5 - (far.adjusted() + 1)))))
+        row = wire.limit_order(asset_id, Side.BUY if side == "B" else Side.SELL, px, Decimal(size), tif="Ioc")
+        action = wire.order_action([row])
+        self.by_hand_nonce = nonce = max(self.clock.now_ms(), self.by_hand_nonce + 1)
+        request = SignedRequest(action, nonce, self.other.sign(action, nonce, None, None), None, None)
+        body = orjson.loads(exchange_body(request))
+        self.exchange.service.execute(read_request(body))
+
+    # -- what a schedule can do -----------------------------------------------------------------------------------------
+
+    async def do(self, step: dict[str, Any]) -> None:
+        """Carry out one step of a schedule."""
+        act: Callable[..., Any] = getattr(self, f"_do_{step['do']}")
+        if step["do"] not in ("signal", "move"):
+            self.disturbed_s = max(self.disturbed_s, self.loop.time() + step.get("for_s", 0.0))
+        with contextlib.suppress(Crashed):
+            result = act(step)
+            if asyncio.iscoroutine(result):
+                await result
+
+    def _do_signal(self, step: dict[str, Any]) -> Any:
+        return self.signal(step)
+
+    def _do_garbage(self, step: dict[str, Any]) -> Any:
+        return self.sim.publish(step["text"], ("agent",))
+
+    def _do_move(self, step: dict[str, Any]) -> None:
+        self.move(step["coin"], step["bps"])
+
+    def _do_thin(self, step: dict[str, Any]) -> None:
+        """So little in the book that orders fill in part."""
+        self.depth[step["coin"]] = Decimal(step["size"])
+        self.quote(step["coin"])
+        self.loop.call_later(step["for_s"], self._refill, step["coin"])
+
+    def _refill(self, coin: str) -> None:
+        self.depth.pop(coin, None)
+        self.quote(coin)
+
+    def _do_manual(self, step: dict[str, Any]) -> None:
+        self.by_hand(step["coin"], step["side"], step["size"])
+
+    def _do_fault(self, step: dict[str, Any]) -> None:
+        options = {key: step[key] for key in ("on", "match", "times", "delay_ms") if key in step}
+        self.exchange.arm(step["kind"], **options)
+
+    def _do_pushes(self, step: dict[str, Any]) -> None:
+        pushing = self.exchange.pushing
+        for name in ("lost", "doubled"):
+            setattr(pushing, name, step.get(name, 0.0))
+        self.loop.call_later(step["for_s"], lambda: [setattr(pushing, name, 0.0) for name in ("lost", "doubled")])
+
+    def _do_push_delay(self, step: dict[str, Any]) -> None:
+        self.exchange.options = replace(self.exchange.options, push_delay_ms=step["ms"])
+
+    def _do_status_lag(self, step: dict[str, Any]) -> None:
+        state = self.exchange.service.state
+        state.rules = replace(state.rules, order_status_lag_ms=step["ms"])
+
+    def _do_cut(self, step: dict[str, Any]) -> Any:
+        """Close every connection of one server: with a code, or by a reset (1006)."""
+        if step["code"] == 1006:
+            self.network.reset(PORTS[step["port"]])
+            return None
+        if step["port"] == "signals":
+            return self.sim.cut(step["code"])
+        return self._close_sockets(step["code"])
+
+    async def _close_sockets(self, code: int) -> None:
+        for connection in list(self.exchange.hub.connections):
+            with contextlib.suppress(ConnectionError, RuntimeError):
+                await asyncio.wait_for(connection.socket.close(code=code), 5)
+
+    def _do_dark(self, step: dict[str, Any]) -> None:
+        """Half-open: nothing gets through, nobody is told."""
+        port = PORTS[step["port"]]
+        self.weather.dark.add(port)
+        self.loop.call_later(step["for_s"], self._light, port)
+
+    def _light(self, port: int) -> None:
+        """The path works again; connections from before know nothing of each other any more."""
+        self.weather.dark.discard(port)
+        self.network.reset(port)
+
+    def _do_refuse(self, step: dict[str, Any]) -> None:
+        """Nobody listens for a while, and what was open is reset."""
+        port = PORTS[step["port"]]
+        self.weather.refused.add(port)
+        self.network.reset(port)
+        self.loop.call_later(step["for_s"], self.weather.refused.discard, port)
+
+    def _do_slow(self, step: dict[str, Any]) -> None:
+        self.weather.slow = step["factor"]
+        self.loop.call_later(step["for_s"], lambda: setattr(self.weather, "slow", 1.0))
+
+    def _do_handshake(self, step: dict[str, Any]) -> None:
+        """The signal system refuses handshakes for a while."""
+        self.sim.refuse_with = step["status"]
+        self.loop.call_later(step["for_s"], lambda: setattr(self.sim, "refuse_with", None))
+
+    def _do_crash(self, step: dict[str, Any]) -> None:
+        """Kill now, or at the n-th commit or send from now; a supervisor starts it again."""
+        point = step.get("point")
+        if point is None:
+            self.crash("by the schedule")
+        elif self.life is not None:
+            count = self.life.submits if point.endswith("send") else self.life.commits
+            self.life.crash_at = (point, count + step["count"])
+
+    def _do_restart(self, step: dict[str, Any]) -> Any:
+        return self.restart()
+
+    def _do_disk(self, step: dict[str, Any]) -> None:
+        """From the n-th commit on, this process can write no more."""
+        if self.life is not None:
+            self.life.fail_at = (step["error"], self.life.commits + step["count"], 0)
+
+    def _do_clock(self, step: dict[str, Any]) -> None:
+        self.worker_clock.jump_ms += step["ms"]
+
+    def _do_command(self, step: dict[str, Any]) -> None:
+        if self.life is None or self.life.runtime is None:
+            return
+        with contextlib.suppress(ValueError):
+            number = self.life.number
+            token = LIFE.set(number)
+            try:
+                self.life.runtime.worker.command(step["name"], "main", "simulation")
+            finally:
+                LIFE.reset(token)
+
+    # -- peace ----------------------------------------------------------------------------------------------------------
+
+    def heal(self) -> None:
+        """Every fault off, for good."""
+        self.exchange.heal()
+        state = self.exchange.service.state
+        state.rules = replace(state.rules, order_status_lag_ms=0)
+        self.exchange.options = replace(self.exchange.options, push_delay_ms=0)
+        self.sim.refuse_with = None
+        self.weather.refused.clear()
+        for port in list(self.weather.dark):
+            self._light(port)
+        self.weather.slow = 1.0
+        for coin in QUOTES:
+            self._refill(coin)
+        life = self.life
+        if life is not None:
+            life.crash_at = None
+
+    async def supervise(self) -> None:
+        """What a service manager does: a worker that ended is started again."""
+        while True:
+            await asyncio.sleep(0.5)
+            if self.life is None:
+                self.start_worker()
+
+    # -- what the exchange knows ----------------------------------------------------------------------------------------
+
+    def size(self, coin: str) -> Decimal:
+        position = self.exchange.service.state.accounts[ADDRESS].positions.get(coin)
+        return Decimal(0) if position is None else position.szi
+
+    def events(self) -> list[ev.Event]:
+        """Every event of the ledger, in order."""
+        life = self.life
+        if life is None or life.runtime is None:
+            return []
+        return [stored.event for stored in life.runtime.ledger.read()]

@@ -14,6 +14,8 @@ from typing import Any
 import orjson
 from aiohttp import ClientError, ClientSession, ClientTimeout, ClientWebSocketResponse, WSMsgType
 
+from executor.backoff import Line, Server
+from executor.clock import SystemClock, chance
 from executor.errors import VenueUnavailable
 from executor.paper.feeds import Apply
 from executor.paper.model import Json, Tick
@@ -24,7 +26,8 @@ POLL_S = 10
 """All marks by ``metaAndAssetCtxs``: weight 20, so 120 of the 1200 a minute."""
 PING_S = 20
 SILENCE_S = 60
-BACKOFF_S = (1, 2, 4, 8, 15, 30)
+STABLE_S = 30
+"""A connection that lasted so long and spoke ends a trouble; one that greets and closes does not."""
 
 Levels = tuple[tuple[Decimal, Decimal], ...]
 
@@ -103,6 +106,7 @@ class HyperliquidFeed:
         self._coins: list[str] = []
         self._apply: Apply | None = None
         self._socket: ClientWebSocketResponse | None = None
+        self._clock = SystemClock()
 
     async def meta(self) -> Json:
         """The venue's markets. ``VenueUnavailable`` when it does not answer."""
@@ -142,14 +146,21 @@ class HyperliquidFeed:
         """Follows until cancelled, reconnecting with growing pauses."""
         self._apply = apply
         poll = asyncio.create_task(self._poll(apply))
-        failures = 0
+        line = Line(Server(), chance)
         try:
             while True:
-                failures = 0 if await self._follow(apply) else failures + 1
+                while wait_ms := line.wait_ms(self._mono_ms()):
+                    await asyncio.sleep(wait_ms / 1000)
+                began_ms = self._mono_ms()
+                heard = await self._follow(apply)
                 self._empty(apply)
-                await asyncio.sleep(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
+                now_ms = self._mono_ms()
+                line.ended(now_ms, stable=heard and now_ms - began_ms >= STABLE_S * 1000)
         finally:
             poll.cancel()
+
+    def _mono_ms(self) -> int:
+        return int(self._clock.monotonic_s() * 1000)
 
     def _empty(self, apply: Apply) -> None:
         for coin in self._coins:

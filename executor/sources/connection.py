@@ -16,9 +16,10 @@ from urllib.parse import quote, quote_plus, urlsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
+from executor.backoff import Line, Server
 from executor.clock import Clock
 from executor.errors import ConfigError
-from executor.sources.reconnect import Backoff, Retry, Stop, Verdict, judge
+from executor.sources.reconnect import Retry, Stop, Verdict, judge
 
 MAX_MESSAGE_BYTES = 8 << 20
 """Beyond this the library ends the connection (1009); below it a decoder records what is too large for it."""
@@ -113,7 +114,8 @@ def _silenced() -> logging.Logger:
 class Connection:
     """One endpoint, kept open. ``run`` calls back with items, in order; the callback must not block.
 
-    Nothing is buffered here: the library holds a few frames and then stops reading from the network.
+    Nothing is buffered here: the library holds a few frames and then stops reading from the network. Connections to
+    the same ``server`` share it, so that together they do not storm it.
     """
 
     def __init__(
@@ -123,16 +125,17 @@ class Connection:
         jitter: Callable[[], float],
         timing: Timing = Timing(),
         proxy: str | None = None,
+        server: Server | None = None,
     ) -> None:
         _check_address(endpoint)
         self._endpoint = endpoint
         self._clock = clock
         self._timing = timing
         self._proxy = proxy
-        self._backoff = Backoff(jitter)
+        self._line = Line(server or Server(), jitter)
         self._ending = asyncio.Event()
         self._socket: ClientConnection | None = None
-        self._heard = False
+        self._heard = self._stable = False
 
     def __repr__(self) -> str:
         return f"<Connection {self._endpoint.name} {self._endpoint.shown}>"
@@ -140,21 +143,30 @@ class Connection:
     @property
     def attempts(self) -> int:
         """Failed attempts since the last stable connection."""
-        return self._backoff.attempts
+        return self._line.failures
 
     async def run(self, deliver: Callable[[Item], None]) -> Stop | None:
         """Connect, listen and reconnect until stopped for good (the reason is returned), closed or cancelled."""
-        while not self._ending.is_set():
+        while await self._may_try():
             verdict = self._redacted(await self._session(deliver))
             if self._ending.is_set():
                 break
             if isinstance(verdict, Stop):
+                self._line.ended(self._mono_ms(), stable=False)
                 deliver(Stopped(verdict, self._clock.now_ms()))
                 return verdict
-            pause_s = max(verdict.at_least_s, self._backoff.delay_s(self._clock.monotonic_s()))
+            pause_s = self._line.ended(self._mono_ms(), stable=self._stable, at_least_s=verdict.at_least_s)
             deliver(Closed(verdict, pause_s, self._clock.now_ms()))
-            await self._pause(pause_s)
         return None
+
+    async def _may_try(self) -> bool:
+        """Wait for the next attempt's turn; false when closed."""
+        while not self._ending.is_set() and (wait_ms := self._line.wait_ms(self._mono_ms())):
+            await self._pause(wait_ms / 1000)
+        return not self._ending.is_set()
+
+    def _mono_ms(self) -> int:
+        return int(self._clock.monotonic_s() * 1000)
 
     async def close(self) -> None:
         """End the connection and let ``run`` return; idempotent."""
@@ -173,12 +185,14 @@ class Connection:
         return True
 
     async def _session(self, deliver: Callable[[Item], None]) -> Verdict:
+        self._stable = False
         try:
             socket = await self._open()
         except (OSError, WebSocketException, UnicodeError) as fault:  # UnicodeError: a host name IDNA cannot encode
             return judge(fault)
         self._socket = socket
         opened_s = self._clock.monotonic_s()
+        self._line.opened(self._mono_ms())
         try:
             if self._ending.is_set():  # closed while the handshake was under way
                 return Retry("CLOSED_NORMALLY")
@@ -187,7 +201,7 @@ class Connection:
         finally:
             self._socket = None
             await socket.close()
-            self._settle(socket, opened_s)
+            self._stable = self._lasted(socket, opened_s)
 
     def _open(self) -> _Handshake:
         timing = self._timing
@@ -228,11 +242,10 @@ class Connection:
         except UnicodeDecodeError:
             return raw
 
-    def _settle(self, socket: ClientConnection, opened_s: float) -> None:
+    def _lasted(self, socket: ClientConnection, opened_s: float) -> bool:
         """Only a connection that lasted and spoke ends the trouble; accept-then-close goes on counting."""
         lasted = self._clock.monotonic_s() - opened_s >= self._timing.stable_s
-        if lasted and (self._heard or socket.latency > 0):
-            self._backoff.reset()
+        return lasted and (self._heard or socket.latency > 0)
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
+from executor.backoff import Server
 from executor.clock import Clock
 from executor.core.source_events import Origin, Status
 from executor.errors import ConfigError, CredentialRefused
@@ -205,8 +206,9 @@ class FractradeSource:
         self.name = name
         self.options = options
         self._note = note
+        server = Server()
         self._channels = [
-            _Channel(point, Connection(point, clock, jitter), _agents_of(point.name))
+            _Channel(point, Connection(point, clock, jitter, server=server), _agents_of(point.name))
             for point in endpoints(options, secrets)
         ]
 

@@ -1,12 +1,12 @@
 """Decides, without I/O, what the end of a connection means: try again and when, or stop for good and what to do.
 
 The close codes are the seed's table (000, "Error Codes"), those of RFC 6455 section 7.4 and what other signal systems
-document (signal-protocols.md sections 2.2 and 4.1); the pace follows reliability.md A6.
+document (signal-protocols.md sections 2.2 and 4.1). The pace is ``executor.backoff``'s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -121,45 +121,3 @@ def judge(fault: Exception) -> Verdict:
 def _seconds(header: str | None) -> float:
     """``Retry-After`` in seconds; its date form is not worth a calendar here."""
     return float(header) if header is not None and header.isascii() and header.isdigit() else 0.0
-
-
-class Backoff:
-    """How long to wait before the next attempt, given how long the trouble has lasted.
-
-    In an outage's first minute the pauses grow to 4.5 s, so that a server that heals is found within 5 s at about 20
-    attempts a minute; later they grow to 55 s, below 9 a minute (reliability.md A6: at most 30 in any minute, 10
-    sustained).
-    ``jitter`` gives numbers in [0, 1), so that many workers do not return together.
-    """
-
-    FIRST_S, FAST_CAP_S, FAST_FOR_S = 0.5, 4.5, 60.0
-    SLOW_FIRST_S, SLOW_CAP_S = 10.0, 55.0
-
-    def __init__(self, jitter: Callable[[], float]) -> None:
-        self._jitter = jitter
-        self._since_s: float | None = None
-        self._fast = 0
-        self._slow = 0
-
-    @property
-    def attempts(self) -> int:
-        """Failed attempts since the last stable connection."""
-        return self._fast + self._slow
-
-    def reset(self) -> None:
-        """A connection was stable: the trouble is over."""
-        self._since_s = None
-        self._fast = self._slow = 0
-
-    def delay_s(self, now_s: float) -> float:
-        """The pause after one more failure, at monotonic time ``now_s``."""
-        if self._since_s is None:
-            self._since_s = now_s
-        return self._step(now_s - self._since_s) * (0.7 + 0.3 * self._jitter())
-
-    def _step(self, age_s: float) -> float:
-        if age_s < self.FAST_FOR_S:
-            self._fast += 1
-            return float(min(self.FIRST_S * 2 ** min(self._fast - 1, 10), self.FAST_CAP_S))
-        self._slow += 1
-        return float(min(self.SLOW_FIRST_S * 2 ** min(self._slow - 1, 10), self.SLOW_CAP_S))

@@ -5,14 +5,13 @@ Pure but for its own counters: every call is given the time, in monotonic millis
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from executor.backoff import Server, Window
 from executor.hyperliquid import limits
 from executor.ports import Lane
 
-MINUTE_MS = 60_000
 THROTTLE_MS = 10_000
 """How long reads and entries keep still after the venue said 429: someone else shares our address."""
 
@@ -21,38 +20,6 @@ _SHARE = {Lane.CLOSE: 1.0, Lane.RESIZE: 0.95, Lane.ENTRY: 0.8, Lane.READ: 0.6}
 
 _ADDRESS_RESERVE = {Lane.CLOSE: 0, Lane.RESIZE: 50, Lane.ENTRY: 200, Lane.READ: 0}
 """How many of an account's requests each lane leaves alone (reads cost none)."""
-
-
-class Window:
-    """What was used of a limit in the last rolling minute."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self._used: deque[tuple[int, int]] = deque()
-        self._sum = 0
-
-    def used(self, now_ms: int) -> int:
-        """The amount used in the minute before ``now_ms``."""
-        while self._used and self._used[0][0] <= now_ms - MINUTE_MS:
-            self._sum -= self._used.popleft()[1]
-        return self._sum
-
-    def add(self, amount: int, now_ms: int) -> None:
-        """Count an amount."""
-        self._used.append((now_ms, amount))
-        self._sum += amount
-
-    def wait_ms(self, amount: int, now_ms: int, ceiling: float) -> int:
-        """How long until ``amount`` more stays within ``ceiling``; 0 is now. A minute if it never fits."""
-        over = self.used(now_ms) + amount - ceiling
-        for at_ms, freed in self._used:
-            if over <= 0:
-                break
-            over -= freed
-            wait = at_ms + MINUTE_MS - now_ms
-            if over <= 0:
-                return wait
-        return MINUTE_MS if over > 0 else 0
 
 
 @dataclass(slots=True)
@@ -68,7 +35,8 @@ class Budgets:
 
     def __init__(self) -> None:
         self.weight = Window(limits.IP_WEIGHT_PER_MINUTE)
-        self.opens = Window(limits.WS_NEW_CONNECTIONS_PER_MINUTE)
+        self.server = Server()
+        """The sockets' attempts: at most ``limits.WS_NEW_CONNECTIONS_PER_MINUTE``."""
         self.messages = Window(limits.WS_MESSAGES_PER_MINUTE)
         self.posts_in_flight = 0
         self._addresses: dict[str, AddressBudget] = {}
@@ -99,10 +67,6 @@ class Budgets:
         in_flight = self.posts_in_flight + 1 < limits.WS_POSTS_IN_FLIGHT * share
         return in_flight and self.messages.used(now_ms) + 1 <= self.messages.limit * share
 
-    def open_wait_ms(self, now_ms: int, *, spare: int) -> int:
-        """How long until one more socket may be opened while ``spare`` of the minute's 30 stay unused."""
-        return self.opens.wait_ms(1, now_ms, self.opens.limit - spare)
-
     def seed_address(self, address: str, used: int, cap: int) -> None:
         """What the venue says an account has used."""
         self._addresses[address] = AddressBudget(used, cap)
@@ -123,7 +87,7 @@ class Budgets:
         """Used and allowed, by name."""
         shown = {
             "ip_weight": (self.weight.used(now_ms), self.weight.limit),
-            "socket_opens": (self.opens.used(now_ms), self.opens.limit),
+            "socket_opens": (self.server.opens.used(now_ms), self.server.opens.limit),
             "messages": (self.messages.used(now_ms), self.messages.limit),
             "posts_in_flight": (self.posts_in_flight, limits.WS_POSTS_IN_FLIGHT),
         }

@@ -67,6 +67,7 @@ class VenueSocket:
         self._changed = asyncio.Event()
         self._heard_ms = 0
         self._opened_ms: int | None = None
+        self._spoke = False
 
     # -- what users of the socket call --------------------------------------------------------------------------
 
@@ -133,14 +134,15 @@ class VenueSocket:
         while True:
             while wait_ms := self._line.wait_ms(self._clock.mono_ms()):
                 await asyncio.sleep(wait_ms / 1000)
-            self._opened_ms, self._heard_ms = None, 0
+            self._opened_ms, self._spoke = None, False
             self.down_reason = await self._guarded_connection()
-            self._line.ended(self._clock.mono_ms(), stable=self._was_stable())
+            now_ms = self._clock.mono_ms()
+            self._line.ended(now_ms, stable=self._was_stable(now_ms))
 
-    def _was_stable(self) -> bool:
-        """Whether the venue, that is not only its socket, was there long enough."""
-        opened_ms = self._opened_ms
-        return opened_ms is not None and self._heard_ms - opened_ms >= self._settings.stable_s * 1000
+    def _was_stable(self, now_ms: int) -> bool:
+        """Whether the connection that ended now lasted, and the venue spoke on it."""
+        lasted = self._opened_ms is not None and now_ms - self._opened_ms >= self._settings.stable_s * 1000
+        return lasted and self._spoke
 
     async def _guarded_connection(self) -> str:
         try:
@@ -203,7 +205,7 @@ class VenueSocket:
     async def _read(self, ws: ClientConnection) -> None:
         while True:
             raw = await ws.recv(decode=False)
-            self._heard_ms = self._clock.mono_ms()
+            self._heard_ms, self._spoke = self._clock.mono_ms(), True
             self.on_raw(raw)
 
     def on_raw(self, raw: bytes) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
+from aiohttp import web
 
 from executor.paper.feeds import ManualMarket
 from executor.paper.live_feed import HyperliquidFeed
@@ -61,3 +62,30 @@ async def test_a_lost_connection_empties_the_books(venue: PaperExchange, followe
     await until(lambda: bool(venue.hub.connections))
     venue.cut_sockets()
     await until(lambda: book.best(True) is None)
+
+
+async def test_a_venue_that_greets_and_closes_is_not_stormed() -> None:
+    handshakes = 0
+
+    async def greet(request: web.Request) -> web.StreamResponse:
+        nonlocal handshakes
+        handshakes += 1
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_str("Websocket connection established.")
+        await socket.close(code=1011)
+        return socket
+
+    app = web.Application()
+    app.router.add_get("/ws", greet)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    feed = HyperliquidFeed(f"http://127.0.0.1:{runner.addresses[0][1]}")
+    following = asyncio.create_task(feed.run(lambda _tick: None))
+    await until(lambda: handshakes >= 2)
+    await asyncio.sleep(1.5)
+    assert handshakes <= 5  # 0, 0.2, 0.6, 1.4 s: a greeting is no recovery
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    await runner.cleanup()

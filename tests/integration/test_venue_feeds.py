@@ -26,7 +26,7 @@ from executor.testing import (
     until,
 )
 from executor.venue.adapter import HyperliquidVenue, VenueSettings
-from executor.venue.backoff import Backoff
+from executor.backoff import Backoff
 from executor.venue.budgets import Budgets
 from executor.venue.clock_offset import VenueClock
 from executor.venue.signer import Signer

@@ -28,7 +28,7 @@ from executor.testing import (
     until,
 )
 from executor.venue.adapter import HyperliquidVenue, VenueSettings
-from executor.venue.backoff import Backoff
+from executor.backoff import Backoff
 from executor.venue.envelope import exchange_body
 from executor.venue.http import MAX_ANSWER
 from executor.venue.signer import Signer

@@ -21,7 +21,7 @@ from executor.testing import (
     until,
 )
 from executor.venue.adapter import HyperliquidVenue, VenueSettings
-from executor.venue.backoff import Backoff
+from executor.backoff import Backoff
 from executor.venue.signer import Signer
 from executor.venue.socket import SocketSettings
 

@@ -1,8 +1,6 @@
-"""Each way a connection can end has a row; the pace keeps the limits of reliability.md A6."""
+"""Each way a connection can end has a row."""
 
 from __future__ import annotations
-
-import itertools
 
 import pytest
 from websockets.datastructures import Headers
@@ -13,7 +11,6 @@ from websockets.http11 import Response
 from executor.sources.reconnect import (
     MAX_RETRY_AFTER_S,
     SLOW_S,
-    Backoff,
     Retry,
     Stop,
     Verdict,
@@ -124,43 +121,3 @@ def refused(status: int, retry_after: str) -> InvalidStatus:
 def test_every_exception_has_its_row(fault: Exception, wanted: str, reason: str) -> None:
     verdict = judge(fault)
     assert (kind(verdict), verdict.reason) == (wanted, reason)
-
-
-def attempts(jitter: float, minutes: int) -> list[float]:
-    """When the attempts of an outage happen, each failing at once, in seconds since the first failure."""
-    backoff, now, times = Backoff(lambda: jitter), 0.0, []
-    while now < 60 * minutes:
-        now += backoff.delay_s(now)
-        times.append(now)
-    return times
-
-
-@pytest.mark.parametrize("jitter", [0.0, 0.5, 0.999])
-def test_a_storm_stays_below_thirty_attempts_in_any_minute_and_ten_in_the_long_run(jitter: float) -> None:
-    times = attempts(jitter, minutes=30)
-    busiest = max(sum(1 for other in times if start <= other < start + 60) for start in times)
-    later = [at for at in times if at > 120]
-    assert busiest <= 30
-    assert len(later) / 28 <= 10
-
-
-@pytest.mark.parametrize("jitter", [0.0, 0.5, 0.999])
-def test_a_server_that_heals_is_found_in_time(jitter: float) -> None:
-    gaps = [(early, late - early) for early, late in itertools.pairwise([0.0, *attempts(jitter, minutes=30)])]
-    assert max(gap for at, gap in gaps if at < 60) <= 5
-    assert max(gap for _, gap in gaps) <= 60
-
-
-def test_a_stable_connection_ends_the_trouble() -> None:
-    backoff = Backoff(lambda: 0.0)
-    first = backoff.delay_s(0)
-    assert backoff.delay_s(100) > first
-    assert backoff.attempts == 2
-    backoff.reset()
-    assert backoff.attempts == 0
-    assert backoff.delay_s(1000) == first
-
-
-def test_an_endless_outage_overflows_nothing() -> None:
-    backoff = Backoff(lambda: 0.999)
-    assert max(backoff.delay_s(now) for now in range(0, 2_000_000, 1000)) <= 55

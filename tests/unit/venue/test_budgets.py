@@ -3,39 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
+from executor.backoff import MINUTE_MS
 from executor.ports import Lane
-from executor.venue.budgets import MINUTE_MS, THROTTLE_MS, Budgets, Window
+from executor.venue.budgets import THROTTLE_MS, Budgets
 
 A, B = "0x" + "aa" * 20, "0x" + "bb" * 20
-
-
-@given(st.lists(st.tuples(st.integers(0, 30_000), st.integers(1, 50)), max_size=40), st.integers(1, 60))
-def test_after_the_wait_it_told_the_amount_fits_and_not_a_moment_earlier(
-    steps: list[tuple[int, int]], amount: int
-) -> None:
-    window, now_ms = Window(100), 0
-    for gap_ms, used in steps:
-        now_ms += gap_ms
-        window.add(used, now_ms)
-    wait_ms = window.wait_ms(amount, now_ms, 100)
-    assert 0 <= wait_ms <= MINUTE_MS
-    if wait_ms > 0:
-        assert window.used(now_ms + wait_ms - 1) + amount > 100
-    assert window.used(now_ms + wait_ms) + amount <= 100
-
-
-def test_what_is_a_minute_old_counts_no_more() -> None:
-    window = Window(10)
-    window.add(7, 1_000)
-    assert window.used(1_000 + MINUTE_MS - 1) == 7
-    assert window.used(1_000 + MINUTE_MS) == 0
-
-
-def test_an_amount_that_never_fits_waits_a_minute_at_a_time() -> None:
-    assert Window(10).wait_ms(11, 0, 10) == MINUTE_MS
 
 
 @pytest.mark.parametrize(
@@ -78,13 +50,6 @@ def test_client_messages_a_minute_are_bounded() -> None:
     budgets.messages.add(2_000, 0)
     assert not budgets.may_post(Lane.CLOSE, 0)
     assert budgets.may_post(Lane.CLOSE, MINUTE_MS)
-
-
-def test_extra_sockets_leave_openings_to_the_one_that_carries_orders() -> None:
-    budgets = Budgets()
-    budgets.opens.add(20, 0)
-    assert budgets.open_wait_ms(0, spare=10) == MINUTE_MS
-    assert budgets.open_wait_ms(0, spare=0) == 0
 
 
 @pytest.mark.parametrize(

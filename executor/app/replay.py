@@ -137,7 +137,9 @@ async def _replay(loaded: Loaded, records: list[Recorded]) -> dict[str, Any]:
         for record in records:
             await _pass_time(runtime, clock, tape, record.received_at_ms)
             _meet(runtime, record, met)
-            runtime.worker.emit(record.raw, record.event(record.source))
+            event = record.event(record.source)
+            if event is not None:
+                runtime.worker.emit(record.raw, event)
             await _settle(runtime)
         await _pass_time(runtime, clock, tape, records[-1].received_at_ms + TAIL_MS)
         fact = await runtime.venue.account(next(iter(runtime.who.values())).address)

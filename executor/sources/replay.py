@@ -21,12 +21,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from executor.core.source_events import Malformed, Origin, SourceEvent, Status
 from executor.errors import ConfigError
 from executor.ports import ChannelState, Emit, SourceContext
-from executor.sources import fractrade_wire
+from executor.sources import fractrade_wire, halyrd_wire
 from executor.sources.fields import Refusal, epoch_stamp, iso_stamp, need, text
 from executor.sources.strict_json import JsonObject, parse_object
 
-Decoder = Callable[[str | bytes, Origin], SourceEvent | Malformed]
-DECODERS: Mapping[str, Decoder] = {fractrade_wire.SYSTEM: fractrade_wire.decode}
+Decoder = Callable[[str | bytes, Origin], SourceEvent | Malformed | None]
+"""``None`` for a frame that says nothing to us."""
+
+DECODERS: Mapping[str, Decoder] = {
+    fractrade_wire.SYSTEM: fractrade_wire.decode,
+    halyrd_wire.SYSTEM: halyrd_wire.decode,
+}
 """By signal system."""
 
 MAX_LINE = 16 << 20
@@ -43,8 +48,8 @@ class Recorded:
     raw: str | bytes
     system: str
 
-    def event(self, source: str) -> SourceEvent | Malformed:
-        """What the frame says, as if it came by a source of this name now."""
+    def event(self, source: str) -> SourceEvent | Malformed | None:
+        """What the frame says, if anything, as if it came by a source of this name now."""
         return DECODERS[self.system](self.raw, self.origin(source))
 
     def origin(self, source: str) -> Origin:
@@ -146,7 +151,9 @@ class ReplaySource:
         for record in read_frames(self.options.path):
             await self._wait(last, record)
             self._meet(record, emit)
-            emit(record.raw, record.event(self.name))
+            event = record.event(self.name)
+            if event is not None:
+                emit(record.raw, event)
             last = record
         if last is not None:
             self._end(last, emit)

@@ -20,12 +20,17 @@ JsonObject = dict[str, object]
 
 def parse_object(raw: str | bytes, limit: int = MAX_FRAME) -> JsonObject:
     """The JSON object in one frame; anything else, or anything ambiguous, is refused with a reason."""
-    if len(raw) > limit:
-        raise Refusal("FRAME_TOO_LARGE", "", f"{len(raw)} characters or bytes; at most {limit} are read")
-    value = _parse(_as_text(raw))
+    value = parse_value(raw, limit)
     if type(value) is not dict:
         raise Refusal("NOT_AN_OBJECT", "", f"expected a JSON object, got {shown(value)}")
     return value
+
+
+def parse_value(raw: str | bytes, limit: int = MAX_FRAME) -> object:
+    """The JSON value in one frame or answer, as exact; a ``Refusal`` says why there is none."""
+    if len(raw) > limit:
+        raise Refusal("FRAME_TOO_LARGE", "", f"{len(raw)} characters or bytes; at most {limit} are read")
+    return _parse(_as_text(raw))
 
 
 def _as_text(raw: str | bytes) -> str:

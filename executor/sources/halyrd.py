@@ -1,0 +1,278 @@
+"""The Halyrd source: one socket for each agent, and its REST API for what a gap or an outage kept from us.
+
+Facts: signal-protocols.md sections 3.1 and 3.3. The stream has no replay and no heartbeat: protocol pings tell whether
+the peer lives, and after each (re)connect the REST lists are read and told as if they had come by the socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Annotated, ClassVar, Literal
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from executor.clock import Clock, iso
+from executor.core.source_events import AgentNotice, Malformed, SourceTrade
+from executor.errors import ConfigError, CredentialRefused
+from executor.ports import ChannelState, Emit, SourceContext
+from executor.sources import halyrd_rest
+from executor.sources.channel import Channel
+from executor.sources.connection import Connection, Endpoint, Item, Opened, Received
+from executor.sources.halyrd_rest import Frame, Told
+from executor.sources.halyrd_wire import SYSTEM, Decoded, decode, marks
+from executor.sources.rest import Answer, RestReader, addresses
+from executor.sources.seen import Seen
+
+__all__ = ["HalyrdOptions", "HalyrdSource", "Transitions", "decode"]
+
+HORIZON_MS = 86_400_000
+"""Older trades are not told again at a start."""
+
+AGAIN_S = 2.0
+"""The first pause before a back-fill that failed is tried again; it doubles up to ``poll_s``."""
+
+TRANSITION_MS = 10_000
+"""A promotion or demotion and its echo as status_change are at most so far apart."""
+
+Note = Callable[[str, str], None]
+
+_READS: tuple[tuple[str, dict[str, str], Callable[[object], Told]], ...] = (
+    ("trades", {"phase": "all"}, halyrd_rest.trades),
+    ("journal", {}, halyrd_rest.journal),
+    ("risk/blocks", {}, halyrd_rest.blocks),
+    ("equity", {"interval": "1h"}, halyrd_rest.snapshots),
+)
+
+
+class HalyrdOptions(BaseModel):
+    """The keys of a ``type: halyrd`` source (contract.md). ``poll_s`` is how often REST is read while a socket is down.
+
+    ``after_gap`` is read by the core.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = "http://localhost:8000"
+    agents: tuple[str, ...] = ("current",)
+    poll_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    after_gap: Literal["reduce_only", "continue"] = "reduce_only"
+
+
+class Transitions:
+    """Joins a promotion or demotion and its echo as status_change: whichever comes second is marked as an echo."""
+
+    def __init__(self) -> None:
+        self._last: AgentNotice | None = None
+
+    def told(self, notice: AgentNotice) -> AgentNotice:
+        """The notice, marked where it tells the last transition again. A demotion's echo names no rule."""
+        if notice.now is None:
+            return notice
+        last, self._last = self._last, notice
+        return replace(notice, echo=True) if last is not None and _one_transition(last, notice) else notice
+
+
+def _one_transition(first: AgentNotice, second: AgentNotice) -> bool:
+    if (first.kind == "status_change") == (second.kind == "status_change"):
+        return False
+    if first.at_ms is not None and second.at_ms is not None and abs(first.at_ms - second.at_ms) > TRANSITION_MS:
+        return False
+    return (first.now == "LIVE") == (second.now == "LIVE")  # a demotion ends in DEMOTED, or back in the simulated phase
+
+
+class _Agent:
+    """One agent's channel: its socket, what was told already, and what REST still owes."""
+
+    def __init__(self, source: str, endpoint: Endpoint, connection: Connection, agent_id: str, start_ms: int) -> None:
+        self.channel = Channel(SYSTEM, source, endpoint.name, (agent_id,))
+        self.connection = connection
+        self.path = f"/agents/{quote(agent_id, safe='')}"
+        self.seen = Seen()
+        self.transitions = Transitions()
+        self.newest_trade_ms = start_ms
+        self.status: str | None = None
+        self.stirred = asyncio.Event()
+        self.owed = False
+        self.over = False
+        self.failures = 0
+        self.untold = 0
+
+
+class HalyrdSource:
+    """Follows the configured agents. ``current`` is the one running agent, whatever its id."""
+
+    Options: ClassVar = HalyrdOptions
+    system: ClassVar[str] = SYSTEM
+
+    def __init__(
+        self,
+        name: str,
+        options: HalyrdOptions,
+        clock: Clock,
+        jitter: Callable[[], float],
+        note: Note | None = None,
+    ) -> None:
+        _check(options.agents)
+        self.name = name
+        self.options = options
+        self._clock = clock
+        self._note = note or (lambda channel, text: None)
+        sockets, self._base = addresses(options.url, SYSTEM)
+        self._agents = [self._agent(agent_id, sockets, jitter) for agent_id in options.agents]
+
+    @classmethod
+    def build(cls, name: str, options: HalyrdOptions, context: SourceContext) -> HalyrdSource:
+        """The source as the configuration asks for it."""
+        return cls(name, options, context.clock, context.jitter, context.note)
+
+    def _agent(self, agent_id: str, sockets: str, jitter: Callable[[], float]) -> _Agent:
+        endpoint = Endpoint(f"agent:{agent_id}", f"{sockets}/ws/agents/{quote(agent_id, safe='')}")
+        connection = Connection(endpoint, self._clock, jitter)
+        return _Agent(self.name, endpoint, connection, agent_id, self._clock.now_ms())
+
+    def channels(self) -> tuple[ChannelState, ...]:
+        """The channels as they are now."""
+        return tuple(agent.channel.shown(agent.connection.attempts) for agent in self._agents)
+
+    async def run(self, emit: Emit) -> None:
+        """Listen until cancelled; raises ``CredentialRefused`` once every channel was refused for good."""
+        async with RestReader(self._base) as rest, asyncio.TaskGroup() as group:
+            for agent in self._agents:
+                group.create_task(self._listen(agent, emit), name=f"{self.name} {agent.channel.name}")
+                group.create_task(self._fill(agent, rest, emit), name=f"{self.name} {agent.channel.name} rest")
+        told = "; ".join(f"{agent.channel.name}: {agent.channel.detail}" for agent in self._agents)
+        remedy = self._agents[0].channel.remedy
+        raise CredentialRefused(f"{self.name}: every channel was refused for good ({told})", remedy)
+
+    # -- the socket -----------------------------------------------------------------------------------------------
+
+    async def _listen(self, agent: _Agent, emit: Emit) -> None:
+        await agent.connection.run(lambda item: self._take(agent, item, emit))
+        agent.over = True
+        agent.stirred.set()
+
+    def _take(self, agent: _Agent, item: Item, emit: Emit) -> None:
+        agent.channel.follow(item, emit)
+        if isinstance(item, Received):
+            self._tell(agent, item.raw, decode(item.raw, agent.channel.origin(item.at_ms)), emit)
+        elif isinstance(item, Opened):
+            agent.owed = True
+            agent.stirred.set()
+
+    def _tell(self, agent: _Agent, raw: str | bytes, event: Decoded, emit: Emit) -> None:
+        """Emit what was not told before; an event of an unknown kind is nothing."""
+        if event is None:
+            return
+        if isinstance(event, Malformed):
+            emit(raw, event)
+            return
+        if not agent.seen.fresh(marks(event)):
+            return
+        if isinstance(event, AgentNotice):
+            event = agent.transitions.told(event)
+            agent.status = event.now or agent.status
+        elif isinstance(event, SourceTrade) and event.at_ms is not None:
+            agent.newest_trade_ms = max(agent.newest_trade_ms, event.at_ms)
+        emit(raw, event)
+
+    # -- REST -----------------------------------------------------------------------------------------------------
+
+    async def _fill(self, agent: _Agent, rest: RestReader, emit: Emit) -> None:
+        """Read REST after each time the socket opened, and every ``poll_s`` while it is down."""
+        pause_s = self.options.poll_s
+        while await _due(agent, pause_s):
+            pause_s = self.options.poll_s
+            if not agent.owed and agent.channel.state == "open":
+                continue
+            agent.owed = False
+            failed = await self._read(agent, rest, emit)
+            pause_s = self._pause_s(agent, failed)
+
+    def _pause_s(self, agent: _Agent, failed: str) -> float:
+        """Until the next look: shorter where a back-fill is still owed."""
+        if not failed or agent.channel.state != "open":
+            agent.failures = 0
+            return self.options.poll_s
+        if agent.failures == 0:
+            self._note(agent.channel.name, f"what a gap may have hidden cannot be read yet: {failed}")
+        agent.owed = True
+        agent.failures += 1
+        return min(AGAIN_S * 2.0 ** min(agent.failures - 1, 10), self.options.poll_s)
+
+    async def _read(self, agent: _Agent, rest: RestReader, emit: Emit) -> str:
+        """Every list once; what failed, if anything did."""
+        failed = await self._read_status(agent, rest, emit)
+        frames: list[Frame] = []
+        untold = 0
+        for path, params, frames_of in _READS:
+            answer = await rest.get(f"{agent.path}/{path}", params)
+            told = frames_of(answer.body) if answer.ok else Told(())
+            frames += told.frames
+            untold += told.untold
+            failed = failed or _failure(path, answer)
+        self._tell_all(agent, frames, emit)
+        if untold > agent.untold:
+            self._note(agent.channel.name, f"{untold} rows of the REST lists have a shape nobody here knows")
+        agent.untold = untold
+        return failed
+
+    async def _read_status(self, agent: _Agent, rest: RestReader, emit: Emit) -> str:
+        """A transition nobody told, a missed demotion above all, is told as the status_change it was."""
+        answer = await rest.get(agent.path)
+        status = halyrd_rest.status(answer.body) if answer.ok else None
+        if status is not None and status != agent.status:
+            at = iso(self._clock.now_ms())
+            self._tell_all(agent, [{"event": "status_change", "ts": at, "from": agent.status, "to": status}], emit)
+            agent.status = status
+        return _failure("agent", answer)
+
+    def _tell_all(self, agent: _Agent, frames: Iterable[Frame], emit: Emit) -> None:
+        now_ms = self._clock.now_ms()
+        newest_trade_ms = agent.newest_trade_ms
+        for frame in frames:
+            raw = halyrd_rest.text_of(frame)
+            event = decode(raw, agent.channel.origin(now_ms))
+            if _worth_telling(event, newest_trade_ms, now_ms):
+                self._tell(agent, raw, event, emit)
+
+
+async def _due(agent: _Agent, pause_s: float) -> bool:
+    """Wait for the socket to open or for this pause to end; whether the channel is still wanted."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(pause_s):
+            await agent.stirred.wait()
+    agent.stirred.clear()
+    return not agent.over
+
+
+def _worth_telling(event: Decoded, newest_trade_ms: int, now_ms: int) -> bool:
+    """No unreadable rows, nothing old; a trade without a reference only where it is certainly new.
+
+    Such a trade has no identity an earlier life of this process would have given it too, so it could count twice.
+    """
+    if event is None or isinstance(event, Malformed):
+        return False
+    if event.at_ms is None or event.at_ms < now_ms - HORIZON_MS:
+        return False
+    return not isinstance(event, SourceTrade) or event.ref is not None or event.at_ms > newest_trade_ms
+
+
+def _failure(path: str, answer: Answer) -> str:
+    return f"{path}: {answer.error}" if answer.error else ""
+
+
+def _check(agents: tuple[str, ...]) -> None:
+    twice = [agent_id for agent_id, count in Counter(agents).items() if count > 1]
+    if twice:
+        raise ConfigError(f"the halyrd source lists {twice[0]} twice", "list each agent once")
+    if not agents:
+        raise ConfigError("the halyrd source has no channel", "set agents, e.g. [current]")
+    if "current" in agents and len(agents) > 1:
+        raise ConfigError("the halyrd source lists current beside other agents", "current is one of them: list either")
+    if any(not agent_id or not agent_id.isprintable() or agent_id != agent_id.strip() for agent_id in agents):
+        raise ConfigError("the halyrd source's agents hold an unusable id", "copy the id from GET /agents")

@@ -49,17 +49,27 @@ class ChannelState:
     remedy: str = ""
 
 
+Recall = Callable[[], Iterator["Frame"]]
+"""What a source said before, as the journal has it: how a mirror starts where the last worker ended."""
+
+
+def _nothing() -> Iterator[Frame]:
+    return iter(())
+
+
 @dataclass(frozen=True, slots=True)
 class SourceContext:
     """What a source is built with: its resolved secrets by name, the clock, randomness, and a word to people.
 
-    ``jitter`` gives numbers in [0, 1); ``note`` takes a channel's name and a sentence.
+    ``jitter`` gives numbers in [0, 1); ``note`` takes a channel's name and a sentence. ``recall`` gives the source's
+    own journaled frames, oldest first, from the newest full picture of each channel on (see ``Recall``).
     """
 
     secrets: Mapping[str, SecretStr]
     clock: Clock
     jitter: Callable[[], float]
     note: Callable[[str, str], None]
+    recall: Recall = _nothing
 
 
 class Source(Protocol):

@@ -198,7 +198,7 @@ def _close(mirror: Mirror, position_id: str) -> Step:
 def _replace_all(mirror: Mirror, snapshot: Snapshot) -> Step:
     """What the snapshot has, what it could not have known yet, and what of it we could not read; the rest is gone."""
     told = {patch.position_id: patch for patch in snapshot.rows if patch.position_id not in mirror.gone}
-    changed = [_from_row(mirror.positions.get(key), patch, snapshot.priced) for key, patch in told.items()]
+    changed = [_from_row(mirror.positions.get(key), patch, snapshot.by_socket) for key, patch in told.items()]
     rows = {position.id: position for position in changed if position is not None}
     kept = {key: value for key, value in mirror.positions.items() if key not in rows and _stays(mirror, snapshot, key)}
     closed = [value for key, value in mirror.positions.items() if key not in rows and key not in kept]
@@ -211,9 +211,9 @@ def _stays(mirror: Mirror, snapshot: Snapshot, position_id: str) -> bool:
     return late or not snapshot.complete or position_id in snapshot.unread
 
 
-def _from_row(known: Position | None, patch: Patch, priced: bool) -> Position | None:
+def _from_row(known: Position | None, patch: Patch, by_socket: bool) -> Position | None:
     """A row of the socket's snapshot says everything, so it replaces; REST leaves fields out, so it is merged."""
-    if known is not None and (not priced or _older(patch.values.get("updated_ms"), known.updated_ms)):
+    if known is not None and (not by_socket or _older(patch.values.get("updated_ms"), known.updated_ms)):
         return _patched(known, patch)
     return _patched(None, patch) or known
 

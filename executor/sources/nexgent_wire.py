@@ -61,7 +61,7 @@ class Snapshot:
     faults: tuple[Refusal, ...] = ()
 
     @property
-    def priced(self) -> bool:
+    def by_socket(self) -> bool:
         """Whether it came by the socket, with all fields; REST leaves out what was realised."""
         return self.known is None
 

@@ -1,0 +1,372 @@
+"""The Nexgent source: one socket per agent, a mirror of its positions, and REST where the socket cannot tell.
+
+Facts: signal-protocols.md section 2. Events are ``SourcePosition`` (every position at each snapshot, then what changed;
+one of size zero when it was closed or vanished), ``Ticker`` (dollars, from the price batches) and ``Status``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Annotated, ClassVar
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from executor.clock import Clock, iso
+from executor.core.source_events import Malformed, Origin, SourceEvent, Status, Ticker
+from executor.errors import ConfigError, CredentialRefused
+from executor.ports import ChannelState, Emit, Frame, SourceContext
+from executor.sources.connection import Closed, Item, Opened, Received, Stopped
+from executor.sources.nexgent_connection import AgentConnection, Pace
+from executor.sources.nexgent_mirror import Mirror, Position, Step, apply, as_event
+from executor.sources.nexgent_session import Session, Unreachable
+from executor.sources.nexgent_wire import (
+    SYSTEM,
+    Connected,
+    Failure,
+    Message,
+    Ping,
+    Prices,
+    Snapshot,
+    decode,
+    malformed,
+)
+from executor.sources.reconnect import Verdict
+
+WATCH_S = 0.25
+"""How often the watch looks at its deadlines."""
+
+SNAPSHOT_S = 10.0
+"""How long ``initial_data`` may take after ``connected`` before REST is asked instead."""
+
+STABLE_S = 30.0
+
+_WS = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+_HTTP = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class NexgentOptions(BaseModel):
+    """The keys of a ``type: nexgent`` source (contract.md). ``*_env`` only say where secrets lie.
+
+    ``reconnect_interval_s`` and ``max_reconnect_attempts`` are seed 002's: after so many attempts, each 1.5 times
+    later, one follows every ``reconnect_rest_s``. ``wallets`` leaves out positions of others (an agent may have a
+    simulated one beside the live). ``ping_silence_s`` is the time without a server ping after which a socket counts as
+    mute; the server pings every 30 s. ``mark_every_s`` is how often prices alone are worth a row in the journal.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = ""
+    agents: tuple[str, ...] = ()
+    wallets: tuple[str, ...] = ()
+    access_token_env: str | None = "NEXGENT_ACCESS_TOKEN"  # noqa: S105  # the name of a variable
+    refresh_token_env: str | None = "NEXGENT_REFRESH_TOKEN"  # noqa: S105  # as above
+    email_env: str | None = "NEXGENT_EMAIL"
+    password_env: str | None = "NEXGENT_PASSWORD"  # noqa: S105  # as above
+    reconnect_interval_s: Seconds = 5
+    max_reconnect_attempts: Annotated[int, Field(ge=0, le=1000)] = 5
+    reconnect_rest_s: Seconds = 60
+    taken_over_pause_s: Seconds = 300
+    ping_silence_s: Seconds = 60
+    rest_poll_s: Seconds = 30
+    mark_every_s: Seconds = 30
+
+
+@dataclass(slots=True)
+class _Channel:
+    agent_id: str
+    connection: AgentConnection
+    mirror: Mirror = field(default_factory=Mirror)
+    state: str = "connecting"
+    detail: str = ""
+    remedy: str = ""
+    last_frame_at_ms: int | None = None
+    connected_s: float | None = None
+    lost_s: float = 0.0
+    pinged_s: float = 0.0
+    marked_s: float = float("-inf")
+    asked_s: float = float("-inf")
+    wants_snapshot: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"agent:{self.agent_id}"
+
+    def shown(self) -> ChannelState:
+        """Open means ready: connected, and all positions known."""
+        ready = self.state != "open" or self.mirror.live
+        state = self.state if ready else "connecting"
+        attempts = self.connection.attempts
+        return ChannelState(self.name, state, self.last_frame_at_ms, attempts, self.detail, self.remedy)
+
+
+class NexgentSource:
+    """Mirrors the positions of every configured agent. Raises ``ConfigError`` when it cannot as configured.
+
+    ``recall`` gives what the journal holds of this source, so that a position closed while no worker ran is noticed at
+    the first snapshot.
+    """
+
+    Options: ClassVar = NexgentOptions
+    system: ClassVar[str] = SYSTEM
+
+    def __init__(
+        self,
+        name: str,
+        options: NexgentOptions,
+        secrets: Mapping[str, SecretStr],
+        clock: Clock,
+        jitter: Callable[[], float],
+        note: Callable[[str, str], None],
+        recall: Callable[[], Iterator[Frame]] = lambda: iter(()),
+    ) -> None:
+        _check(options, secrets)
+        self.name = name
+        self.options = options
+        self._clock = clock
+        self._note = note
+        self._recall = recall
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._session = Session(_base(options.url, _HTTP), secrets, clock)
+        address = _base(options.url, _WS) + "/ws"
+        pace = Pace(
+            options.reconnect_interval_s,
+            options.max_reconnect_attempts,
+            options.reconnect_rest_s,
+            options.taken_over_pause_s,
+        )
+        self._channels = [
+            _Channel(agent_id, AgentConnection(address, agent_id, self._session, clock, jitter, pace))
+            for agent_id in options.agents
+        ]
+
+    @classmethod
+    def build(cls, name: str, options: NexgentOptions, context: SourceContext) -> NexgentSource:
+        """The source as the configuration asks for it."""
+        recall = context.recall
+        return cls(name, options, context.secrets, context.clock, context.jitter, context.note, recall)
+
+    def channels(self) -> tuple[ChannelState, ...]:
+        """The channels as they are now, for readiness and status."""
+        return tuple(channel.shown() for channel in self._channels)
+
+    async def run(self, emit: Emit) -> None:
+        """Listen until cancelled. Raises ``CredentialRefused`` once every channel was refused for good."""
+        self._remember()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for channel in self._channels:
+                    group.create_task(self._serve(channel, emit), name=f"{self.name} {channel.name}")
+        finally:
+            await self._session.close()
+        told = "; ".join(f"{c.name}: {c.detail}" for c in self._channels)
+        raise CredentialRefused(f"{self.name}: every channel was refused for good ({told})", self._channels[0].remedy)
+
+    def _remember(self) -> None:
+        """Begin with the picture the journal adds up to."""
+        by_name = {channel.name: channel for channel in self._channels}
+        for frame in self._recall():
+            channel = by_name.get(frame.channel)
+            message = decode(frame.data, Origin(SYSTEM, self.name, frame.channel, frame.received_at_ms))
+            if channel is not None and not isinstance(message, Malformed):
+                channel.mirror = apply(channel.mirror, message).mirror
+        for channel in self._channels:
+            channel.mirror = apply(channel.mirror, Connected()).mirror
+
+    async def _serve(self, channel: _Channel, emit: Emit) -> None:
+        """One channel until it is refused for good; its watch ends with it."""
+        channel.lost_s = self._clock.monotonic_s()
+        watch = asyncio.create_task(self._watch(channel, emit), name=f"{self.name} {channel.name} watch")
+        try:
+            await channel.connection.run(lambda item: self._take(channel, item, emit))
+        finally:
+            watch.cancel()
+            await asyncio.wait([watch])
+
+    # -- the socket -----------------------------------------------------------------------------------------------
+
+    def _take(self, channel: _Channel, item: Item, emit: Emit) -> None:
+        match item:
+            case Received():
+                self._take_frame(channel, item, emit)
+            case Opened():
+                channel.pinged_s = self._clock.monotonic_s()
+            case Closed(verdict):
+                self._ended(channel, "closed", verdict, item.at_ms, emit)
+            case Stopped(refusal):
+                self._ended(channel, "refused", refusal, item.at_ms, emit)
+
+    def _take_frame(self, channel: _Channel, item: Received, emit: Emit) -> None:
+        channel.last_frame_at_ms = item.at_ms
+        origin = self._origin(channel, item.at_ms)
+        message = decode(item.raw, origin)
+        match message:
+            case Malformed():
+                emit(item.raw, message)
+            case Ping():
+                channel.pinged_s = self._clock.monotonic_s()
+                self._reply(channel, item.at_ms)
+            case Connected():
+                self._connected(channel, item.raw, origin, emit)
+            case Failure():
+                self._failed(channel, message)
+            case _:
+                self._apply(channel, item.raw, message, origin, emit)
+
+    def _reply(self, channel: _Channel, at_ms: int) -> None:
+        """Every ping gets its pong; without one for a minute the server ends the connection."""
+        pong = json.dumps({"type": "pong", "timestamp": iso(at_ms)})
+        task = asyncio.create_task(_sent(channel.connection, pong), name=f"{self.name} pong")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _connected(self, channel: _Channel, raw: str | bytes, origin: Origin, emit: Emit) -> None:
+        channel.connection.accepted()
+        channel.connected_s = channel.pinged_s = self._clock.monotonic_s()
+        channel.mirror = apply(channel.mirror, Connected()).mirror
+        channel.state, channel.detail, channel.remedy = "open", "", ""
+        emit(raw, Status(origin=origin, state="open", agent_ids=(channel.agent_id,)))
+
+    def _failed(self, channel: _Channel, failure: Failure) -> None:
+        channel.detail = f"the server says: {failure.message}"
+        channel.wants_snapshot = channel.wants_snapshot or failure.no_snapshot
+        self._note(channel.name, channel.detail)
+
+    def _ended(self, channel: _Channel, state: str, verdict: Verdict, at_ms: int, emit: Emit) -> None:
+        """Only a change is an event, so that a long outage is one ``closed``."""
+        told = f"{verdict.reason}: {verdict.detail}" if verdict.detail else verdict.reason
+        channel.detail, channel.remedy = told, verdict.remedy
+        channel.connected_s = None
+        if verdict.reason == "TAKEN_OVER":
+            self._note(channel.name, f"{verdict.remedy}; it is tried again in {self.options.taken_over_pause_s:g} s")
+        if state == channel.state:
+            return
+        channel.state, channel.lost_s = state, self._clock.monotonic_s()
+        origin, ids = self._origin(channel, at_ms), (channel.agent_id,)
+        emit(b"", Status(origin=origin, state=state, agent_ids=ids, code=verdict.code, detail=told))
+
+    # -- the mirror -----------------------------------------------------------------------------------------------
+
+    def _apply(self, channel: _Channel, raw: str | bytes, message: Message, origin: Origin, emit: Emit) -> None:
+        before, step = channel.mirror.positions, apply(channel.mirror, message)
+        channel.mirror = step.mirror
+        if isinstance(message, Snapshot) and not message.by_socket:  # asked again and again: only news is worth a row
+            news = tuple(one for one in step.changed if one.id not in before or one.revision != before[one.id].revision)
+            step = replace(step, changed=news)
+        channel.wants_snapshot = channel.wants_snapshot or step.lacking
+        events = list(self._events(channel, message, step, origin))
+        if isinstance(message, Snapshot):
+            channel.wants_snapshot = step.lacking
+            if (
+                not events and message.by_socket
+            ):  # journaled all the same: without it the record's picture would be the one before
+                events = [Status(origin=origin, state=channel.state, agent_ids=(channel.agent_id,))]
+        for event in events:
+            emit(raw, event)
+            raw = b""
+
+    def _events(
+        self, channel: _Channel, message: Message, step: Step, origin: Origin
+    ) -> Iterator[SourceEvent | Malformed]:
+        """Closed ones first: what they free may be needed for the others."""
+        if isinstance(message, Prices):
+            yield from self._price_events(channel, step, origin)
+            return
+        if isinstance(message, Snapshot):
+            yield from (malformed(fault, origin) for fault in message.faults)
+        yield from (as_event(one, origin, closed=True) for one in step.closed if self._wanted(one))
+        yield from (as_event(one, origin) for one in step.changed if self._wanted(one))
+
+    def _price_events(self, channel: _Channel, step: Step, origin: Origin) -> Iterator[SourceEvent]:
+        """A batch comes every 1.5 s: tickers always, the positions (and so the journal) now and then."""
+        now_s = self._clock.monotonic_s()
+        marked = [one for one in step.marked if self._wanted(one)]
+        if marked and now_s - channel.marked_s >= self.options.mark_every_s:
+            channel.marked_s = now_s
+            yield from (as_event(one, origin) for one in marked)
+        for one in marked:
+            if one.current_price_usd is not None:
+                yield Ticker(origin=origin, symbol=one.symbol, px=one.current_price_usd, at_ms=None)
+
+    def _wanted(self, position: Position) -> bool:
+        return not self.options.wallets or position.wallet in self.options.wallets
+
+    # -- the watch ------------------------------------------------------------------------------------------------
+
+    async def _watch(self, channel: _Channel, emit: Emit) -> None:
+        """What only time can tell: a socket without server pings, and a picture nobody brings."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            now_s = self._clock.monotonic_s()
+            if channel.connected_s is not None:
+                if now_s - channel.pinged_s > self.options.ping_silence_s:
+                    channel.connected_s = None
+                    await channel.connection.let_go()
+                elif now_s - channel.connected_s > STABLE_S:
+                    channel.connection.settled()
+            if self._needs_rest(channel, now_s) and now_s - channel.asked_s >= self.options.rest_poll_s:
+                channel.asked_s = now_s
+                await self._ask(channel, emit)
+
+    def _needs_rest(self, channel: _Channel, now_s: float) -> bool:
+        if channel.state == "open" and channel.connected_s is not None:
+            overdue = not channel.mirror.live and now_s - channel.connected_s > SNAPSHOT_S
+            return channel.wants_snapshot or overdue
+        return channel.wants_snapshot or now_s - channel.lost_s > self.options.rest_poll_s
+
+    async def _ask(self, channel: _Channel, emit: Emit) -> None:
+        """The positions by REST, journaled like a frame."""
+        known = frozenset(channel.mirror.positions)
+        try:
+            raw = await self._session.snapshot(channel.agent_id, known)
+        except (Unreachable, CredentialRefused) as fault:
+            self._note(channel.name, f"the positions could not be read by REST: {fault.message}")
+            channel.asked_s += getattr(fault, "wait_s", 0.0)
+            return
+        origin = self._origin(channel, self._clock.now_ms())
+        message = decode(raw, origin)
+        if isinstance(message, Malformed):
+            emit(raw, message)
+        else:
+            self._apply(channel, raw, message, origin, emit)
+
+    def _origin(self, channel: _Channel, at_ms: int) -> Origin:
+        return Origin(SYSTEM, self.name, channel.name, at_ms)
+
+
+async def _sent(connection: AgentConnection, text: str) -> None:
+    with contextlib.suppress(OSError):  # its end is told by the connection itself
+        await connection.send(text)
+
+
+def _check(options: NexgentOptions, secrets: Mapping[str, SecretStr]) -> None:
+    """Refuse what can never work, with the remedy."""
+    if not options.agents:
+        raise ConfigError("the nexgent source has no channel", "set agents; to see it all work first: executor demo")
+    for agent_id in options.agents:
+        if not agent_id or not agent_id.isprintable() or agent_id != agent_id.strip():
+            raise ConfigError("the nexgent source's agents hold an unusable id", "copy the id from Nexgent")
+        if options.agents.count(agent_id) > 1:
+            raise ConfigError(f"the nexgent source lists agent:{agent_id} twice", "list each agent once")
+    if not secrets.keys() & {"access_token", "refresh_token"} and not {"email", "password"} <= secrets.keys():
+        raise ConfigError(
+            "the nexgent source needs access_token or refresh_token, or email and password",
+            "set the variables that their *_env keys name, or *_file; API keys do not open the socket",
+        )
+
+
+def _base(url: str, schemes: Mapping[str, str]) -> str:
+    """The configured address under another scheme, without trailing slashes."""
+    try:
+        parts = urlsplit(url)
+        fits = bool(parts.hostname) and parts.port != 0 and not parts.query and not parts.fragment
+    except ValueError:
+        fits = False
+    if not fits or parts.scheme.lower() not in schemes or "@" in parts.netloc:
+        raise ConfigError("the nexgent source's url is no address", "use https://host, without a path's /ws")
+    return urlunsplit((schemes[parts.scheme.lower()], parts.netloc, parts.path.rstrip("/"), "", ""))

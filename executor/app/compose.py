@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -95,6 +95,7 @@ def desk_settings(
         policy=config.protection.policy,
         after_ms=config.protection.after_ms,
         default_stop_pct=config.protection.default_stop_pct,
+        foreign_positions=account.foreign_positions,
     )
 
 
@@ -128,7 +129,7 @@ def worker(
         ledger=ledger,
         intake=intake,
         desks=desks,
-        routes=[_route(i, route) for i, route in enumerate(config.routes)],
+        routes=[_route(i, route, config.routes) for i, route in enumerate(config.routes)],
         strategies={route_name(i, route): _strategy(loaded, route) for i, route in enumerate(config.routes)},
         unstated={source.name: source.server_execution_in(config.mode) for source in config.sources},
         after_gap={source.name: source.after_gap for source in config.sources},
@@ -137,8 +138,19 @@ def worker(
     )
 
 
-def _route(index: int, route: Route) -> IntakeRoute:
-    return IntakeRoute(route_name(index, route), route.source, route.agents, route.strategy, route.accounts)
+def _route(index: int, route: Route, routes: Sequence[Route]) -> IntakeRoute:
+    return IntakeRoute(
+        route_name(index, route), route.source, route.agents, route.strategy, route.accounts, via(route, routes)
+    )
+
+
+def via(route: Route, routes: Sequence[Route]) -> str:
+    """What a strategy's own books and memory are called: by the strategy, with its accounts where several share it.
+
+    Not by the route's place: a route added above must not orphan what is held.
+    """
+    shared = sum(other.strategy == route.strategy for other in routes) > 1
+    return f"{route.strategy} on {', '.join(route.accounts)}" if shared else route.strategy
 
 
 def _strategy(loaded: Loaded, route: Route) -> StrategyCaller:

@@ -66,6 +66,9 @@ _DECISIONS = {
     "NO_POSITION": (
         "The action needs a position of this agent, and there is none: nothing to do; see why its entry did not come."
     ),
+    "STOP_WOULD_FIRE": (
+        "A stop that waits for this entry is beyond the market already and would close it at once: send a stop that fits."
+    ),
     "NO_QUOTE": "The venue showed no price to trade at: check the coin's market.",
     "NO_ROUTE": "No route of the configuration takes this agent's actions to an account: add one under routes.",
     "PAUSED": "Entries are paused, exits and stops go on: `executor resume` lets entries go.",
@@ -200,6 +203,9 @@ _ALARMS = {
     "PROTECTION_REJECTED": "The venue refused a stop or target, its words stand beside: correct the trigger price.",
     "STOP_BEYOND_LIQUIDATION": (
         "The stop lies behind the liquidation price and would never fire: move it, or add margin."
+    ),
+    "STOP_NOT_FILLED": (
+        "A stop fired and its order found nobody to trade with, so the position is closed now, wider: look at the market."
     ),
     "STOP_CROSSED": "The market was beyond the stop already, so the position is closed now: nothing to do.",
     "TASK_FAILED": "A part of the worker failed, its words stand beside: report this; a restart recovers.",

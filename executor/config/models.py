@@ -105,6 +105,7 @@ class Account(Model):
     signer_cmd: str | None = None
     margin_mode: Literal["isolated", "cross", "keep"] = "isolated"
     default_leverage: Annotated[int, Field(ge=1, le=100)] = 3
+    foreign_positions: Literal["leave", "adopt"] = "leave"
 
     @model_validator(mode="after")
     def _signer_once(self) -> Account:

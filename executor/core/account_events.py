@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Literal
 
 from executor.core.event_base import Event
-from executor.core.facts import AccountFact, Fill, OpenOrder
+from executor.core.facts import AccountFact, Fill, Funding, OpenOrder
 from executor.core.types import Agent
 
 
@@ -20,6 +20,13 @@ class FillSeen(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FundingSeen(Event):
+    """One funding payment of the venue: ``usd`` above zero was received. Counted once by (time, coin)."""
+
+    funding: Funding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRead(Event):
     """The account's positions and money, read. ``skipped`` coins had orders out and keep what we knew."""
 
@@ -29,9 +36,10 @@ class AccountRead(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrdersRead(Event):
-    """The account's open orders, read; only what differs from what we knew is acted on."""
+    """The account's open orders, read (asked at ``asked_ms``); only what differs from what we knew is acted on."""
 
     orders: tuple[OpenOrder, ...]
+    asked_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

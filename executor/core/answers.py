@@ -204,8 +204,10 @@ def _leverage_answers(
     return [closed, *leverage_failed(state, coin, reason, text, now_ms)]
 
 
-def leverage_failed(state: DeskState, coin: str, reason: str, text: str, now_ms: int) -> list[ev.Event]:
-    """The setting could not be confirmed: the entries that wait for it are refused."""
+def leverage_failed(
+    state: DeskState, coin: str, reason: str, text: str, now_ms: int, refusal: str = "LEVERAGE_UNCONFIRMED"
+) -> list[ev.Event]:
+    """The setting could not be confirmed: the entries that wait for it are refused, with ``refusal`` as their code."""
     events: list[ev.Event] = [
         ev.LeverageFailed(at_ms=now_ms, account=state.account, coin=coin, reason=reason, text=text)
     ]
@@ -214,7 +216,7 @@ def leverage_failed(state: DeskState, coin: str, reason: str, text: str, now_ms:
             continue
         family = [o for o in state.live.values() if o is leg or (o.bracket and o.bracket == leg.bracket)]
         events += [
-            ev.LegDropped(at_ms=now_ms, account=state.account, key=o.key, cloid=o.cloid, reason="LEVERAGE_UNCONFIRMED")
+            ev.LegDropped(at_ms=now_ms, account=state.account, key=o.key, cloid=o.cloid, reason=refusal)
             for o in family
         ]
         events.append(
@@ -222,7 +224,7 @@ def leverage_failed(state: DeskState, coin: str, reason: str, text: str, now_ms:
                 at_ms=now_ms,
                 account=state.account,
                 key=leg.key,
-                reason="LEVERAGE_UNCONFIRMED",
+                reason=refusal,
                 detail=f"{reason}: {text}",
                 part="entry",
             )
@@ -303,9 +305,11 @@ def status_of_leg(state: DeskState, leg: Leg, fact: OrderFact, now_ms: int) -> l
         return []
     at, acc, key, name = now_ms, state.account, leg.key, leg.cloid
     if fact.status == "open":
-        if leg.state is LegState.RESTING and leg.oid == order.oid and not leg.doubted:
+        told = leg.state is LegState.RESTING and leg.oid == order.oid and not leg.doubted
+        if told and (leg.trigger_px is None or leg.listed == order.size):
             return []
-        return lawful(state, ev.LegRested(at_ms=at, account=acc, key=key, cloid=name, oid=order.oid))
+        rested = ev.LegRested(at_ms=at, account=acc, key=key, cloid=name, oid=order.oid, listed=order.size)
+        return lawful(state, rested)
     if fact.status == "triggered":
         if leg.state is LegState.TRIGGERED:
             return []

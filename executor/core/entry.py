@@ -16,7 +16,10 @@ from executor.core.protocols import Market, Proposal, Verdict
 from executor.core.settings import MAX_STAMP_AHEAD_MS, DeskSettings
 from executor.core.signal import Signal
 from executor.core.sizing import entry_size, share
+from executor.core.spent import DAY_MS, midnight_ms
 from executor.core.state import DeskState
+from executor.core.steps import margin_is_cross
+from executor.core.stopcheck import beyond, beyond_alarm, liquidation_px, stop_problem, waiting_stop
 from executor.core.types import Agent, Side
 from executor.core.verdict import judge
 
@@ -165,9 +168,9 @@ def _judged(
     asset, touch = market.rules.asset(coin), market.touch(coin, intent.side)
     if asset is None or touch is None:
         return [_refuse(state, signal, now_ms, "NO_QUOTE", f"no price to buy or sell {coin} at")]
-    odd = _odd_bracket(intent, touch)
-    if odd:
-        return [_refuse(state, signal, now_ms, "STRATEGY_ODD", odd)]
+    odd = stop_problem(state, intent, touch, market)
+    if odd is not None:
+        return [_refuse(state, signal, now_ms, *odd)]
     cap_px = market.rules.entry_cap_px(coin, intent.side, touch, settings.entry_slippage_bps)
     proposal = Proposal(
         coin=coin,
@@ -197,17 +200,25 @@ def _judged(
         text = f"{no.rule}: {no.value} against a limit of {no.limit}"
         return [judged, *latched, _refuse(state, signal, now_ms, no.reason, text)]
     entry = _planned(settings, state, signal, intent, judged, now_ms, wait_flat)
-    return [judged, *latched, *_bracket(settings, state, signal, intent, entry, now_ms, market)]
+    warned = _warned(settings, state, entry, intent, market)
+    return [judged, *latched, *warned, *_bracket(settings, state, signal, intent, entry, now_ms, market)]
 
 
-def _odd_bracket(intent: TradeIntent, touch_px: Decimal) -> str:
-    """A stop or target that would close the entry the moment it opens: all that is certain of it is what it costs."""
-    away = intent.side.sign
-    if intent.stop_px is not None and (touch_px - intent.stop_px) * away <= 0:
-        return f"a stop at {plain(intent.stop_px)} would close a {intent.side} at {plain(touch_px)} at once"
-    if intent.target_px is not None and (intent.target_px - touch_px) * away <= 0:
-        return f"a target at {plain(intent.target_px)} would close a {intent.side} at {plain(touch_px)} at once"
-    return ""
+def _warned(
+    settings: DeskSettings, state: DeskState, entry: ev.LegPlanned, intent: TradeIntent, market: Market
+) -> list[ev.Event]:
+    """The alarm for a stop that the position would never live to see; told before the entry leaves."""
+    stop_px = intent.stop_px or waiting_stop(state, intent)
+    asset = market.rules.asset(entry.coin)
+    if stop_px is None or asset is None or entry.leverage is None:
+        return []
+    isolated = not margin_is_cross(settings, state, entry.coin, market)
+    px = liquidation_px(
+        state, entry.coin, entry.side, entry.limit_px, entry.leverage, asset.max_leverage, isolated=isolated
+    )
+    if px is None or not beyond(entry.side, stop_px, px):
+        return []
+    return [beyond_alarm(state, entry.key or "", entry.coin, stop_px, px, entry.at_ms)]
 
 
 def _latches(state: DeskState, verdict: Verdict) -> bool:
@@ -215,8 +226,8 @@ def _latches(state: DeskState, verdict: Verdict) -> bool:
 
 
 def _latch(state: DeskState, verdict: Verdict, now_ms: int) -> ev.BreakerLatched:
-    """A breaker that fired stays until the next 00:00 UTC or ``executor reset``."""
-    midnight = now_ms - now_ms % 86_400_000 + 86_400_000
+    """A breaker that fired stays until the next 00:00 UTC, where it ends by itself, or ``executor reset``."""
+    midnight = midnight_ms(now_ms) + DAY_MS if verdict.ends == "midnight" else None
     return ev.BreakerLatched(
         at_ms=now_ms,
         account=state.account,

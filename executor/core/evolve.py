@@ -7,7 +7,10 @@ from collections.abc import Callable
 from executor.core import events as ev
 from executor.core import wishes
 from executor.core.answers import absent_from_ms
+from executor.core.earnings import entry_failed, entry_worked, funding_seen
 from executor.core.holdings import account_read, adopted, execute, fill_seen, learn_oid, orders_read
+from executor.core.lifecycle import OPEN_STATES, LegState
+from executor.core.spent import note_signed
 from executor.core.state import (
     KEEP_CLOSED_LEGS,
     Cancel,
@@ -109,6 +112,7 @@ def _send_started(state: DeskState, event: ev.SendStarted) -> None:
         coin=event.coin,
         at_ms=event.at_ms,
     )
+    note_signed(state, event.action, event.at_ms)
     if event.purpose == "cancel":
         for name in (*event.cloids, *map(str, event.oids)):
             _cancel_asked(state, name, event.at_ms)
@@ -143,6 +147,7 @@ def _rested(state: DeskState, event: ev.LegRested) -> None:
     leg = _leg(state, event.cloid)
     if leg is not None and leg.turn("rested", event.at_ms):
         learn_oid(state, leg, event.oid)
+        leg.listed = leg.listed if event.listed is None else event.listed
         if leg.kind == "stop" and leg.coin in state.stops:
             state.stops[leg.coin].failures = 0
 
@@ -155,6 +160,7 @@ def _filled(state: DeskState, event: ev.LegFilled) -> None:
     learn_oid(state, leg, event.oid)
     before = leg.filled
     leg.told_filled = max(leg.told_filled, event.size)
+    entry_worked(state, leg)
     execute(state, leg, leg.filled - before, event.avg_px or leg.limit_px)
     if was_open and leg.filled < leg.size:
         _missed(state, leg, event.at_ms)
@@ -188,9 +194,11 @@ def _released(state: DeskState, leg: Leg, at_ms: int) -> None:
 
 def _rejected(state: DeskState, event: ev.LegRejected) -> None:
     leg = _leg(state, event.cloid)
-    was_open = leg is not None and leg.open
-    if leg is not None and leg.turn("rejected", event.at_ms) and was_open:
+    before = None if leg is None else leg.state
+    if leg is not None and leg.turn("rejected", event.at_ms) and before in OPEN_STATES:
         _missed(state, leg, event.at_ms)
+        if before is not LegState.UNKNOWN:  # that counted when it became unknown
+            entry_failed(state, leg)
 
 
 def _absent(state: DeskState, event: ev.LegAbsent) -> None:
@@ -217,6 +225,7 @@ def _unknown(state: DeskState, event: ev.LegUnknown) -> None:
     leg = _leg(state, event.cloid)
     if leg is None or not leg.turn("unknown", event.at_ms):
         return
+    entry_failed(state, leg)
     leg.deadline_ms = event.deadline_ms
     request = state.requests.get(leg.request_id or "")
     if request is not None:
@@ -251,6 +260,7 @@ def _cancel_settled(state: DeskState, event: ev.CancelSettled) -> None:
 _HANDLERS: dict[str, Callable[..., None]] = {
     **wishes.HANDLERS,
     "FillSeen": fill_seen,
+    "FundingSeen": funding_seen,
     "AccountRead": account_read,
     "OrdersRead": orders_read,
     "PositionAdopted": adopted,

@@ -16,6 +16,9 @@ from executor.core.settings import LAST_RESORT_BPS, DeskSettings
 from executor.core.state import DeskState, Exit, Leg, Position
 from executor.core.types import ZERO, Side, closing_side
 
+UNPROTECTED, CROSSED, NOT_FILLED = "unprotected", "stop crossed", "stop not filled"
+"""Why an exit of our own making is owed: it closes what we are to protect, adopted positions too."""
+
 RETRY_MS = 1_000
 """The pause between attempts once the widest cap has missed too."""
 
@@ -28,20 +31,21 @@ def exit_steps(settings: DeskSettings, state: DeskState, coin: str, now_ms: int,
     return events
 
 
-def _closable(state: DeskState, owed: Exit) -> Decimal:
-    """What there is to close, signed: a flatten closes the whole position, all else what we own.
+def _closable(settings: DeskSettings, state: DeskState, owed: Exit) -> Decimal:
+    """What there is to close, signed: a flatten closes the whole position, all else what we own or have adopted.
 
     Never a position of the other direction: during a flip that is the one before, or the one after.
     """
     position = state.position(owed.coin)
-    held = position.size if owed.why == "flatten" else position.owned
+    adopted = settings.foreign_positions == "adopt" and owed.why in (UNPROTECTED, CROSSED, NOT_FILLED)
+    held = position.size if adopted or owed.why == "flatten" else position.owned
     return held if owed.side in (None, closing_side(held)) else ZERO
 
 
 def _one(settings: DeskSettings, state: DeskState, owed: Exit, now_ms: int, market: Market) -> list[ev.Event]:
     if any(leg.key == owed.key and leg.open for leg in state.legs_of(owed.coin, "exit")):
         return []
-    held = _closable(state, owed)
+    held = _closable(settings, state, owed)
     pending = _entries_before(state, owed)
     if owed.owed <= 0 or (held == 0 and not pending):
         return [_settled(state, owed, now_ms)]
@@ -82,7 +86,8 @@ def _attempt(
     touch = market.touch(owed.coin, side) or _fallback_px(state.position(owed.coin), market)
     if touch is None or market.rules.asset(owed.coin) is None:
         return []
-    bps = settings.exit_cap_bps(owed.missed)
+    # a stop that fired and found nobody has missed once already
+    bps = settings.exit_cap_bps(owed.missed + (owed.why == NOT_FILLED))
     attempt, name = _named(settings, state, owed)
     leg = ev.LegPlanned(
         at_ms=now_ms,

@@ -7,10 +7,14 @@ in that read already.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from executor.core import events as ev
-from executor.core.facts import AccountFact, Fill
+from executor.core.earnings import account_earned, agrees, entry_worked, fill_earned
+from executor.core.facts import AccountFact, Fill, OpenOrder
+from executor.core.lifecycle import LegState
+from executor.core.settings import SETTLE_MS
 from executor.core.state import KEEP_FILLS, KEEP_STRANGE, Day, DeskState, Leg, Position, speaks_of
 from executor.core.types import ZERO
 
@@ -117,8 +121,7 @@ def fill_seen(state: DeskState, event: ev.FillSeen) -> None:
         return
     state.seen_fills[identity] = fill.at_ms
     state.last_fill_ms = max(state.last_fill_ms, fill.at_ms)
-    if fill.at_ms > state.day.since_ms:
-        state.day.realized_usd += fill.closed_pnl_usd - fill.fee_usd
+    fill_earned(state, fill)
     in_read = _in_read(position_of(state, fill.coin), fill)
     leg = state.legs.get(event.cloid or "")
     if leg is not None:
@@ -143,6 +146,7 @@ def _in_read(position: Position, fill: Fill) -> bool:
 def _leg_fill(state: DeskState, leg: Leg, event: ev.FillSeen, in_read: bool) -> None:
     before = leg.filled
     leg.seen_filled += event.fill.size
+    entry_worked(state, leg)
     newly = leg.filled - before
     if in_read:
         _claim(state, leg, newly)
@@ -183,6 +187,7 @@ def _claim(state: DeskState, leg: Leg, newly: Decimal) -> None:
 def account_read(state: DeskState, event: ev.AccountRead) -> None:
     """Take the venue's word for every coin the read speaks of."""
     fact = event.fact
+    account_earned(state, fact, agreed=agrees(state, fact, event.skipped))
     for coin in {p.coin for p in fact.positions} | set(state.positions) | set(event.skipped):
         if coin in event.skipped:
             position_of(state, coin)  # made now, so that it does not pass for part of this read
@@ -231,6 +236,27 @@ def orders_read(state: DeskState, event: ev.OrdersRead) -> None:
         leg = state.legs.get(order.cloid or "")
         if leg is not None and leg.open:
             leg.oid = order.oid
+    for cloid, listed in listing(state, event.orders, event.asked_ms).items():
+        leg = state.legs[cloid]
+        leg.listed, leg.doubted = listed, leg.doubted or listed == 0
+
+
+def listing(state: DeskState, orders: Iterable[OpenOrder], asked_ms: int) -> dict[str, Decimal]:
+    """What a complete list says anew of our resting triggers: the size it shows, zero for one it lacks.
+
+    One that came to rest just before the list was asked for may be missing without being gone.
+    """
+    shown = {order.cloid: order.size for order in orders if order.cloid}
+    news: dict[str, Decimal] = {}
+    for leg in state.live.values():
+        if leg.trigger_px is None or leg.state is not LegState.RESTING:
+            continue
+        size = shown.get(leg.cloid)
+        if size is None and leg.last_change_ms < asked_ms - SETTLE_MS and (leg.listed or not leg.doubted):
+            news[leg.cloid] = ZERO
+        elif size is not None and size != leg.listed:
+            news[leg.cloid] = size
+    return news
 
 
 def adopted(state: DeskState, event: ev.PositionAdopted) -> None:

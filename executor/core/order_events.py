@@ -89,6 +89,21 @@ class SendStarted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignerRefused(Event):
+    """The signer did not sign a request, by its own policy (``rule``): nothing left.
+
+    ``reason`` is the stable code, ``purpose`` and ``cloids`` are the request's, as in ``SendStarted``.
+    """
+
+    purpose: str
+    rule: str
+    reason: str
+    text: str
+    cloids: tuple[str, ...]
+    coin: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestClosed(Event):
     """A request needs no more attention. ``text`` is the venue's own words, or what went wrong."""
 
@@ -99,10 +114,14 @@ class RequestClosed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegRested(Event):
-    """On the book, or an armed trigger. ``oid`` is ``None`` for grouped children until the venue lists them."""
+    """On the book, or an armed trigger. ``oid`` is ``None`` for grouped children until the venue lists them.
+
+    ``listed`` is the size the venue's own list, feed or look-up shows of it; ``None`` when only an answer said so.
+    """
 
     cloid: str
     oid: int | None
+    listed: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

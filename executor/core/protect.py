@@ -3,48 +3,64 @@
 A stop covers the whole owned position: market, reduce-only, its own order (grouping ``na``). The new one is placed
 before the old one is cancelled, and targets stay untouched. Targets take their fraction, the newest first; the oldest
 are cancelled while their sum exceeds the position. Only our own triggers are ever cancelled here (design.md section 5).
+Whether a position is protected is measured in ``watch``.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from executor.core import events as ev
-from executor.core.exits import is_dust
+from executor.core.exits import CROSSED, NOT_FILLED, is_dust
 from executor.core.identity import cloid, plain
 from executor.core.lifecycle import LegState
 from executor.core.protocols import Market
 from executor.core.settings import DeskSettings
 from executor.core.sizing import exit_size
 from executor.core.state import DeskState, Leg, Position, StopWish, TargetWish, speaks_of
+from executor.core.stopcheck import beyond, beyond_alarm
 from executor.core.types import ZERO, closing_side
+from executor.core.watch import naked_steps
 
 RETRY_MS = 1_000
 """The pause after a protective order was refused, before it is tried again; it doubles while it is refused."""
 
 RETRY_MAX_MS = 60_000
 
-PCT = Decimal(100)
+TRIGGERED_MS = 3_000
+"""How long a stop that fired may stay open: then its position is closed by an exit, with a wider cap."""
 
 
 def protect_steps(settings: DeskSettings, state: DeskState, coin: str, now_ms: int, market: Market) -> list[ev.Event]:
     """What the coin's protection needs now."""
     position = state.position(coin)
-    if settings.require == "signalled" and position.unprotected_since_ms is None and _unconcerned(state, coin):
+    if _unconcerned(settings, state, position):
         return []
-    if position.owned == 0:
-        return _without_position(settings, state, position, now_ms) + _naked(settings, state, position, now_ms, market)
+    ours = replace(position, owned=position.size) if _adopts(settings, state) else position
+    if ours.owned == 0:
+        return _without_position(settings, state, ours, now_ms) + naked_steps(settings, state, ours, now_ms, market)
     return [
-        *_orphans(state, position, now_ms),
-        *_lapsed(settings, state, coin, now_ms),
-        *_stop_step(settings, state, position, now_ms, market),
+        *_orphans(state, ours, now_ms),
+        *_lapsed(settings, state, ours, now_ms),
+        *_unfilled(state, ours, now_ms, market),
+        *_stop_step(settings, state, ours, now_ms, market),
         *_target_steps(settings, state, position, now_ms, market),
-        *_naked(settings, state, position, now_ms, market),
+        *naked_steps(settings, state, ours, now_ms, market),
     ]
 
 
-def _unconcerned(state: DeskState, coin: str) -> bool:
+def _adopts(settings: DeskSettings, state: DeskState) -> bool:
+    """Whether what others opened is protected like our own; not before its own stops are known."""
+    return settings.foreign_positions == "adopt" and state.reconciled
+
+
+def _unconcerned(settings: DeskSettings, state: DeskState, position: Position) -> bool:
     """Whether no stop or target of the coin is wished, placed or planned: then no step here has anything to say."""
+    coin = position.coin
+    foreign = _adopts(settings, state) and position.size != position.owned
+    if settings.require == "always" or foreign or position.unprotected_since_ms is not None:
+        return False
     if coin in state.stops or coin in state.targets:
         return False
     return all(leg.coin != coin or leg.kind in ("entry", "exit") for leg in state.live.values())
@@ -56,7 +72,7 @@ def _live(state: DeskState, coin: str, kind: ev.LegKind) -> list[Leg]:
 
 
 def _cancel(state: DeskState, leg: Leg, why: str, now_ms: int) -> list[ev.Event]:
-    if leg.state not in (LegState.RESTING, LegState.UNKNOWN):
+    if leg.state not in (LegState.RESTING, LegState.UNKNOWN) and not _stuck(leg, now_ms):
         return []
     return [
         ev.CancelWanted(
@@ -79,7 +95,7 @@ def _without_position(settings: DeskSettings, state: DeskState, position: Positi
         for leg in _live(state, coin, kind):
             if not (coming and _is_wished(state, leg)):
                 events += _sweep(state, leg, now_ms)
-    return events + _lapsed(settings, state, coin, now_ms)
+    return events + _lapsed(settings, state, position, now_ms)
 
 
 def _is_wished(state: DeskState, leg: Leg) -> bool:
@@ -114,8 +130,9 @@ def _sweep(state: DeskState, leg: Leg, now_ms: int) -> list[ev.Event]:
     return _cancel(state, leg, "its position is gone", now_ms)
 
 
-def _lapsed(settings: DeskSettings, state: DeskState, coin: str, now_ms: int) -> list[ev.Event]:
+def _lapsed(settings: DeskSettings, state: DeskState, position: Position, now_ms: int) -> list[ev.Event]:
     """Wishes whose position did not come within the entry's time; not while an entry may still bring it."""
+    coin = position.coin
     if state.legs_of(coin, "entry"):
         return []
     stop = state.stops.get(coin)
@@ -124,7 +141,7 @@ def _lapsed(settings: DeskSettings, state: DeskState, coin: str, now_ms: int) ->
         wishes.append(("stop", stop))
     events: list[ev.Event] = []
     for kind, wish in wishes:
-        if now_ms - wish.at_ms > settings.entry_ttl_ms and not speaks_of(wish, state.position(coin).owned):
+        if now_ms - wish.at_ms > settings.entry_ttl_ms and not speaks_of(wish, position.owned):
             events += _no_position(state, coin, kind, wish.key, now_ms)
     return events
 
@@ -138,6 +155,21 @@ def _no_position(state: DeskState, coin: str, kind: ev.LegKind, key: str, now_ms
 
 
 # -- the stop -----------------------------------------------------------------------------------------------------
+
+
+def _stuck(leg: Leg, now_ms: int) -> bool:
+    """Whether a trigger fired a while ago and is still open: its order found nobody to trade with."""
+    return leg.state is LegState.TRIGGERED and now_ms - leg.last_change_ms >= TRIGGERED_MS
+
+
+def _unfilled(state: DeskState, position: Position, now_ms: int, market: Market) -> list[ev.Event]:
+    """A stop that fired and did not fill protects nothing any more: the position is closed, wider (freqtrade#12984)."""
+    stuck = [leg for leg in state.legs_of(position.coin, "stop") if _stuck(leg, now_ms)]
+    if not stuck or stuck[-1].side is not closing_side(position.owned):
+        return []
+    px = plain(stuck[-1].trigger_px)
+    text = f"the stop at {px} fired {now_ms - stuck[-1].last_change_ms} ms ago and did not fill; closing now"
+    return _close_now(state, position, stuck[-1].key, ("STOP_NOT_FILLED", NOT_FILLED, text), now_ms, market)
 
 
 def _stop_step(
@@ -156,7 +188,8 @@ def _stop_step(
     if now_ms - wish.failed_at_ms < _pause_ms(wish) or any(leg.state is LegState.PLANNED for leg in legs):
         return []
     if _crossed(position, wish.trigger_px, market):
-        return _close_now(state, position, wish, now_ms, market)
+        text = f"the stop at {plain(wish.trigger_px)} is crossed already; closing now"
+        return _close_now(state, position, wish.key, ("STOP_CROSSED", CROSSED, text), now_ms, market)
     return _place_stop(settings, state, position, wish, now_ms, market)
 
 
@@ -185,20 +218,23 @@ def _crossed(position: Position, trigger_px: Decimal, market: Market) -> bool:
     return mark <= trigger_px if position.owned > 0 else mark >= trigger_px
 
 
-def _close_now(state: DeskState, position: Position, wish: StopWish, now_ms: int, market: Market) -> list[ev.Event]:
-    if wish.key in state.exits or is_dust(abs(position.owned), position, market):
+def _close_now(
+    state: DeskState, position: Position, key: str, told: tuple[str, str, str], now_ms: int, market: Market
+) -> list[ev.Event]:
+    """Close what the stop should have: ``told`` is the alarm's code, why the exit is owed, and the words."""
+    if key in state.exits or is_dust(abs(position.owned), position, market):
         return []
-    text = f"{position.coin}: the stop at {plain(wish.trigger_px)} is crossed already; closing now"
+    code, why, text = told
     return [
-        ev.AlarmRaised(at_ms=now_ms, account=state.account, key=wish.key, code="STOP_CROSSED", text=text),
+        ev.AlarmRaised(at_ms=now_ms, account=state.account, key=key, code=code, text=f"{position.coin}: {text}"),
         ev.ExitOwed(
             at_ms=now_ms,
             account=state.account,
-            key=wish.key,
+            key=key,
             coin=position.coin,
             agent=position.owner,
             size=abs(position.owned),
-            why="stop crossed",
+            why=why,
             side=closing_side(position.owned),
         ),
     ]
@@ -216,13 +252,9 @@ def _beyond_liquidation(state: DeskState, position: Position, wish: StopWish, no
     px = position.liquidation_px
     if px is None or wish.attempts > 0:
         return []
-    beyond = wish.trigger_px <= px if position.owned > 0 else wish.trigger_px >= px
-    if not beyond:
+    if not beyond(closing_side(position.owned).opposite, wish.trigger_px, px):
         return []
-    text = f"{position.coin}: the stop at {plain(wish.trigger_px)} is beyond the liquidation price {plain(px)}"
-    return [
-        ev.AlarmRaised(at_ms=now_ms, account=state.account, key=wish.key, code="STOP_BEYOND_LIQUIDATION", text=text)
-    ]
+    return [beyond_alarm(state, wish.key, position.coin, wish.trigger_px, px, now_ms)]
 
 
 def _trigger_leg(
@@ -304,81 +336,3 @@ def _one_target(
 
 def _failed_long_ago(wish: TargetWish, now_ms: int) -> bool:
     return wish.failed_at_ms > 0 and now_ms - wish.failed_at_ms >= RETRY_MS
-
-
-# -- naked positions ------------------------------------------------------------------------------------------------
-
-
-def covered(state: DeskState, coin: str, owned: Decimal) -> bool:
-    """Whether a stop that closes all of this signed size rests on the venue, by its own record."""
-    stops = [leg for leg in state.legs_of(coin, "stop") if leg.state is LegState.RESTING]
-    return any(leg.size - leg.filled >= abs(owned) and leg.side is closing_side(owned) for leg in stops)
-
-
-def _naked(settings: DeskSettings, state: DeskState, position: Position, now_ms: int, market: Market) -> list[ev.Event]:
-    """Measure how long a position that should have a stop has none, and act by the policy."""
-    coin, since = position.coin, position.unprotected_since_ms
-    due = position.owned != 0 and (settings.require == "always" or coin in state.stops)
-    bare = due and not covered(state, coin, position.owned)
-    if not bare and not _foreign_bare(settings, state, position):
-        return [_protection(state, coin, "protected", now_ms)] if since is not None else []
-    if since is None:
-        return [_protection(state, coin, "unprotected", now_ms)]
-    if position.acted or now_ms - since < settings.after_ms:
-        return []
-    return _act(settings, state, position, now_ms, market)
-
-
-def _foreign_bare(settings: DeskSettings, state: DeskState, position: Position) -> bool:
-    """Whether a position we did not open should have a stop and has none: that is only ever alerted."""
-    if settings.require != "always" or position.size == position.owned:
-        return False
-    stops = [order for order in state.orders.values() if order.coin == position.coin and order.is_stop]
-    closes = closing_side(position.size)
-    return not any(order.size >= abs(position.size) and order.side is closes for order in stops)
-
-
-def _protection(state: DeskState, coin: str, word: str, now_ms: int) -> ev.ProtectionChanged:
-    return ev.ProtectionChanged(at_ms=now_ms, account=state.account, coin=coin, state=word, since_ms=now_ms)  # type: ignore[arg-type]  # one of the two words
-
-
-def _act(settings: DeskSettings, state: DeskState, position: Position, now_ms: int, market: Market) -> list[ev.Event]:
-    """alert, place_default or flatten; a wished stop that does not stand yet is not replaced by a default."""
-    coin = position.coin
-    policy = settings.policy if position.owned != 0 else "alert"
-    text = f"{coin}: {plain(position.size)} without a stop for {now_ms - (position.unprotected_since_ms or now_ms)} ms"
-    alarm = ev.AlarmRaised(at_ms=now_ms, account=state.account, code="UNPROTECTED", text=f"{text}; policy {policy}")
-    acted = ev.ProtectionActed(at_ms=now_ms, account=state.account, coin=coin, policy=policy)
-    if policy == "flatten":
-        owed = ev.ExitOwed(
-            at_ms=now_ms,
-            account=state.account,
-            key=f"protect:{coin}",
-            coin=coin,
-            agent=position.owner,
-            size=abs(position.owned),
-            why="unprotected",
-            side=closing_side(position.owned),
-        )
-        return [alarm, acted, owed]
-    if policy == "place_default" and coin not in state.stops:
-        return [alarm, acted, _default_stop(settings, state, position, now_ms, market)]
-    return [alarm, acted]
-
-
-def _default_stop(
-    settings: DeskSettings, state: DeskState, position: Position, now_ms: int, market: Market
-) -> ev.StopWanted:
-    away = settings.default_stop_pct / PCT * (-1 if position.owned > 0 else 1)
-    px = market.rules.trigger_px(position.coin, position.entry_px * (1 + away))
-    key = f"protect:{position.coin}@{now_ms}"
-    return ev.StopWanted(
-        at_ms=now_ms,
-        account=state.account,
-        key=key,
-        coin=position.coin,
-        trigger_px=px,
-        signal_at_ms=now_ms,
-        default=True,
-        side=closing_side(position.owned),
-    )

@@ -13,13 +13,12 @@ from decimal import Decimal
 from executor.core import events as ev
 from executor.core.answers import fill_events, lawful
 from executor.core.facts import AccountFact, Fill, OpenOrder
+from executor.core.holdings import listing
 from executor.core.identity import is_ours, plain
 from executor.core.lifecycle import LegState
+from executor.core.settings import SETTLE_MS
 from executor.core.state import DeskState, Leg
 from executor.core.types import ZERO
-
-SETTLE_MS = 1_000
-"""An order that came to rest this recently may be missing from a read without being gone."""
 
 
 def busy_coins(state: DeskState, asked_at_ms: int) -> tuple[str, ...]:
@@ -126,17 +125,19 @@ def _fill_difference(state: DeskState, event: ev.FillSeen, cause: str, now_ms: i
     )
 
 
-def order_list_events(state: DeskState, orders: Sequence[OpenOrder], now_ms: int) -> list[ev.Event]:
+def order_list_events(state: DeskState, orders: Sequence[OpenOrder], asked_at_ms: int, now_ms: int) -> list[ev.Event]:
     """A read of the open orders: ours that are listed rest; ours that are not are doubted and will be looked up."""
     listed = {order.cloid: order for order in orders if order.cloid}
     known = {order.oid: order for order in orders}
     events: list[ev.Event] = []
-    if known != state.orders or not state.orders_read_ms:
-        events.append(ev.OrdersRead(at_ms=now_ms, account=state.account, orders=tuple(orders)))
+    if known != state.orders or not state.orders_read_ms or listing(state, orders, asked_at_ms):
+        events.append(ev.OrdersRead(at_ms=now_ms, account=state.account, orders=tuple(orders), asked_ms=asked_at_ms))
     for leg in state.live.values():
         order = listed.get(leg.cloid)
         if order is not None and leg.state is LegState.UNKNOWN:
-            rested = ev.LegRested(at_ms=now_ms, account=state.account, key=leg.key, cloid=leg.cloid, oid=order.oid)
+            rested = ev.LegRested(
+                at_ms=now_ms, account=state.account, key=leg.key, cloid=leg.cloid, oid=order.oid, listed=order.size
+            )
             events += lawful(state, rested)
     return events
 

@@ -17,6 +17,9 @@ MAX_STAMP_AHEAD_MS = 5_000
 ABSENT_MARGIN_MS = 3_000
 """How long after its expiry an order that nobody knows is looked up once more before it counts as absent."""
 
+SETTLE_MS = 1_000
+"""An order that came to rest this recently may be missing from a read without being gone."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeskSettings:
@@ -38,6 +41,7 @@ class DeskSettings:
     policy: Literal["alert", "place_default", "flatten"] = "alert"
     after_ms: int = 3_000
     default_stop_pct: Decimal = Decimal(5)
+    foreign_positions: Literal["leave", "adopt"] = "leave"
 
     def exit_cap_bps(self, missed: int) -> Decimal:
         """The cap of the next attempt of an exit that missed this often: exit, emergency, last resort."""

@@ -29,7 +29,8 @@ class Leg:
     """One order we mean to have on the venue. ``filled`` is what is counted into the position already.
 
     ``told_filled`` is what the answer claimed, ``seen_filled`` the sum of its fills: whichever comes first counts,
-    neither counts twice. Prices in quote units, sizes in base units, positive.
+    neither counts twice. ``listed`` is what the venue's own list or feed last showed of a resting order: an answer
+    alone is a claim, and protects nothing. Prices in quote units, sizes in base units, positive.
     """
 
     cloid: str
@@ -58,6 +59,7 @@ class Leg:
     last_change_ms: int = 0
     deadline_ms: int | None = None
     doubted: bool = False
+    listed: Decimal = ZERO
 
     @property
     def filled(self) -> Decimal:
@@ -214,7 +216,7 @@ class Cancel:
 
 @dataclass(slots=True)
 class Day:
-    """Money since 00:00 UTC: ``start_ms`` is that midnight, ``realized_usd`` net of fees.
+    """Money since 00:00 UTC: ``start_ms`` is that midnight, ``realized_usd`` net of fees and with funding.
 
     ``since_ms`` is the venue's time of the day's first read: what filled before it is in its equity already.
     """
@@ -224,6 +226,29 @@ class Day:
     start_equity_usd: Decimal = ZERO
     start_unrealized_usd: Decimal = ZERO
     realized_usd: Decimal = ZERO
+
+
+@dataclass(slots=True)
+class Earnings:
+    """What the account earned since this ledger's first read (``since_ms``), whatever was deposited or withdrawn.
+
+    ``realized_usd`` is net of fees and with funding. ``index_usd`` is that with what was unrealised at the newest read
+    that agreed with our fills, ``peak_usd`` its highest: a drawdown is measured from there (docs/safety.md).
+    """
+
+    since_ms: int = 0
+    start_unrealized_usd: Decimal = ZERO
+    realized_usd: Decimal = ZERO
+    index_usd: Decimal = ZERO
+    peak_usd: Decimal = ZERO
+
+
+@dataclass(slots=True)
+class SignedDay:
+    """US dollars of orders that may add risk, signed since the 00:00 UTC at ``start_ms``."""
+
+    start_ms: int = 0
+    usd: Decimal = ZERO
 
 
 @dataclass(slots=True)
@@ -265,6 +290,15 @@ class DeskState:
     started_ms: int = 0
     earlier_read_ms: int = 0
     """The newest read of the life before this one: zero with a new ledger, long ago with an old copy of one."""
+    margin_used_usd: Decimal = ZERO
+    signed: SignedDay = field(default_factory=SignedDay)
+    earnings: Earnings = field(default_factory=Earnings)
+    open_trades: dict[str, Decimal] = field(default_factory=dict)
+    """By coin, what the position that is open now brought so far: closed PnL net of fees, with funding."""
+    losses_in_a_row: int = 0
+    failures_in_a_row: int = 0
+    seen_fundings: dict[str, int] = field(default_factory=dict)
+    last_funding_ms: int = 0
 
     def index(self, cloid: str) -> None:
         """Keep ``live`` true after something was said of a leg."""

@@ -11,7 +11,9 @@ import structlog
 from executor.core import events as ev
 from executor.core.answers import lookup_events
 from executor.core.facts import AccountFact, OpenOrder
+from executor.core.lifecycle import LegState
 from executor.core.reconcile import account_events, missing, order_list_events, told_fills
+from executor.core.watch import unlisted
 from executor.errors import VenueError
 from executor.execution.desk import Desk
 
@@ -56,7 +58,7 @@ class Reader:
                 continue
 
     def _pause_s(self) -> float:
-        if not (self._desk.state.flattening or self._skipped):
+        if not (self._desk.state.flattening or self._skipped or unlisted(self._desk.state)):
             self._soon_s = SOON_S
             return EVERY_S
         pause_s, self._soon_s = self._soon_s, min(self._soon_s * 1.5, SLOWEST_S)
@@ -117,7 +119,7 @@ class Reader:
 
     async def _take_orders(self, orders: Sequence[OpenOrder], asked_ms: int) -> None:
         state, now_ms = self._desk.state, self._worker.venue.now_ms()
-        events = order_list_events(state, orders, now_ms)
+        events = order_list_events(state, orders, asked_ms, now_ms)
         gone = missing(state, orders, asked_ms)
         if not state.reconciled:
             events.append(ev.Reconciled(at_ms=now_ms, account=state.account, why="start"))
@@ -164,7 +166,11 @@ class Ticker:
 
     def _watch(self) -> None:
         for name, desk in self._worker.desks.items():
-            shape = {coin: p.size for coin, p in desk.state.positions.items() if p.size != 0}
+            shape = (
+                {coin: p.size for coin, p in desk.state.positions.items() if p.size != 0},
+                [leg.cloid for leg in unlisted(desk.state)],
+                [leg.cloid for leg in desk.state.live.values() if leg.state is LegState.TRIGGERED],
+            )
             if shape != self._seen.get(name) and desk.quiet() and desk.state.reconciled:
                 self._seen[name] = shape
                 self._worker.wake_reconcile[name].set()

@@ -11,12 +11,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from executor.core.book import Book, BookKey
 from executor.core.evolve import evolve
-from executor.core.intake import IntakeState, Twin, evolve_intake
+from executor.core.intake import IntakeState, Subject, Twin, evolve_intake
 from executor.core.state import DeskState
 from executor.core.types import Agent
 from executor.ports import Ledger
 
-SCHEMA = 3
+SCHEMA = 4
 """Raised whenever a state's shape changes: a snapshot of another schema is not used, the events are folded again."""
 
 
@@ -27,6 +27,8 @@ class IntakeDocument:
     schema: int
     books: list[tuple[Agent, str, Book]]
     twins: list[tuple[Twin, ...]]
+    subjects: list[tuple[Agent, str, Subject]]
+    memories: dict[str, dict[str, Any]]
 
 
 @dataclass(slots=True)
@@ -68,7 +70,9 @@ def _intake(ledger: Ledger) -> tuple[IntakeState, int]:
     if document is None or found is None:
         return IntakeState(), 0
     books = {BookKey(agent, coin): book for agent, coin, book in document.books}
-    return IntakeState(books=books, twins={same[0].content: same for same in document.twins}), found[0]
+    twins = {same[0].content: same for same in document.twins}
+    subjects = {(agent, name): subject for agent, name, subject in document.subjects}
+    return IntakeState(books=books, twins=twins, subjects=subjects, memories=document.memories), found[0]
 
 
 def _desk(ledger: Ledger, name: str) -> tuple[DeskState, int]:
@@ -96,9 +100,8 @@ def save(ledger: Ledger, intake: IntakeState, desks: Iterable[DeskState]) -> Non
     """Keep every state as of the ledger's last event, so that the next start does not grow with history."""
     seq = ledger.last_seq
     books = [(key.agent, key.coin, book) for key, book in intake.books.items()]
-    ledger.save_snapshot(
-        seq, "intake", _intake_adapter().dump_json(IntakeDocument(SCHEMA, books, list(intake.twins.values())))
-    )
+    subjects = [(agent, name, subject) for (agent, name), subject in intake.subjects.items()]
+    document = IntakeDocument(SCHEMA, books, list(intake.twins.values()), subjects, intake.memories)
+    ledger.save_snapshot(seq, "intake", _intake_adapter().dump_json(document))
     for state in desks:
-        document = _desk_adapter().dump_json(DeskDocument(SCHEMA, state))
-        ledger.save_snapshot(seq, f"desk:{state.account}", document)
+        ledger.save_snapshot(seq, f"desk:{state.account}", _desk_adapter().dump_json(DeskDocument(SCHEMA, state)))

@@ -16,12 +16,23 @@ from executor.core.answers import answer_events
 from executor.core.batch import Batch, entry_batches, ready_entries, urgent
 from executor.core.decide import take_up
 from executor.core.evolve import evolve
-from executor.core.facts import AccountFact, Answer, Done, Filled, PositionFact, Rejected, Resting, Unknown, Waiting
+from executor.core.facts import (
+    AccountFact,
+    Answer,
+    Done,
+    Filled,
+    OpenOrder,
+    PositionFact,
+    Rejected,
+    Resting,
+    Unknown,
+    Waiting,
+)
 from executor.core.identity import action_key, fingerprint
 from executor.core.intake import IntakeState, Route, admit, evolve_intake
 from executor.core.intents import Intent, StopIntent, TradeIntent
 from executor.core.protocols import Market
-from executor.core.reconcile import account_events
+from executor.core.reconcile import account_events, order_list_events
 from executor.core.settings import DeskSettings
 from executor.core.signal import Signal
 from executor.core.source_events import Action, Origin, SetStop, SetTarget, Trade
@@ -54,6 +65,13 @@ def quote(px: str | int, *, mark: str | int | None = None) -> Quote:
     return Quote(D(px), D(px), D(px if mark is None else mark), T0)
 
 
+def listed(leg: Leg) -> OpenOrder:
+    """A trigger of ours as the venue lists it; its order id is its own for ever."""
+    kind = "Stop Market" if leg.kind == "stop" else "Take Profit Market"
+    size, px, oid = leg.size - leg.filled, leg.trigger_px, int(leg.cloid[-8:], 16)
+    return OpenOrder(oid, leg.cloid, leg.coin, leg.side, leg.limit_px, size, leg.size, True, px, kind, False, T0)
+
+
 @dataclass
 class Story:
     """``state`` and ``events`` are what tests look at; ``venue`` holds the exchange's own positions."""
@@ -61,6 +79,7 @@ class Story:
     settings: dict[str, Any] = field(default_factory=dict)
     now: int = T0
     auto: bool = True
+    lists: bool = True
 
     def __post_init__(self) -> None:
         self.desk = replace(DeskSettings(account="main", network="testnet", address="0x" + "a" * 40), **self.settings)
@@ -182,9 +201,22 @@ class Story:
             batches += entry_batches(self.state, ready_entries(self.desk, self.state, self.market))
             for batch in batches:
                 self.send(batch)
-            if not batches and not (self.auto and self.answer_all(only_auto=True)):
+            if not batches and not (self.auto and self.answer_all(only_auto=True)) and not self.list_orders():
                 return
         raise AssertionError("it does not come to an end")
+
+    def list_orders(self) -> bool:
+        """The venue's list of open orders is read: triggers that rest, and what others have there; whether it is news.
+
+        With ``lists`` false no list is read: what rests is known by the answer alone.
+        """
+        if not self.lists:
+            return False
+        others = [order for order in self.state.orders.values() if order.cloid not in self.state.legs]
+        resting = [leg for leg in self.state.live.values() if leg.trigger_px and leg.state == "resting"]
+        events = order_list_events(self.state, [*others, *map(listed, resting)], self.now, self.now)
+        self.note(events)
+        return bool(events)
 
     def send(self, batch: Batch) -> None:
         self.count += 1

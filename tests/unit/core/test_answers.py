@@ -358,6 +358,8 @@ def test_a_status_nobody_knows_says_nothing() -> None:
 
 def test_what_an_update_only_repeats_is_left_out_unless_there_was_a_doubt() -> None:
     state = resting()
+    tell(state, order_events(state, [told("open")], 5))  # the first time it says that the venue shows it
+    assert state.legs["0x1"].listed == told("open").order.size
     assert order_events(state, [told("open")], 5) == []
     tell(state, [ev.CancelWanted(at_ms=3, coin="BTC", oid=7, cloid="0x1", why="t")])
     tell(state, [ev.CancelSettled(at_ms=4, oid=None, cloid="0x1", result="gone")])

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from story import Story, quote
 
 from executor.core import events as ev
-from executor.core.protect import covered
+from executor.core.facts import Fill
+from executor.core.protect import TRIGGERED_MS
 from executor.core.types import Side
+from executor.core.watch import covered
 
 D = Decimal
+
+
+def fill(leg: Any, size: str, at_ms: int) -> Fill:
+    return Fill(9, 9, leg.cloid, leg.coin, leg.side, D(90), D(size), D(0), D(0), D(1), at_ms)
 
 
 def protected(px: str = "90", size: str = "1", **settings) -> Story:
@@ -401,84 +408,77 @@ def test_a_target_out_of_room_keeps_its_unsent_orders_as_they_are():
     assert s.live("target") == [("2.000", "120.00")]
 
 
-# -- naked positions ---
+# -- a stop that fired ---
 
 
-def naked(policy: str, **more) -> Story:
-    s = Story({"policy": policy, "require": "always", **more})
-    s.long(1)
-    assert [e.state for e in s.of(ev.ProtectionChanged)] == ["unprotected"]
-    s.later(2_999)
-    assert s.alarms() == []
-    s.later(1)
-    return s
+def fired(**settings) -> tuple[Story, Any]:
+    """A stop of a position that fired and whose order found nobody to trade with."""
+    s = protected(**settings)
+    [leg] = s.state.legs_of("BTC", "stop")
+    s.note([ev.LegTriggered(at_ms=s.now, account="main", key=leg.key, cloid=leg.cloid)])
+    return s, leg
 
 
-def test_alert_tells_a_person_once():
-    s = naked("alert")
-    s.later(10_000)
-    assert s.alarms() == ["UNPROTECTED"]
+def test_triggered_not_filled_is_closed_after_a_moment_with_a_wider_cap():
+    s, leg = fired()
+    s.later(TRIGGERED_MS - 1)
     assert s.held() == 1
-
-
-@pytest.mark.parametrize(("side", "px"), [("long", "95.000"), ("short", "105.00")])
-def test_place_default_places_a_stop_away_from_the_entry_price(side, px):
-    s = Story({"policy": "place_default", "require": "always"})
-    getattr(s, side)(1)
-    s.later(3_000)
-    assert s.live("stop") == [("1.000", px)]
-    assert [e.state for e in s.of(ev.ProtectionChanged)] == ["unprotected", "protected"]
-    s.stop("94" if side == "long" else "106", Side.SELL if side == "long" else Side.BUY)
-    assert s.live("stop")[0][1] in ("94.000", "106.00")
-
-
-def test_a_wished_stop_that_does_not_stand_is_not_replaced_by_a_default():
-    s = Story({"policy": "place_default"})
-    s.long(1)
-    s.set("stop", *["reject"] * 20)
-    s.stop(90)
-    for _ in range(5):
-        s.later(1_000)
-    assert {leg.trigger_px for leg in s.planned("stop")} == {90}
-    assert set(s.alarms()) == {"PROTECTION_REJECTED", "UNPROTECTED"}
-
-
-def test_flatten_closes_the_naked_position():
-    s = naked("flatten")
+    s.later(1)
     assert s.held() == 0
-    assert s.alarms() == ["UNPROTECTED"]
+    assert s.alarms() == ["STOP_NOT_FILLED"]
+    [exit_leg] = s.planned("exit")
+    assert exit_leg.limit_px == D(97)  # the emergency cap of 3 %, the stop itself was the first attempt
+    assert leg.cloid in s.state.cancels or not leg.open
 
 
-def test_without_a_wish_a_position_need_not_have_a_stop():
-    s = Story()
-    s.long(1)
+def test_a_stop_that_fires_in_part_and_stays_open_is_closed_for_the_rest():
+    s, leg = fired()
+    s.venue["BTC"] = D("0.4")
+    s.note([ev.FillSeen(at_ms=s.now, account="main", key=leg.key, fill=fill(leg, "0.6", s.now), cloid=leg.cloid)])
+    s.later(TRIGGERED_MS)
+    assert s.held() == 0
+    assert [str(one.size) for one in s.planned("exit")] == ["0.400"]
+
+
+def test_a_stop_that_fired_and_fills_in_time_rings_nothing():
+    s, leg = fired()
+    s.later(TRIGGERED_MS - 1)
+    s.fire(leg)
     s.later(10_000)
-    assert not s.of(ev.ProtectionChanged)
+    assert s.alarms() == []
+    assert not s.planned("exit")
 
 
-def test_a_stop_that_stands_again_ends_the_count():
-    s = Story({"policy": "alert"})
-    s.long(1)
-    s.set("stop", "reject")
-    s.stop(90)
+def test_a_triggered_stop_whose_exit_is_out_is_closed_once():
+    s, _ = fired()
+    s.set("exit", "unknown")
+    s.later(TRIGGERED_MS)
+    s.later(5_000)
+    assert len(s.planned("exit")) == 1
+    assert s.alarms().count("STOP_NOT_FILLED") == 1
+
+
+def test_what_fired_for_an_earlier_position_is_swept_and_closes_nothing_of_the_next():
+    s, leg = fired()
+    s.short(3)  # the agent flips while its old stop's order is stuck
+    assert s.held() == -2
+    s.later(TRIGGERED_MS)
+    assert s.held() == -2
+    assert "STOP_NOT_FILLED" not in s.alarms()
+    assert not leg.open
+
+
+def test_a_stop_that_fires_and_is_cancelled_by_the_venue_closes_by_an_exit():
+    s, leg = fired()
+    s.quotes["BTC"] = quote(89)
+    base = {"at_ms": s.now, "account": "main", "key": leg.key, "cloid": leg.cloid}
+    s.note([ev.LegEnded(**base, oid=1, ending="canceled", status="canceled")])
     s.later(1_000)
-    assert [e.state for e in s.of(ev.ProtectionChanged)] == ["unprotected", "protected"]
-    assert s.alarms() == ["PROTECTION_REJECTED"]
+    assert s.held() == 0
+    assert s.alarms() == ["STOP_CROSSED"]
 
 
-def test_the_count_starts_with_the_first_fill_and_ends_with_the_position():
-    s = Story({"policy": "alert", "require": "always"})
-    s.long(1)
-    assert s.state.position("BTC").unprotected_since_ms == s.now
-    s.short(1)
-    assert s.state.position("BTC").unprotected_since_ms is None
-
-
-def test_a_foreign_position_without_a_stop_is_alerted_when_stops_are_always_required():
-    s = Story({"policy": "alert", "require": "always"})
-    s.read(BTC="1")
-    s.later(10_000)
-    assert "UNPROTECTED" in s.alarms()
+# -- a flatten ---
 
 
 def test_flatten_leaves_stops_until_the_position_is_gone():

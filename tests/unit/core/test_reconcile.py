@@ -190,7 +190,7 @@ def test_a_fill_that_is_in_the_read_or_before_any_is_no_difference(read_ms: int 
 def test_an_unknown_order_that_is_listed_rests() -> None:
     unknown = ev.LegUnknown(at_ms=30, cloid="0x1", reason="R", text="", deadline_ms=None)
     state = desk(planned(), planned("0x2"), sent("0x1", "0x2"), unknown)
-    for event in order_list_events(state, [order("0x1"), order("0x2", 8), order(None, 9)], 40):
+    for event in order_list_events(state, [order("0x1"), order("0x2", 8), order(None, 9)], 40, 40):
         evolve(state, event)
     assert [leg.state for leg in state.legs.values()] == ["resting", "sent"]
     assert set(state.orders) == {7, 8, 9}
@@ -198,11 +198,11 @@ def test_an_unknown_order_that_is_listed_rests() -> None:
 
 def test_a_list_that_says_nothing_new_is_not_recorded_again() -> None:
     state = desk()
-    assert len(order_list_events(state, [], 40)) == 1
+    assert len(order_list_events(state, [], 40, 40)) == 1
     for orders in ([], [order(None, 9)]):
-        for event in order_list_events(state, orders, 40):
+        for event in order_list_events(state, orders, 40, 40):
             evolve(state, event)
-        assert order_list_events(state, orders, 41) == []
+        assert order_list_events(state, orders, 41, 41) == []
 
 
 def test_a_resting_or_triggered_order_that_a_later_list_lacks_is_missing() -> None:

@@ -26,6 +26,10 @@ READ_TIMEOUT_S = 10.0
 READ_PATIENCE_S = 10.0
 """How long a read waits for its share of the rate budget before it gives up."""
 
+LOOK_AGAIN_S = 0.5
+LATELY = 1_000
+"""So many requests are remembered, to tell the same bytes sent again; they go again within their ten seconds only."""
+
 
 class Transport:
     """One socket, one HTTP session, one set of budgets."""
@@ -37,6 +41,7 @@ class Transport:
         self._posts = Posts(socket, clock, budgets)
         self._clock = clock
         self._budgets = budgets
+        self._lately: dict[tuple[int, str], None] = {}
 
     def submit(self, request: SignedRequest, lane: Lane, timeout_s: float) -> Coroutine[Any, Any, RawReply]:
         """Send one signed request, within this call if budgets and socket allow; await its answer.
@@ -44,14 +49,26 @@ class Transport:
         Where the budget is short its share is waited for, at most ``timeout_s``.
         """
         weight = limits.action_weight(envelope.action_length(request.action))
-        now_ms = self._clock.mono_ms()
-        if self._budgets.wait_ms(lane, weight, now_ms):
-            return self._submit_later(request, lane, weight, timeout_s)
-        self._budgets.spend(weight, now_ms)
+        now_ms, again = self._clock.mono_ms(), self._went_before(request)
+        if self._budgets.wait_ms(lane, weight, now_ms, again=again):
+            return self._submit_later(request, lane, weight, timeout_s, again=again)
+        self._budgets.spend(weight, now_ms, lane)
         return self._noted(self._send(envelope.exchange_body(request), lane, timeout_s))
 
-    async def _submit_later(self, request: SignedRequest, lane: Lane, weight: int, timeout_s: float) -> RawReply:
-        if not await self._admitted(lane, weight, timeout_s):
+    def _went_before(self, request: SignedRequest) -> bool:
+        """Whether the same bytes were submitted lately: a nonce is used once by one signer."""
+        mark = (request.nonce, str(request.signature.get("r")))
+        if mark in self._lately:
+            return True
+        self._lately[mark] = None
+        if len(self._lately) > LATELY:
+            del self._lately[next(iter(self._lately))]
+        return False
+
+    async def _submit_later(
+        self, request: SignedRequest, lane: Lane, weight: int, timeout_s: float, *, again: bool
+    ) -> RawReply:
+        if not await self._admitted(lane, weight, timeout_s, again=again):
             return envelope.not_sent("our own rate budget is short, nothing was sent")
         return await self._noted(self._send(envelope.exchange_body(request), lane, timeout_s))
 
@@ -69,10 +86,14 @@ class Transport:
     async def info(self, kind: str, lane: Lane, fields: dict[str, object]) -> object:
         """One ``/info`` read; ``VenueUnavailable`` if it may work later, ``VenueAnswerOdd`` if it will not."""
         if not await self._admitted(lane, limits.info_weight(kind), READ_PATIENCE_S):
-            raise VenueUnavailable(f"{kind}: our own rate budget is short")
+            raise VenueUnavailable(f"{kind}: kept back, {self._why_not()}")
         reply = await self._http.post("/info", orjson.dumps({"type": kind, **fields}), READ_TIMEOUT_S)
         self._note(reply)
         return self._answer(kind, reply)
+
+    def _why_not(self) -> str:
+        failures = self._budgets.failures
+        return f"the venue failed {failures} times in a row" if failures else "our own rate budget is short"
 
     def _answer(self, kind: str, reply: RawReply) -> object:
         if reply.status is None or reply.status == 429 or reply.status >= 500:
@@ -85,15 +106,23 @@ class Transport:
         return reply.body
 
     def _note(self, reply: RawReply) -> None:
+        """What an answer says about the venue itself: trouble, or that it is over."""
         if reply.status == 429:
             self._budgets.throttled(self._clock.mono_ms())
+        elif reply.status is None or reply.status >= 500:
+            self._budgets.failed(self._clock.mono_ms())
+        else:
+            self._budgets.answered()
 
-    async def _admitted(self, lane: Lane, weight: int, patience_s: float) -> bool:
-        """Wait for the budget, at most so long; counts the weight when it may go."""
+    async def _admitted(self, lane: Lane, weight: int, patience_s: float, *, again: bool = False) -> bool:
+        """Wait for the budget, at most so long; counts the weight when it may go.
+
+        In steps: a venue that answers again lets everybody go who waited for its trouble to end.
+        """
         deadline_ms = self._clock.mono_ms() + int(patience_s * 1000)
-        while wait := self._budgets.wait_ms(lane, weight, self._clock.mono_ms()):
+        while wait := self._budgets.wait_ms(lane, weight, self._clock.mono_ms(), again=again):
             if self._clock.mono_ms() + wait > deadline_ms:
                 return False
-            await asyncio.sleep(wait / 1000)
-        self._budgets.spend(weight, self._clock.mono_ms())
+            await asyncio.sleep(min(wait / 1000, LOOK_AGAIN_S))
+        self._budgets.spend(weight, self._clock.mono_ms(), lane)
         return True

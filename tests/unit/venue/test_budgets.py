@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
+
 from executor.backoff import MINUTE_MS
 from executor.ports import Lane
 from executor.venue.budgets import THROTTLE_MS, Budgets
@@ -32,6 +35,8 @@ def test_after_a_429_reads_and_entries_keep_still_and_protection_goes_on() -> No
     budgets.throttled(1_000)
     assert {lane for lane in Lane if budgets.may(lane, 1, 1_000)} == {Lane.CLOSE, Lane.RESIZE}
     assert budgets.wait_ms(Lane.ENTRY, 1, 1_000) == THROTTLE_MS
+    budgets.answered()  # an exit went through: that is no leave for the others
+    assert not budgets.may(Lane.READ, 1, 1_000)
     assert all(budgets.may(lane, 1, 1_000 + THROTTLE_MS) for lane in Lane)
 
 
@@ -54,7 +59,12 @@ def test_client_messages_a_minute_are_bounded() -> None:
 
 @pytest.mark.parametrize(
     ("left", "going"),
-    [(500, set(Lane)), (199, set(Lane) - {Lane.ENTRY}), (49, {Lane.CLOSE, Lane.READ}), (0, {Lane.CLOSE})],
+    [
+        (500, set(Lane)),
+        (199, set(Lane) - {Lane.ENTRY}),
+        (0, {Lane.CLOSE, Lane.RESIZE}),
+        (-9_951, {Lane.CLOSE}),
+    ],
 )
 def test_the_last_requests_of_an_account_are_kept_for_exits(left: int, going: set[Lane]) -> None:
     budgets = Budgets()
@@ -80,4 +90,101 @@ def test_the_report_names_every_limit() -> None:
         "socket_opens": (0, 30),
         "messages": (0, 2000),
         "posts_in_flight": (0, 100),
+        "failures_in_a_row": (0, 3),
     }
+
+
+# -- the venue in trouble --------------------------------------------------------------------------------------
+
+
+def in_storm() -> Budgets:
+    budgets = Budgets()
+    for at_ms in (0, 1_000, 2_000):
+        budgets.failed(at_ms)
+    return budgets
+
+
+def test_one_failed_answer_holds_reads_for_a_moment_and_nobody_else() -> None:
+    budgets = Budgets()
+    budgets.failed(1_000)
+    assert {lane for lane in Lane if budgets.may(lane, 1, 1_000)} == set(Lane) - {Lane.READ}
+    assert budgets.wait_ms(Lane.READ, 1, 1_000) == 250
+    assert budgets.may(Lane.READ, 1, 1_250)
+
+
+def test_what_was_out_together_fails_once() -> None:
+    budgets = Budgets()
+    for _ in range(10):
+        budgets.failed(1_000)
+    assert budgets.failures == 1
+
+
+def test_in_trouble_one_read_tries_at_a_time_ever_more_seldom_and_the_first_answer_ends_it() -> None:
+    budgets, now_ms, tried = Budgets(), 0, []
+    budgets.failed(now_ms)
+    while now_ms < 60_000:
+        now_ms += 50
+        for _ in range(5):  # five readers look at the same time
+            if budgets.may(Lane.READ, 20, now_ms):
+                budgets.spend(20, now_ms, Lane.READ)
+                tried.append(now_ms)
+                budgets.failed(now_ms)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(tried)]
+    assert gaps == sorted(gaps)
+    assert gaps[-1] == 8_000
+    assert len(tried) <= 14
+    budgets.answered()
+    assert budgets.may(Lane.READ, 20, now_ms)
+
+
+@pytest.mark.parametrize(
+    ("used", "going"),
+    [
+        (299, {Lane.CLOSE, Lane.RESIZE, Lane.ENTRY, Lane.READ}),
+        (300, {Lane.CLOSE, Lane.RESIZE, Lane.ENTRY}),
+        (420, {Lane.CLOSE, Lane.RESIZE}),
+        (540, {Lane.CLOSE}),
+        (1_200, {Lane.CLOSE}),
+    ],
+)
+def test_in_a_storm_everybody_leaves_more_to_the_exits(used: int, going: set[Lane]) -> None:
+    budgets = in_storm()
+    budgets.spend(used, 20_000)
+    assert {lane for lane in Lane if budgets.may(lane, 1, 20_000)} == going
+
+
+def test_in_a_storm_the_same_bytes_again_give_way_to_first_sends() -> None:
+    budgets = in_storm()
+    budgets.spend(540, 20_000)
+    assert budgets.wait_ms(Lane.CLOSE, 1, 20_000) == 0
+    assert budgets.wait_ms(Lane.CLOSE, 1, 20_000, again=True) > 0
+    budgets.answered()
+    assert budgets.wait_ms(Lane.CLOSE, 1, 20_000, again=True) == 0
+
+
+@pytest.mark.parametrize("fault", ["throttled", "failed"])
+def test_ten_minutes_of_429_or_5xx_stay_below_60_percent_however_many_want_to_go(fault: str) -> None:
+    """Greedy reads, entries, cancels and resends of every kind beside six exits a second that go at once."""
+    budgets, spent = Budgets(), []
+    wants = [(lane, weight, again) for lane, weight in ((Lane.READ, 20), (Lane.READ, 2)) for again in (False,)]
+    wants += [(Lane.ENTRY, 1, False), (Lane.ENTRY, 1, True), (Lane.RESIZE, 1, False), (Lane.CLOSE, 1, True)]
+    for now_ms in range(0, 600_000, 100):
+        if now_ms % 1_000 == 0:
+            assert budgets.wait_ms(Lane.CLOSE, 1, now_ms) == 0, "the first send of an exit never waits"
+            budgets.spend(1, now_ms)
+            getattr(budgets, fault)(now_ms)
+        for lane, weight, again in wants:
+            if budgets.wait_ms(lane, weight, now_ms, again=again) == 0:
+                budgets.spend(weight, now_ms, lane)
+                getattr(budgets, fault)(now_ms)
+        spent.append(budgets.weight.used(now_ms))
+    assert max(spent[300:]) <= 720
+    assert max(spent) <= 720
+
+
+def test_cancels_have_a_limit_of_their_own() -> None:
+    budgets = Budgets()
+    budgets.seed_address(A, 10_000, 10_000)
+    assert {lane for lane in Lane if budgets.address_allows(A, lane, 1)} == {Lane.CLOSE, Lane.RESIZE}
+    budgets.seed_address(A, 19_960, 10_000)
+    assert {lane for lane in Lane if budgets.address_allows(A, lane, 1)} == {Lane.CLOSE}

@@ -14,7 +14,7 @@ from executor.venue.budgets import Budgets
 from executor.venue.clock_offset import VenueClock
 from executor.venue.http import HttpDoor
 from executor.venue.socket import SocketSettings, VenueSocket
-from executor.venue.transport import Transport
+from executor.venue.transport import LATELY, Transport
 
 ORDERS = {"type": "order", "orders": [{}] * 79, "grouping": "na"}
 REQUEST = SignedRequest(ORDERS, 1, {}, None, None)
@@ -35,7 +35,8 @@ class ScriptedDoor(HttpDoor):
 
 class Stage:
     def __init__(self, reply: RawReply) -> None:
-        self.clock = VenueClock(ManualClock())
+        self.manual = ManualClock()
+        self.clock = VenueClock(self.manual)
         self.budgets = Budgets()
         self.door = ScriptedDoor(reply)
         socket = VenueSocket("ws://nowhere", self.clock, self.budgets, SocketSettings())
@@ -115,3 +116,50 @@ async def test_a_short_wait_for_the_budget_is_waited() -> None:
     await asyncio.sleep(0)
     clock.advance(1)
     assert (await waiting).sent
+
+
+@pytest.mark.parametrize(("status", "error"), [(None, "no answer"), (500, "HTTP 500"), (503, "HTTP 503")])
+async def test_failures_in_a_row_are_a_storm_and_one_good_answer_ends_it(status: int | None, error: str) -> None:
+    stage = Stage(answer(status, None, error))
+    for _ in range(3):
+        await stage.transport.submit(REQUEST, Lane.CLOSE, 1.0)
+        stage.manual.advance(10_000)
+    assert stage.budgets.in_storm(stage.clock.mono_ms())
+    stage.door.reply = answer(200, {})
+    await stage.transport.submit(REQUEST, Lane.CLOSE, 1.0)
+    assert not stage.budgets.in_storm(stage.clock.mono_ms())
+
+
+@pytest.mark.parametrize("status", [400, 404, 422])
+async def test_a_refusal_of_one_request_is_no_trouble_of_the_venue(status: int) -> None:
+    stage = Stage(answer(status, None, "HTTP 4xx"))
+    await stage.transport.submit(REQUEST, Lane.CLOSE, 1.0)
+    assert stage.budgets.failures == 0
+
+
+async def test_in_a_storm_a_first_exit_goes_and_the_same_bytes_again_are_kept_back() -> None:
+    stage = Stage(answer(503, None, "HTTP 503"))
+    for nonce in range(3):
+        await stage.transport.submit(SignedRequest(ORDERS, nonce, {}, None, None), Lane.CLOSE, 1.0)
+        stage.manual.advance(10_000)
+    stage.spend(600)
+    assert (await stage.transport.submit(SignedRequest(ORDERS, 0, {}, None, None), Lane.CLOSE, 0.0)).sent is False
+    assert (await stage.transport.submit(SignedRequest(ORDERS, 9, {}, None, None), Lane.CLOSE, 0.0)).sent is True
+
+
+async def test_who_kept_a_read_back_is_told() -> None:
+    stage = Stage(answer(503, None, "HTTP 503"))
+    for _ in range(20):
+        stage.manual.advance(60_000)
+        with pytest.raises(VenueUnavailable):
+            await stage.transport.info("meta", Lane.READ, {})
+    stage.budgets.throttled(stage.clock.mono_ms() + 60_000)
+    with pytest.raises(VenueUnavailable, match="the venue failed 21 times in a row"):
+        await stage.transport.info("meta", Lane.READ, {})
+
+
+async def test_what_went_before_is_remembered_within_bounds() -> None:
+    stage = Stage(answer(200, {}))
+    for nonce in range(3_000):
+        await stage.transport.submit(SignedRequest(ORDERS, nonce, {}, None, None), Lane.CLOSE, 1.0)
+    assert len(stage.transport._lately) <= LATELY

@@ -11,6 +11,7 @@ ExecutorError
 ├── VenueError             a read that failed; orders never raise
 │   ├── VenueUnavailable
 │   └── VenueAnswerOdd
+├── SignerRefused          nothing left; recorded as an event of that name
 └── PluginError
 """
 
@@ -75,6 +76,15 @@ class VenueUnavailable(VenueError):
 
 class VenueAnswerOdd(VenueError):
     """The venue answered something that does not have the documented shape."""
+
+
+class SignerRefused(ExecutorError):
+    """The signer does not sign this, by its own policy: ``rule`` says which part, ``code`` is the reason code."""
+
+    def __init__(self, rule: str, text: str, code: str) -> None:
+        super().__init__(text)
+        self.rule = rule
+        self.code = code
 
 
 class PluginError(ExecutorError):

@@ -7,7 +7,7 @@ decides when the ready ones leave (design.md section 3).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
 
@@ -34,6 +34,14 @@ class Batch:
     cancels: tuple[Cancel, ...] = ()
     coin: str | None = None
     grouping: Literal["na", "normalTpsl"] = "na"
+
+
+def halves(batch: Batch) -> tuple[Batch, ...]:
+    """The batch in two, so that one order that cannot go costs the others nothing; none where it is one thing."""
+    if len(batch.legs) < 2 or batch.grouping != "na":
+        return ()
+    middle = len(batch.legs) // 2
+    return replace(batch, legs=batch.legs[:middle]), replace(batch, legs=batch.legs[middle:])
 
 
 def urgent(state: DeskState, now_ms: int | None = None) -> list[Batch]:

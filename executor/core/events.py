@@ -14,6 +14,7 @@ from executor.core.account_events import (
     FillSeen,
     FlattenDone,
     FlattenStarted,
+    FundingSeen,
     OrdersRead,
     Paused,
     PositionAdopted,
@@ -40,6 +41,7 @@ from executor.core.order_events import (
     LeverageWanted,
     RequestClosed,
     SendStarted,
+    SignerRefused,
 )
 from executor.core.signal_events import (
     ActionReceived,
@@ -59,6 +61,8 @@ from executor.core.signal_events import (
     ProcessStopped,
     SourceChanged,
     StopWanted,
+    StrategyFailed,
+    StrategyRemembered,
     TargetWanted,
     WantDropped,
 )
@@ -93,6 +97,7 @@ __all__ = [
     "FlattenDone",
     "FlattenStarted",
     "FrameRefused",
+    "FundingSeen",
     "GapNoted",
     "IntentProposed",
     "LegAbsent",
@@ -120,8 +125,11 @@ __all__ = [
     "RequestClosed",
     "Resumed",
     "SendStarted",
+    "SignerRefused",
     "SourceChanged",
     "StopWanted",
+    "StrategyFailed",
+    "StrategyRemembered",
     "TargetWanted",
     "WantDropped",
 ]

@@ -33,6 +33,15 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
+class Funding:
+    """One hourly payment on one coin; ``usd`` below zero was paid (hyperliquid.md section 1.4)."""
+
+    coin: str
+    usd: Decimal
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class OpenOrder:
     """One live order. ``size`` is what remains; ``trigger_px`` is set for stops and targets only.
 

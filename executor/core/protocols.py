@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
-from executor.core.intents import Intent
-from executor.core.source_events import Action
-from executor.core.types import Asset, Quote, Side
+from executor.core.types import ZERO, Asset, Quote, Side
+
+
+class _Nothing(Mapping[str, Any]):
+    """The empty mapping; as a default of a field it has to be hashable."""
+
+    def __getitem__(self, key: str) -> Any:
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+    def __hash__(self) -> int:
+        return 0
+
+
+NOTHING: Mapping[str, Any] = _Nothing()
 
 Breach = Literal["refuse", "shrink"]
 """What a rule does with a proposal over its limit (contract.md, ``on_breach``)."""
@@ -98,8 +115,15 @@ class Exposure:
     ``long_usd`` and ``short_usd`` give per coin the notional that position + open + reserved + unknown orders may
     add up to on that side, at mark or cap price, whichever is worse. ``open_coins`` are coins with a position or
     an entry under way. ``entries_at_ms`` are the times of recent entries (newest last), ``last_entry_ms`` per coin.
-    ``day_pnl_usd`` is realised and unrealised PnL since 00:00 UTC, net of fees; ``day_start_equity_usd`` belongs to
-    it. ``files_present`` are the watched paths that exist now. ``latched`` are breakers that have fired.
+    ``day_pnl_usd`` is realised and unrealised PnL since 00:00 UTC, net of fees and with funding;
+    ``day_start_equity_usd`` belongs to it. ``files_present`` are the watched paths that exist now. ``latched`` are
+    breakers that have fired.
+
+    ``held_usd`` is what positions are certainly worth at mark, signed, less what leaves already. ``drawdown_usd`` is
+    how far the earnings stand below their highest, ``peak_equity_usd`` what the account would be worth there;
+    deposits and withdrawals are in neither. ``losses_in_a_row`` counts closed trades, ``failures_in_a_row`` entries.
+    ``margin_used_usd`` is bound by positions and, at the worst, by entries under way. ``liquidation_pct`` is how far
+    the mark may move until each open position is liquidated, in percent of it.
     """
 
     now_ms: int
@@ -113,6 +137,13 @@ class Exposure:
     day_start_equity_usd: Decimal
     files_present: Collection[str]
     latched: Collection[str]
+    held_usd: Mapping[str, Decimal] = field(default_factory=dict)
+    drawdown_usd: Decimal = ZERO
+    peak_equity_usd: Decimal = ZERO
+    losses_in_a_row: int = 0
+    failures_in_a_row: int = 0
+    margin_used_usd: Decimal = ZERO
+    liquidation_pct: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +151,8 @@ class Verdict:
     """One rule's word on one proposal, with the numbers it used.
 
     ``allowed_size`` is the largest size the rule lets pass (base units, not yet quantised) when it shrinks;
-    ``allowed_leverage`` likewise for ``max_leverage``. ``latch`` asks for the breaker to be latched.
+    ``allowed_leverage`` likewise for ``max_leverage``. ``latch`` asks for the breaker to be latched, until
+    the next 00:00 UTC or, where ``ends`` says so, until a person resets it.
     """
 
     rule: str
@@ -131,6 +163,7 @@ class Verdict:
     allowed_size: Decimal | None = None
     allowed_leverage: Decimal | None = None
     latch: bool = False
+    ends: Literal["midnight", "reset"] = "midnight"
 
 
 class Rule(Protocol):
@@ -157,7 +190,12 @@ class StrategyView:
     """What a strategy may see: read-only, a moment's copy.
 
     ``book_before`` and ``book_after`` are the agent's signed position by its own frames; ``our_size`` is our
-    signed position in the coin that belongs to this agent.
+    signed position in the coin that belongs to this agent. ``memory`` is what the strategy asked to ``Remember``.
+
+    For a fact, ``coin`` is the venue's name of the fact's symbol (empty where there is none), both books are the one
+    this strategy's own trades for that agent add up to, and ``account`` is the route's first one;
+    ``books`` has all those books, ``positions`` all that the account holds (signed), ``quotes`` the prices of the coins
+    in use, each by coin.
     """
 
     now_ms: int
@@ -168,10 +206,20 @@ class StrategyView:
     our_size: Decimal
     equity_usd: Decimal
     quote: Quote | None
+    memory: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    books: Mapping[str, Decimal] = NOTHING
+    positions: Mapping[str, Decimal] = NOTHING
+    quotes: Mapping[str, Quote] = NOTHING
+    resolve: Callable[[str], tuple[str | None, str]] | None = None
 
+    def coin_of(self, symbol: str) -> str | None:
+        """The venue's name for a symbol as another system writes it; ``None`` where the venue lists no such coin."""
+        return None if self.resolve is None else self.resolve(symbol)[0]
 
-class Strategy(Protocol):
-    """Turns an action into intents. Exits are computed by core from the agent's book, whatever it returns."""
+    def book(self, coin: str) -> Decimal:
+        """The strategy's own signed target of a coin, as its trades for facts add up; refused ones included."""
+        return self.books.get(coin, ZERO)
 
-    def on_action(self, action: Action, view: StrategyView) -> Sequence[Intent]:
-        """What to do for this action; an empty sequence declines the opening part."""
+    def position(self, coin: str) -> Decimal:
+        """What the account holds of a coin, signed."""
+        return self.positions.get(coin, ZERO)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from executor.core import events as ev
+from executor.core.earnings import forgive
 from executor.core.holdings import position_of
 from executor.core.lifecycle import LegState
 from executor.core.state import DeskState, Exit, Leverage, StopWish, TargetWish, speaks_of
@@ -141,6 +142,7 @@ def _breaker_latched(state: DeskState, event: ev.BreakerLatched) -> None:
 
 def _breaker_reset(state: DeskState, event: ev.BreakerReset) -> None:
     state.breakers.pop(event.rule, None)
+    forgive(state, event.rule)
 
 
 def _protection_changed(state: DeskState, event: ev.ProtectionChanged) -> None:

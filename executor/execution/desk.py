@@ -12,8 +12,8 @@ from pathlib import Path
 
 from executor import faults
 from executor.core import events as ev
-from executor.core.answers import answer_events, leverage_failed, order_events
-from executor.core.batch import Batch, entry_batches, ready_entries, urgent
+from executor.core.answers import answer_events, order_events
+from executor.core.batch import Batch, entry_batches, halves, ready_entries, urgent
 from executor.core.decide import take_up
 from executor.core.evolve import evolve
 from executor.core.facts import RawReply
@@ -23,7 +23,8 @@ from executor.core.settings import DeskSettings
 from executor.core.signal import Signal
 from executor.core.state import DeskState, Leg, Request
 from executor.core.steps import next_steps
-from executor.errors import ExecutorError
+from executor.core.unsent import refused_by_signer, unsendable
+from executor.errors import ExecutorError, SignerRefused
 from executor.execution.nonces import Nonces
 from executor.execution.requests import action_of, legs_expected, signed, started
 from executor.execution.turn import Outgoing, Turn
@@ -32,9 +33,6 @@ from executor.ports import AccountNews, FillsNews, OrdersNews, Signer
 
 MAX_ROUNDS = 25
 """How often the steps may lead to further steps within one turn; more means that they contradict each other."""
-
-_PARTS: dict[ev.LegKind, ev.Part] = {"entry": "entry", "exit": "exit", "stop": "all", "target": "all"}
-"""Which part of its action an order carries out."""
 
 GATHER_S = 0.25
 """How long ready entries gather at most while a request is out (design.md section 3)."""
@@ -128,11 +126,10 @@ class Desk:
             return
         ready = ready_entries(self.settings, self.state, market)
         for batch in entry_batches(self.state, ready, turn.now_ms + self.settings.order_expiry_ms):
-            record = self._send(turn, batch, market)
-            if record is not None:
+            for record in self._send(turn, batch, market):
                 self.lane.left(record.request_id, monotonic_s)
 
-    def _send(self, turn: Turn, batch: Batch, market: Market) -> ev.SendStarted | None:
+    def _send(self, turn: Turn, batch: Batch, market: Market) -> list[ev.SendStarted]:
         """Take a nonce, sign, and write the request down; it leaves after the turn's transaction."""
         faults.point("risk_approved")
         try:
@@ -144,47 +141,26 @@ class Desk:
             )
             request = signed(self.signer, record)
             faults.point("signed")
+        except SignerRefused as no:
+            return self._unsigned(turn, batch, no, market)
         except (ExecutorError, LookupError, ValueError) as error:
-            self._unsendable(turn, batch, error)
-            return None
+            self.note(turn, unsendable(self.state, batch, "UNSENDABLE", str(error), turn.now_ms))
+            return []
         self.note(turn, [record])
         turn.outgoing.append(Outgoing(self.state.account, record, request))
-        return record
+        return [record]
+
+    def _unsigned(self, turn: Turn, batch: Batch, no: SignerRefused, market: Market) -> list[ev.SendStarted]:
+        """What the signer refuses costs no other order: halves are tried, until the refused one stands alone."""
+        parts = halves(batch)
+        if not parts:
+            self.note(turn, refused_by_signer(self.state, batch, no.rule, no.code, no.message, turn.now_ms))
+        return [record for part in parts for record in self._send(turn, part, market)]
 
     def _expiry(self, legs: Sequence[Leg], now_ms: int) -> int:
         """When the venue must refuse it: soon, and for entries never after the signal's own time to live."""
         latest = [leg.good_until_ms for leg in legs if leg.good_until_ms is not None]
         return min([now_ms + self.settings.order_expiry_ms, *latest])
-
-    def _unsendable(self, turn: Turn, batch: Batch, error: Exception) -> None:
-        """What cannot be signed or written is dropped with its reason; nothing left."""
-        account, at = self.state.account, turn.now_ms
-        dropped: list[ev.Event] = []
-        if batch.coin is not None:
-            dropped += leverage_failed(self.state, batch.coin, "UNSENDABLE", str(error), at)
-        for leg in batch.legs:
-            dropped.append(
-                ev.LegDropped(
-                    at_ms=at, account=account, key=leg.key, cloid=leg.cloid, reason="UNSENDABLE", detail=str(error)
-                )
-            )
-            dropped.append(
-                ev.ActionRefused(
-                    at_ms=at,
-                    account=account,
-                    key=leg.key,
-                    reason="UNSENDABLE",
-                    detail=str(error),
-                    part=_PARTS[leg.kind],
-                )
-            )
-        text = f"a {batch.purpose} request could not be made: {error}"
-        dropped.append(ev.AlarmRaised(at_ms=at, account=account, code="UNSENDABLE", text=text))
-        dropped += [
-            ev.CancelSettled(at_ms=at, account=account, oid=cancel.oid, cloid=cancel.cloid, result="gone")
-            for cancel in batch.cancels
-        ]
-        self.note(turn, dropped)
 
     # -- readings -----------------------------------------------------------------------------------------------
 

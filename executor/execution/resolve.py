@@ -15,7 +15,7 @@ import structlog
 from executor.core.answers import lookup_events
 from executor.core.facts import Fill, OpenOrder
 from executor.core.state import Leg, Request
-from executor.errors import VenueError
+from executor.errors import SignerRefused, VenueError
 from executor.execution.desk import Desk
 from executor.execution.requests import LANES, signed
 
@@ -87,9 +87,12 @@ class Resolver:
             return
         self._resent_ms[request.request_id] = now_ms
         record = self._worker.record_of(request)
-        reply = await self._worker.venue.submit(
-            signed(self._desk.signer, request), LANES[request.purpose], self._worker.reply_timeout_s
-        )
+        try:
+            same = signed(self._desk.signer, request)
+        except SignerRefused as no:
+            log.warning("not sent again", action="resend_refused", request=request.request_id, reason=no.code)
+            return
+        reply = await self._worker.venue.submit(same, LANES[request.purpose], self._worker.reply_timeout_s)
         turn = self._worker.turn()
         self._desk.answered(turn, record, reply, resend=True)
         self._worker.finish(turn, [self._desk])

@@ -16,6 +16,8 @@ Above0 = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
 AtLeast1 = Annotated[int, Field(ge=1)]
 """A count."""
 
+ZERO = Decimal(0)
+
 _DOWN = Context(prec=28, rounding=ROUND_DOWN)
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar
 
-from executor.api import Exposure, Proposal, Verdict
-from executor.risk.base import Above0, BaseRule, Dollars, RuleOptions, cap, carried_usd
+from executor.api import Exposure, Proposal, Side, Verdict
+from executor.risk.base import ZERO, Above0, BaseRule, Dollars, RuleOptions, cap, carried_usd
 
 
 class UsdCap(RuleOptions):
@@ -60,6 +60,27 @@ class MaxGrossExposure(BaseRule[UsdCap]):
         over_anyway = others_usd + opposite_usd > limit_usd
         room_usd = Decimal(0) if over_anyway else limit_usd - others_usd - same_usd
         return cap(self, "MAX_GROSS_EXPOSURE", proposal, Dollars(after_usd, limit_usd, room_usd))
+
+
+@dataclass(frozen=True, slots=True)
+class MaxNetExposure(BaseRule[UsdCap]):
+    """Not above `max_usd` net, long less short or short less long, over all coins.
+
+    What may still fill counts on the proposal's side only, what is held against it only in other coins: a flip closes
+    its own coin's position first.
+    """
+
+    Options: ClassVar[type[UsdCap]] = UsdCap
+    name: ClassVar[str] = "max_net_exposure"
+
+    def check(self, proposal: Proposal, exposure: Exposure) -> Verdict:
+        """Measure the net on the proposal's side, with the proposal."""
+        limit_usd = self.options.max_usd
+        carried = exposure.long_usd if proposal.side is Side.BUY else exposure.short_usd
+        against_usd = (-usd_ * proposal.side.sign for c, usd_ in exposure.held_usd.items() if c != proposal.coin)
+        before_usd = sum(carried.values(), ZERO) - sum((max(usd_, ZERO) for usd_ in against_usd), ZERO)
+        after_usd = before_usd + proposal.notional_usd
+        return cap(self, "MAX_NET_EXPOSURE", proposal, Dollars(after_usd, limit_usd, limit_usd - before_usd))
 
 
 def _gross_usd(exposure: Exposure, but: str) -> Decimal:

@@ -31,13 +31,14 @@ def test_a_key_is_read_with_or_without_its_prefix(text: str) -> None:
 @pytest.mark.parametrize("mainnet", [True, False])
 def test_it_signs_for_its_network_and_the_same_each_time(mainnet: bool) -> None:
     ours = signer(mainnet=mainnet)
-    expected = sign_l1(PrivateKey(bytes.fromhex(CANARY)), wire.noop_action(), 7, ADDRESS, 9, mainnet)
-    assert ours.sign(wire.noop_action(), 7, ADDRESS, 9) == expected
-    assert ours.sign(wire.noop_action(), 7, ADDRESS, 9) == expected
+    cancel = wire.cancel_action([(0, 77)])
+    expected = sign_l1(PrivateKey(bytes.fromhex(CANARY)), cancel, 7, ADDRESS, 9, mainnet)
+    assert ours.sign(cancel, 7, ADDRESS, 9) == expected
+    assert ours.sign(cancel, 7, ADDRESS, 9) == expected
 
 
 @pytest.mark.parametrize(
-    "kind", ["usdSend", "withdraw3", "vaultTransfer", "subAccountTransfer", "approveAgent", None, 3]
+    "kind", ["noop", "usdSend", "withdraw3", "vaultTransfer", "subAccountTransfer", "approveAgent", None, 3]
 )
 def test_what_moves_money_out_is_not_signed(kind: object) -> None:
     with pytest.raises(SignerRefused, match="does not sign"):
@@ -50,7 +51,7 @@ def test_an_action_type_that_cannot_be_hashed_is_refused_too() -> None:
 
 
 def test_the_policy_is_trading_only() -> None:
-    assert {"order", "cancel", "cancelByCloid", "modify", "batchModify", "updateLeverage", "noop"} == SIGNABLE
+    assert {"order", "cancel", "cancelByCloid", "modify", "batchModify", "updateLeverage"} == SIGNABLE
 
 
 def test_the_key_is_in_no_text_of_the_signer() -> None:

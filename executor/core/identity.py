@@ -16,7 +16,7 @@ CLOID_TAG = "0xf7ac"
 _ACTION_NAMES = frozenset(name.value.casefold() for name in ActionType)
 
 
-def _digest(parts: tuple[str, ...], size: int) -> str:
+def digest(parts: tuple[str, ...], size: int) -> str:
     """Hash of length-prefixed parts, so that no two different tuples collide by concatenation."""
     encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
     return blake2b(b"".join([len(raw).to_bytes(4, "big") + raw for raw in encoded]), digest_size=size).hexdigest()
@@ -51,21 +51,21 @@ def action_key(
     another size, is the same action.
     """
     if sender_id:
-        return _digest(("id", system, sender_id), 16)
+        return digest(("id", system, sender_id), 16)
     if not event_id:
         return None
     parts = ("event", system, agent_id, action_type.value, event_id, symbol, side.value)
-    return _digest((*parts, "1" if reduce_only else "0", plain(trigger_px)), 16)
+    return digest((*parts, "1" if reduce_only else "0", plain(trigger_px)), 16)
 
 
 def fingerprint(*fields: str) -> str:
     """A digest of an action's content: the same key with another fingerprint is a conflict."""
-    return _digest(fields, 8)
+    return digest(fields, 8)
 
 
 def cloid(network: str, address: str, key: str, leg: str, attempt: int) -> str:
     """The client order id of one attempt of one leg: ``0x`` and 32 hex digits, ours by its tag."""
-    return CLOID_TAG + _digest((network, address.lower(), key, leg, str(attempt)), 14)
+    return CLOID_TAG + digest((network, address.lower(), key, leg, str(attempt)), 14)
 
 
 def is_ours(client_order_id: str | None) -> bool:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
 
 from executor.core import events as ev
 from executor.core.book import Book, BookKey, Change, split, with_change
@@ -14,6 +16,7 @@ from executor.core.identity import plain
 from executor.core.protocols import VenueRules
 from executor.core.source_events import Action, Malformed, Status, Trade
 from executor.core.types import Agent
+from executor.core.watched import Derivation
 
 TWIN_MS = 2_000
 """How far apart the stamps of one trade told twice, flat and as envelope, may be (design.md section 4)."""
@@ -33,6 +36,8 @@ class Route:
     agents: tuple[str, ...]
     strategy: str
     accounts: tuple[str, ...]
+    via: str = ""
+    """What the books of its strategy's own actions are called; where several routes share a strategy, each its own."""
 
     def takes(self, source: str, agent_id: str) -> bool:
         """Whether the route takes this agent's actions."""
@@ -48,16 +53,28 @@ class Twin:
     at_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a source reported last that led to an action: the coin it was traded as, and what the source then held."""
+
+    coin: str
+    size: Decimal | None
+
+
 @dataclass(slots=True)
 class IntakeState:
     """The agents' books, the channels that are open, and the newest trades. Changed by ``evolve_intake`` alone.
 
     ``channels`` has the agents of each open channel by system, source and channel; empty means all of the source.
+    ``subjects`` are the reported positions and symbols that strategies acted on, by agent and subject; ``memories`` is
+    what strategies asked to remember.
     """
 
     books: dict[BookKey, Book] = field(default_factory=dict)
     channels: dict[tuple[str, str, str], tuple[str, ...]] = field(default_factory=dict)
     twins: dict[tuple[str, ...], tuple[Twin, ...]] = field(default_factory=dict)
+    subjects: dict[tuple[Agent, str], Subject] = field(default_factory=dict)
+    memories: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def _content(event: ev.ActionReceived) -> tuple[str, ...]:
@@ -89,7 +106,7 @@ def admit(
     """One decoded action: a duplicate, a conflict, or newly received (``known_fingerprint`` is the ledger's word)."""
     if known_fingerprint is not None:
         return [_seen_before(action, known_fingerprint, frame_id, now_ms)]
-    received = _received(state, action, routes, rules, frame_id, now_ms)
+    received = _received(state, action, _taking(routes, action), rules, frame_id, now_ms)
     twin = _twin_of(state, received)
     if twin is not None:
         suspected = ev.DuplicateSeen(
@@ -103,6 +120,32 @@ def admit(
     return [received]
 
 
+def admit_derived(
+    state: IntakeState,
+    action: Action,
+    derived: Derivation,
+    route: Route,
+    rules: VenueRules,
+    frame_id: int | None,
+    now_ms: int,
+) -> ev.ActionReceived:
+    """An action a strategy made of a fact, for the accounts of its route. Whether it came before was asked already."""
+    taking = [(account, route.name) for account in route.accounts]
+    received = _received(state, action, taking, rules, frame_id, now_ms)
+    named = replace(derived.intent, coin=received.coin) if derived.intent and received.coin else derived.intent
+    return replace(received, derived=replace(derived, intent=named), gapped=received.gapped and not derived.holds)
+
+
+def _taking(routes: Sequence[Route], action: Action) -> list[tuple[str, str]]:
+    """The accounts an action goes to, each with the route that brings it there."""
+    return [
+        (account, route.name)
+        for route in routes
+        if route.takes(action.origin.source, action.agent.agent_id)
+        for account in route.accounts
+    ]
+
+
 def _seen_before(action: Action, known_fingerprint: str, frame_id: int | None, now_ms: int) -> ev.Event:
     channel = action.origin.channel
     if known_fingerprint == action.fingerprint:
@@ -113,7 +156,7 @@ def _seen_before(action: Action, known_fingerprint: str, frame_id: int | None, n
 def _received(
     state: IntakeState,
     action: Action,
-    routes: Sequence[Route],
+    taking: Sequence[tuple[str, str]],
     rules: VenueRules,
     frame_id: int | None,
     now_ms: int,
@@ -121,12 +164,6 @@ def _received(
     coin, problem = rules.resolve(action.symbol)
     before = state.books.get(BookKey(action.agent, coin or ""), Book())
     after = with_change(before, change_of(action)) if coin and counts(action) else before
-    taking = [
-        (account, route.name)
-        for route in routes
-        if route.takes(action.origin.source, action.agent.agent_id)
-        for account in route.accounts
-    ]
     return ev.ActionReceived(
         at_ms=now_ms,
         key=action.key,
@@ -263,12 +300,14 @@ def evolve_intake(state: IntakeState, event: ev.Event) -> None:
             state.channels.pop(key, None)
     elif isinstance(event, ev.GapNoted):
         _evolve_gap(state, event)
+    elif isinstance(event, ev.StrategyRemembered):
+        state.memories[event.via] = event.memory
     elif isinstance(event, ev.ProcessStarted):
         state.channels.clear()
 
 
 def _evolve_received(state: IntakeState, event: ev.ActionReceived) -> None:
-    agent = Agent(event.system, event.agent_id)
+    agent = event.agent
     at_ms = event.received_at_ms if event.stamped_at_ms is None else event.stamped_at_ms
     if event.stamped_at_ms is not None:
         _remember(state, Twin(_content(event), event.shape, event.stamped_at_ms))
@@ -281,6 +320,14 @@ def _evolve_received(state: IntakeState, event: ev.ActionReceived) -> None:
         return
     change = Change(at_ms, event.size * event.side.sign, event.reduce_only)
     state.books[key] = with_change(book, change)
+    if event.derived is not None and event.derived.subject:
+        _evolve_subject(state, (agent, event.derived.subject), Subject(event.coin, event.derived.subject_size))
+
+
+def _evolve_subject(state: IntakeState, key: tuple[Agent, str], subject: Subject) -> None:
+    state.subjects.pop(key, None)
+    if subject.size != 0:
+        state.subjects[key] = subject
 
 
 def _remember(state: IntakeState, twin: Twin) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from executor.core.types import Side
 
@@ -50,4 +51,37 @@ class TargetIntent:
     fraction: Decimal
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetPosition:
+    """Hold this much of ``coin`` from now on; what differs from the book becomes a trade. For facts, not for actions.
+
+    ``size`` is signed and in the book's units: what shrinks the book is an exit for our share of it, what grows it an
+    entry. ``notional_usd`` or ``equity_pct`` say how much the *whole* target is on our account, ``None`` for ``size``
+    itself. A stop or target given here stands for the whole position.
+    """
+
+    coin: str
+    size: Decimal
+    notional_usd: Decimal | None = None
+    equity_pct: Decimal | None = None
+    leverage: Decimal | None = None
+    stop_px: Decimal | None = None
+    target_px: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        given = [v for v in (self.notional_usd, self.equity_pct) if v is not None]
+        if len(given) > 1 or any(v <= 0 for v in given):
+            raise ValueError("a target position takes at most one of notional_usd and equity_pct, above zero")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remember:
+    """Keep this across restarts: JSON values only (numbers as text where exact), at most 64 kB; replaces the last."""
+
+    memory: dict[str, Any]
+
+
 Intent = TradeIntent | StopIntent | TargetIntent
+
+Wish = Intent | TargetPosition | Remember
+"""All that a strategy's handlers may return."""

@@ -46,7 +46,7 @@ class Signal:
     @property
     def agent(self) -> Agent:
         """Who sent it."""
-        return Agent(self.received.system, self.received.agent_id)
+        return self.received.agent
 
     @property
     def key(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from executor.core.event_base import Event, LegKind, Part
 from executor.core.protocols import Verdict
 from executor.core.types import Agent, Side
+from executor.core.watched import Derivation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,13 @@ class ProcessStopped(Event):
 
     reason: str
     unknown: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerLost(Event):
+    """The ledger cannot be written: entries end, what reduces goes on unwritten. Told to observers, never stored."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +86,31 @@ class FrameRefused(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StrategyFailed(Event):
+    """A strategy raised, hung or returned nonsense about facts, ``count`` since last told: nothing was opened."""
+
+    via: str
+    fact: str
+    text: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrategyRemembered(Event):
+    """What a strategy wants to know after a restart: replaces all it remembered before."""
+
+    via: str
+    memory: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ActionReceived(Event):
     """A new action, decoded, with the agent's book before and after it and the accounts it was routed to.
 
     ``coin`` is ``None`` and ``symbol_problem`` says why when the symbol is not the venue's. ``gapped``: frames of this
     agent may have been missed since its book was flat. ``superseded``: stamped before an action already seen.
-    ``routes`` names, account by account, the route that brings the action there.
+    ``routes`` names, account by account, the route that brings the action there. ``derived`` tells of the fact and the
+    strategy an action was made of that no agent sent as such.
     """
 
     frame_id: int | None
@@ -115,6 +142,12 @@ class ActionReceived(Event):
     superseded: bool
     accounts: tuple[str, ...]
     routes: tuple[str, ...]
+    derived: Derivation | None = None
+
+    @property
+    def agent(self) -> Agent:
+        """Whose action it is: the agent's own, or what a strategy makes of what is reported of it."""
+        return Agent(self.system, self.agent_id, "" if self.derived is None else self.derived.via)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,10 +63,15 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Agent:
-    """Who sent a signal: the signal system's type and the agent's id there."""
+    """Who sent a signal: the signal system's type and the agent's id there.
+
+    ``via`` is set where a strategy made the action of what the agent's system reported: such actions have books and
+    positions of their own, one for each strategy that watches the agent.
+    """
 
     system: str
     agent_id: str
+    via: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,14 +18,16 @@ from executor.core.answers import leverage_failed
 from executor.core.entry import occupied_leverage
 from executor.core.identity import real_id
 from executor.core.intake import closes, opens
+from executor.core.mirror import mirrored
 from executor.core.protocols import StrategyView
 from executor.core.signal import Found, Signal
 from executor.core.source_events import Action, Origin, SetStop, SetTarget, Trade
-from executor.core.types import ActionType, Agent
+from executor.core.types import ActionType
+from executor.core.watched import Derivation
 from executor.errors import VenueError
 from executor.execution.desk import Desk
 from executor.execution.proof import Prover
-from executor.execution.strategies import Wanted
+from executor.execution.strategies import StrategyCaller, Wanted
 from executor.execution.turn import Turn
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def action_of(received: ev.ActionReceived) -> Action:
     """The action as a strategy sees it, from its record (so that it can be resumed after a restart)."""
     return _CLASSES[received.action_type](
         origin=Origin(received.system, received.source, received.channel, received.received_at_ms),
-        agent=Agent(received.system, received.agent_id),
+        agent=received.agent,
         key=received.key or "",
         fingerprint=received.fingerprint,
         shape=received.shape,
@@ -66,6 +68,16 @@ def action_of(received: ev.ActionReceived) -> Action:
         status=received.status,
         server_execution=received.server_execution,
     )
+
+
+def _recorded(derived: Derivation) -> Wanted:
+    """What the strategy wanted when it was shown the fact: it is not asked again, not even after a restart."""
+    return Wanted(() if derived.intent is None else (derived.intent,), derived.failure)
+
+
+def as_traded(received: ev.ActionReceived, caller: StrategyCaller | None) -> ev.ActionReceived:
+    """The action as its route trades it: the mirror image for an opposite strategy (``core/mirror.py``)."""
+    return mirrored(received) if caller is not None and caller.opposite and received.derived is None else received
 
 
 class Preparer:
@@ -88,6 +100,7 @@ class Preparer:
         """Decide the action in this turn if nothing is missing, else queue it behind its symbol's others."""
         coin = received.coin or ""
         if coin not in self._queues and not self._missing(received):
+            received = self._as_traded(received)
             self._decide(turn, received, self._wanted_inline(received), {}, looked_up=False, unproven=False)
             return
         self._enqueue(received)
@@ -131,7 +144,7 @@ class Preparer:
             or self._cold(received.coin)
             or self.prover.needed(received)
             or self._needs_leverage(received)
-            or not self._worker.strategies[self._route(received)].inline
+            or not (received.derived is not None or self._worker.strategies[self._route(received)].inline)
         )
 
     def _readable(self, received: ev.ActionReceived) -> bool:
@@ -152,12 +165,16 @@ class Preparer:
         unknown = coin not in desk.state.leverage and occupied_leverage(desk.state, coin) is None
         return desk.settings.margin_mode == "keep" and unknown and opens(received)
 
+    def _as_traded(self, received: ev.ActionReceived) -> ev.ActionReceived:
+        return as_traded(received, self._worker.strategies.get(self._route(received)))
+
     def _route(self, received: ev.ActionReceived) -> str:
         return received.routes[received.accounts.index(self._desk.settings.account)]
 
     # -- finding it out --------------------------------------------------------------------------------------------
 
     async def _prepare(self, received: ev.ActionReceived) -> None:
+        received = self._as_traded(received)
         await self._until_readable(received)
         prior: Mapping[str, Found] | None = {}
         looked_up = self.prover.needed(received)
@@ -243,7 +260,7 @@ class Preparer:
         """What the strategy may see."""
         state, coin = self._desk.state, received.coin or ""
         position = state.position(coin)
-        mine = position.owner == Agent(received.system, received.agent_id)
+        mine = position.owner == received.agent
         return StrategyView(
             now_ms=self._worker.venue.now_ms(),
             account=state.account,
@@ -253,16 +270,21 @@ class Preparer:
             our_size=position.owned if mine else position.owned * 0,
             equity_usd=state.equity_usd,
             quote=self._worker.venue.quotes.get(coin),
+            memory=self._worker.facts.memory(self._route(received)),
         )
 
     def _wanted_inline(self, received: ev.ActionReceived) -> Wanted:
         if received.coin is None:
             return Wanted()
+        if received.derived is not None:
+            return _recorded(received.derived)
         return self._worker.strategies[self._route(received)].call(action_of(received), self.view(received))
 
     async def _wanted(self, received: ev.ActionReceived) -> Wanted:
         if received.coin is None:
             return Wanted()
+        if received.derived is not None:
+            return _recorded(received.derived)
         caller = self._worker.strategies.get(self._route(received))
         if caller is None:  # received before a restart with another configuration
             return Wanted(failure=f"route {self._route(received)!r} is not configured any more")
@@ -300,4 +322,6 @@ class Preparer:
             entries_open=self._desk.state.reconciled and self._desk.entries_open,
             files_present=self._desk.files_present(),
         )
+        if wanted.memory is not None and caller is not None:
+            worker.facts.remember(turn, self._route(received), wanted.memory)
         self._desk.take(turn, signal, worker.market)

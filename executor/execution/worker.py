@@ -20,14 +20,16 @@ from executor.core.evolve import evolve
 from executor.core.facts import RawReply
 from executor.core.intake import IntakeState, Route, admit, channel_events, evolve_intake, refused_frame
 from executor.core.protocols import Market
-from executor.core.source_events import Malformed, SetStop, SetTarget, SourceEvent, Status, Trade
+from executor.core.source_events import Malformed, Origin, SetStop, SetTarget, SourceEvent, Status, Trade
 from executor.core.state import Request
 from executor.errors import LedgerError
 from executor.execution.desk import Desk
+from executor.execution.facts import FactDesk
 from executor.execution.prepare import Preparer
 from executor.execution.requests import LANES
 from executor.execution.strategies import StrategyCaller
 from executor.execution.turn import Outgoing, Turn
+from executor.execution.unwritten import Unwritten
 from executor.logs import without_secrets
 from executor.ports import AccountNews, FeedNews, Frame, Ledger, Notifier, Venue
 
@@ -77,8 +79,9 @@ class Worker:
         self.after_gap = dict(after_gap)
         self.notifiers = tuple(notifiers)
         self.reply_timeout_s = reply_timeout_s
+        self.facts = FactDesk(self, self.routes, self.strategies)
         self.preparers = {name: Preparer(self, desk) for name, desk in self.desks.items()}
-        self.failed: LedgerError | None = None
+        self.unwritten = Unwritten(self)
         self._mistakes: set[str] = set()
         self.on_event: list[Callable[[ev.Event], None]] = []
         self.on_commit: list[Callable[[int], None]] = []
@@ -103,14 +106,13 @@ class Worker:
             self._advance(desk, turn, market, monotonic_s)
         if not turn.events and not turn.frames:
             return
-        if not self._commit(turn):
-            return
+        seq = self.ledger.last_seq if self._commit(turn) else None
         for outgoing in turn.outgoing:
             _about_to_leave(outgoing)
             answer = self.venue.submit(outgoing.request, LANES[outgoing.record.purpose], self.reply_timeout_s)
             self.spawn(self._deliver(outgoing, answer), f"{SEND}{outgoing.record.request_id}")
         # Behind the sends in the loop's queue: people are told after the order's bytes are out.
-        asyncio.get_running_loop().call_soon(self._announce, turn.events, self.ledger.last_seq)
+        asyncio.get_running_loop().call_soon(self._announce, turn.events, seq)
 
     def _advance(self, desk: Desk, turn: Turn, market: Market, monotonic_s: float) -> None:
         """A desk is the unit of failure: what it decided is recorded and leaves, and the others go on."""
@@ -128,28 +130,25 @@ class Worker:
             self._mistakes.clear()
         self._mistakes.add(text)
         log.error("a mistake of our own", action="mistake", what=what, exc_info=error)
-        self._notify("alarm", "TASK_FAILED", text)
+        self.notify("alarm", "TASK_FAILED", text)
         return [ev.AlarmRaised(at_ms=self.venue.now_ms(), account=account, code="TASK_FAILED", text=text)]
 
-    def fail(self, error: LedgerError) -> None:
-        """The ledger is lost: nothing is recorded or sent any more, and whoever runs the worker ends it."""
-        if self.failed is None:
-            self.failed = error
-            log.critical(
-                "the ledger cannot be written; nothing is sent any more", action="ledger_failed", error=str(error)
-            )
-            self._notify("alarm", "LEDGER_FAILED", str(error))
+    @property
+    def failed(self) -> LedgerError | None:
+        """Why the ledger cannot be written any more; ``None`` while all is well."""
+        return self.unwritten.since
 
     def _commit(self, turn: Turn) -> bool:
-        """One transaction; when it fails nothing leaves, and the worker stops rather than act unwritten."""
-        if self.failed is not None:
-            return False
-        try:
-            self.ledger.commit(turn.frames, turn.events)
-        except LedgerError as error:
-            self.fail(error)
-            return False
-        return True
+        """One transaction; when it fails nothing of the turn leaves, and from then on only what reduces."""
+        if self.failed is None:
+            try:
+                self.ledger.commit(turn.frames, turn.events)
+                return True
+            except LedgerError as error:
+                self.unwritten.take_back(turn)
+                self.unwritten.begin(error)
+        self.unwritten.remember(turn)
+        return False
 
     async def _deliver(self, outgoing: Outgoing, answer: Awaitable[RawReply]) -> None:
         record, desk = outgoing.record, self.desks[outgoing.account]
@@ -196,7 +195,7 @@ class Worker:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("a task failed", action="task_failed", task=task.get_name(), exc_info=task.exception())
-            self._notify("alarm", "TASK_FAILED", f"{task.get_name()}: {task.exception()}")
+            self.notify("alarm", "TASK_FAILED", f"{task.get_name()}: {task.exception()}")
 
     async def keep(self, run: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
         """Run what protection depends on, and run it again after a mistake: none of it may end by itself."""
@@ -222,13 +221,14 @@ class Worker:
     def _announce(self, events: Sequence[ev.Event], seq: int) -> None:
         for listener in self.on_commit:
             listener(seq)
+        self.facts.told(events)
         for event in events:
             for told in self.on_event:
                 told(event)
             if isinstance(event, ev.AlarmRaised):
-                self._notify("alarm", event.code, event.text)
+                self.notify("alarm", event.code, event.text)
 
-    def _notify(self, level: str, title: str, body: str) -> None:
+    def notify(self, level: str, title: str, body: str) -> None:
         for notifier in self.notifiers:
             notifier.notify(level, title, body)
 
@@ -239,7 +239,7 @@ class Worker:
         try:
             self._take(raw, event)
         except LedgerError as error:
-            self.fail(error)
+            self.unwritten.begin(error)
         except Exception as error:  # noqa: BLE001 one frame must not cost the channel that carries the exits
             self.mistaken(f"a frame of {event.origin.source}", error)
 
@@ -247,22 +247,26 @@ class Worker:
         if isinstance(event, Trade | SetStop | SetTarget):
             self._action(raw, event)
             return
+        if not isinstance(event, Malformed | Status):
+            self.facts.take(raw, event)
+            return
         turn = self.turn()
-        frame_id = self._journal(turn, raw, event)
+        frame_id = self.journal(turn, raw, event.origin)
         if isinstance(event, Malformed):
-            self._global(turn, [refused_frame(_discreet(raw, event), frame_id, turn.now_ms)])
-        elif isinstance(event, Status):
-            self._global(turn, channel_events(self.intake, event, turn.now_ms))
+            self.record(turn, [refused_frame(_discreet(raw, event), frame_id, turn.now_ms)])
+        else:
+            self.record(turn, channel_events(self.intake, event, turn.now_ms))
         self.finish(turn, ())
 
-    def _journal(self, turn: Turn, raw: str | bytes, event: SourceEvent | Malformed) -> int | None:
+    def journal(self, turn: Turn, raw: str | bytes, origin: Origin) -> int | None:
+        """Write a raw frame down; its number in the journal, ``None`` where there is no frame."""
         if not raw:
             return None
-        origin = event.origin
         turn.frames.append(Frame(origin.received_at_ms, origin.source, origin.channel, without_secrets(raw)))
         return self.ledger.reserve_frame()
 
-    def _global(self, turn: Turn, events: Iterable[ev.Event]) -> None:
+    def record(self, turn: Turn, events: Iterable[ev.Event]) -> None:
+        """Record events that concern no account."""
         for event in events:
             turn.events.append(event)
             evolve_intake(self.intake, event)
@@ -270,15 +274,15 @@ class Worker:
     def take_global(self, turn: Turn, events: Iterable[ev.Event]) -> None:
         """Record events that concern every desk as well as the intake."""
         for event in events:
-            self._global(turn, [event])
+            self.record(turn, [event])
             for desk in self.desks.values():
                 evolve(desk.state, event)
 
     def _action(self, raw: str | bytes, action: Trade | SetStop | SetTarget) -> None:
         faults.point("received")
         turn = self.turn()
-        frame_id = self._journal(turn, raw, action)
-        known = self.ledger.known(action.key)
+        frame_id = self.journal(turn, raw, action.origin)
+        known = self.unwritten.known(action.key, action.fingerprint)
         admitted = admit(
             self.intake,
             action,
@@ -289,12 +293,17 @@ class Worker:
             turn.now_ms,
         )
         faults.point("deduped")
-        self._global(turn, admitted)
+        self.record(turn, admitted)
         received = admitted[0]
         desks = self._routed(turn, received)
         self.finish(turn, desks)
         if isinstance(received, ev.ConflictSeen):
-            self._notify("alarm", "ID_CONFLICT", f"{action.action_id}: the same id came with another content")
+            self.notify("alarm", "ID_CONFLICT", f"{action.action_id}: the same id came with another content")
+
+    def bring(self, turn: Turn, received: ev.ActionReceived) -> list[Desk]:
+        """Record an action that strategies made of a fact and let each of its accounts decide; returns their desks."""
+        self.record(turn, [received])
+        return self._routed(turn, received)
 
     def _routed(self, turn: Turn, received: ev.Event) -> list[Desk]:
         if not isinstance(received, ev.ActionReceived):
@@ -328,10 +337,11 @@ class Worker:
     def idle(self) -> bool:
         """Whether nothing is out, nothing is being prepared and nothing waits to leave."""
         quiet = all(desk.quiet() and not desk.uncertain_legs() for desk in self.desks.values())
-        return quiet and not any(preparer.busy for preparer in self.preparers.values())
+        return quiet and not self.facts.busy and not any(preparer.busy for preparer in self.preparers.values())
 
     def tick(self) -> None:
-        """Let time pass: expiries, retries, protection, whatever is due."""
+        """Let time pass: expiries, retries, protection, timers, whatever is due."""
+        self.facts.tick()
         for desk in self.desks.values():
             self.finish(self.turn(), [desk])
 
@@ -343,8 +353,7 @@ class Worker:
         Raises ``ValueError`` for a command there is not, and for a breaker that has not fired.
         """
         faults.point("received")
-        if self.failed is not None:
-            raise ValueError(f"the ledger cannot be written: {self.failed.message}")
+        self.unwritten.allow(name)
         names = [account] if account is not None else list(self.desks)
         if name == "reset":
             names = [one for one in names if rule in self.desks[one].state.breakers]

@@ -1,0 +1,396 @@
+"""Brings facts to the strategies that watch them, and what these want into the way of every action.
+
+A strategy's handlers are called once per route and fact, not once per account. What nobody watches is not written down;
+of a source's prices only the frames are that somebody acted on. A strategy that hangs or raises costs what it would
+have opened; what the source itself reports as closed is closed all the same (``core/derive.py``).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from executor.core import events as ev
+from executor.core.book import BookKey
+from executor.core.derive import Derived, Held, Standing, agent_of, content_of, derive, key_of
+from executor.core.entry import holder_of
+from executor.core.intake import Route, admit_derived
+from executor.core.intents import Remember, Wish
+from executor.core.protocols import NOTHING, StrategyView
+from executor.core.source_events import Candle, SourcePortfolio, Ticker
+from executor.core.state import DeskState
+from executor.core.strategy import Handler, Hook
+from executor.core.types import ZERO, Agent
+from executor.core.watched import Fact, OrderUpdate, TimerFired, VenueFill
+from executor.execution.desk import Desk
+from executor.execution.strategies import StrategyCaller, Wished
+from executor.execution.turn import Turn
+from executor.logs import redact
+
+if TYPE_CHECKING:
+    from executor.execution.worker import Worker
+
+log = structlog.get_logger("executor.facts")
+
+FLOODS = (Ticker, Candle, SourcePortfolio)
+"""Facts that come in by the second: only newest ones are kept waiting, and only frames acted on are written down."""
+
+BACKLOG_MAX = 10_000
+"""How many facts wait for one strategy at most; the oldest go first."""
+
+BACKLOG_HUNG = 4
+"""With so many calls that never came back, a strategy is not asked about what waits: exits must not wait for it."""
+
+TELL_EVERY_MS = 60_000
+"""How often a strategy's failures are recorded while they last."""
+
+_ORDER_STATES: dict[type[ev.Event], str] = {
+    ev.LegRested: "resting",
+    ev.LegTriggered: "triggered",
+    ev.LegFilled: "filled",
+    ev.LegRejected: "rejected",
+    ev.LegUnknown: "unknown",
+    ev.LegAbsent: "absent",
+}
+
+
+@dataclass(slots=True)
+class Seen:
+    """One fact as it came in: its raw frame until it is journaled, and the journal's number of it from then on."""
+
+    fact: Fact
+    raw: str | bytes = b""
+    frame_id: int | None = None
+
+
+@dataclass(slots=True)
+class Listener:
+    """One route whose strategy watches facts, with what waits for it."""
+
+    route: Route
+    caller: StrategyCaller
+    waiting: deque[tuple[Seen, tuple[Handler, ...]]] = field(default_factory=deque)
+    busy: bool = False
+    failures: int = 0
+    told_ms: int = 0
+    told: str = ""
+
+    @property
+    def via(self) -> str:
+        """What its own books and its memory are called."""
+        return self.route.via or self.route.strategy
+
+    def concerns(self, fact: Fact) -> bool:
+        """Whether the fact comes this route's way: of its source and agents, of its accounts, or time itself."""
+        if isinstance(fact, TimerFired):
+            return True
+        if isinstance(fact, VenueFill | OrderUpdate):
+            return fact.account in self.route.accounts
+        agent = getattr(fact, "agent", None)
+        if agent is None:
+            return self.route.source == fact.origin.source
+        return self.route.takes(fact.origin.source, agent.agent_id)
+
+
+class FactDesk:
+    """All routes that watch facts."""
+
+    def __init__(self, worker: Worker, routes: Iterable[Route], callers: Mapping[str, StrategyCaller]) -> None:
+        self._worker = worker
+        self._vias = {route.name: route.via or route.strategy for route in routes}
+        self.listeners = [Listener(r, callers[r.name]) for r in routes if r.name in callers and callers[r.name].hooks]
+        self._by_kind: dict[type, list[tuple[Listener, Hook]]] = {}
+        for listener in self.listeners:
+            for hook in listener.caller.hooks:
+                self._by_kind.setdefault(hook.kind, []).append((listener, hook))
+        self._watches_venue = VenueFill in self._by_kind or OrderUpdate in self._by_kind
+        self._timers: dict[int, int] = {hook.every_ms: 0 for _, hook in self._by_kind.get(TimerFired, ())}
+        self._last_raw: dict[tuple[str, str], tuple[str | bytes, int | None]] = {}
+
+    # -- in -------------------------------------------------------------------------------------------------------
+
+    def take(self, raw: str | bytes, fact: Any) -> None:
+        """One fact from a source. ``raw`` is its frame; empty or the same object again for more facts of that frame."""
+        turn = self._worker.turn()
+        seen = Seen(fact, raw)
+        if not isinstance(fact, FLOODS):
+            self._journal(turn, seen)
+        self._offer(turn, seen)
+
+    def told(self, events: Sequence[ev.Event]) -> None:
+        """What was just written down of the venue's fills and our orders."""
+        if not self._watches_venue:
+            return
+        for event in events:
+            fact = self._of_venue(event)
+            if fact is not None:
+                self._offer(self._worker.turn(), Seen(fact))
+
+    def tick(self) -> None:
+        """Let time pass: a timer fires soon after each multiple of its time; a missed one is not made up."""
+        now_ms = self._worker.venue.now_ms() if self._timers else 0
+        for every_ms, last_ms in self._timers.items():
+            due_ms = now_ms - now_ms % every_ms
+            if due_ms > last_ms:
+                self._timers[every_ms] = due_ms
+                if last_ms:
+                    self._offer(self._worker.turn(), Seen(TimerFired(every_ms=every_ms, at_ms=due_ms)))
+
+    def memory(self, route: str) -> Mapping[str, Any]:
+        """What a route's strategy asked to remember: a copy."""
+        kept = self._worker.intake.memories.get(self._vias.get(route, ""))
+        return NOTHING if kept is None else deepcopy(kept)
+
+    def remember(self, turn: Turn, route: str, memory: dict[str, Any]) -> None:
+        """Record what a strategy wants to know from now on."""
+        via = self._vias.get(route, route)
+        self._worker.record(turn, [ev.StrategyRemembered(at_ms=turn.now_ms, via=via, memory=memory)])
+
+    @property
+    def busy(self) -> bool:
+        """Whether some strategy still has to be asked about something."""
+        return any(listener.busy for listener in self.listeners)
+
+    # -- who is asked ---------------------------------------------------------------------------------------------
+
+    def _offer(self, turn: Turn, seen: Seen) -> None:
+        """Ask each strategy that watches it: here and now, or beside the loop."""
+        desks: dict[str, Desk] = {}
+        for listener, handlers in self._listening(seen.fact):
+            if self._repeats(turn, listener, seen):
+                continue
+            if listener.caller.inline:
+                wished = listener.caller.call_hooks(handlers, seen.fact, self._view(listener, seen.fact))
+                desks.update(self._conclude(turn, listener, seen, wished))
+            else:
+                self._queue(listener, seen, handlers)
+        self._worker.finish(turn, desks.values())
+
+    def _listening(self, fact: Fact) -> list[tuple[Listener, tuple[Handler, ...]]]:
+        found: dict[int, tuple[Listener, tuple[Handler, ...]]] = {}
+        for listener, hook in self._by_kind.get(type(fact), ()):
+            if listener.concerns(fact) and hook.wants(fact):
+                _, handlers = found.get(id(listener), (listener, ()))
+                found[id(listener)] = (listener, (*handlers, hook.handler))
+        return list(found.values())
+
+    def _repeats(self, turn: Turn, listener: Listener, seen: Seen) -> bool:
+        """Whether this route acted on the fact before; told again with another content it is a conflict."""
+        fact = seen.fact
+        if isinstance(fact, Ticker):
+            return False  # asked where somebody acts on it: prices flood
+        key = key_of(fact, listener.via, 0)
+        known = self._worker.ledger.known(key)
+        if known is None:
+            return False
+        if known.fingerprint != content_of(fact):
+            channel = fact.origin.channel if hasattr(fact, "origin") else ""
+            conflict = ev.ConflictSeen(at_ms=turn.now_ms, key=key, frame_id=seen.frame_id, channel=channel)
+            text = f"{type(fact).__name__} {key}: the same reference came with another content"
+            self._worker.record(
+                turn, [conflict, ev.AlarmRaised(at_ms=turn.now_ms, key=key, code="ID_CONFLICT", text=text)]
+            )
+        return True
+
+    def _queue(self, listener: Listener, seen: Seen, handlers: tuple[Handler, ...]) -> None:
+        if isinstance(seen.fact, Ticker):
+            self._only_newest(listener, seen.fact)
+        listener.waiting.append((seen, handlers))
+        if len(listener.waiting) > BACKLOG_MAX:
+            listener.waiting.popleft()
+            log.error("a strategy does not keep up", action="facts_dropped", strategy=listener.via)
+        if not listener.busy:
+            listener.busy = True
+            self._worker.spawn(self._drain(listener), f"facts {listener.via}")
+
+    def _only_newest(self, listener: Listener, fact: Ticker) -> None:
+        for waiting in listener.waiting:
+            if isinstance(waiting[0].fact, Ticker) and waiting[0].fact.symbol == fact.symbol:
+                listener.waiting.remove(waiting)
+                return
+
+    async def _drain(self, listener: Listener) -> None:
+        try:
+            while listener.waiting:
+                seen, handlers = listener.waiting.popleft()
+                try:
+                    await self._ask(listener, seen, handlers)
+                except Exception as error:  # noqa: BLE001 a mistake of ours about one fact must not hold up the next
+                    self._worker.mistaken(f"a fact for {listener.via}", error)
+        finally:
+            listener.busy = False
+
+    async def _ask(self, listener: Listener, seen: Seen, handlers: tuple[Handler, ...]) -> None:
+        caller = listener.caller
+        if caller.hung >= BACKLOG_HUNG:
+            wished = Wished(failure=f"{caller.name} hangs: {caller.hung} calls never came back")
+        else:
+            wished = await caller.call_hooks_in_thread(handlers, seen.fact, self._view(listener, seen.fact))
+        turn = self._worker.turn()
+        self._worker.finish(turn, self._conclude(turn, listener, seen, wished).values())
+
+    # -- what comes of it -----------------------------------------------------------------------------------------
+
+    def _conclude(self, turn: Turn, listener: Listener, seen: Seen, wished: Wished) -> dict[str, Desk]:
+        """What the strategy wants as actions on their way; returns the desks concerned."""
+        self._remembered(turn, listener, wished.wishes)
+        made, failure = self._derived(listener, seen.fact, wished)
+        if failure:
+            self._failed(turn, listener, seen.fact, failure)
+        if made and seen.frame_id is None:
+            self._journal(turn, seen)
+        desks: dict[str, Desk] = {}
+        for one in made:
+            desks.update(self._admit(turn, listener, seen, one))
+        return desks
+
+    def _derived(self, listener: Listener, fact: Fact, wished: Wished) -> tuple[list[Derived], str]:
+        """The actions; where the wishes make none, those the fact itself asks for."""
+        standing = self._standing(listener, fact)
+        source = listener.route.source
+        try:
+            return derive(fact, listener.via, source, wished.wishes, standing, wished.failure), wished.failure
+        except (ArithmeticError, ValueError) as error:
+            failure = f"{listener.via} wants what cannot be done: {error}"[:300]
+        return derive(fact, listener.via, source, (), standing, failure), failure
+
+    def _admit(self, turn: Turn, listener: Listener, seen: Seen, one: Derived) -> dict[str, Desk]:
+        worker = self._worker
+        if worker.ledger.known(one.action.key) is not None:
+            return {}
+        received = admit_derived(
+            worker.intake,
+            one.action,
+            one.derivation,
+            listener.route,
+            worker.venue.rules,
+            seen.frame_id,
+            turn.now_ms,
+        )
+        return {desk.settings.account: desk for desk in worker.bring(turn, received)}
+
+    def _remembered(self, turn: Turn, listener: Listener, wishes: Sequence[Wish]) -> None:
+        memories = [wish.memory for wish in wishes if isinstance(wish, Remember)]
+        if memories and memories[-1] != self._worker.intake.memories.get(listener.via):
+            self.remember(turn, listener.route.name, memories[-1])
+
+    def _failed(self, turn: Turn, listener: Listener, fact: Fact, text: str) -> None:
+        listener.failures += 1
+        if text == listener.told and turn.now_ms - listener.told_ms < TELL_EVERY_MS:
+            return
+        kind = type(fact).__name__
+        event = ev.StrategyFailed(at_ms=turn.now_ms, via=listener.via, fact=kind, text=text, count=listener.failures)
+        listener.told, listener.told_ms, listener.failures = text, turn.now_ms, 0
+        log.error("a strategy failed", action="strategy_failed", strategy=listener.via, fact=kind, error=redact(text))
+        self._worker.record(turn, [event])
+
+    def _journal(self, turn: Turn, seen: Seen) -> None:
+        """Write the fact's frame down once, however many facts it brought."""
+        origin = getattr(seen.fact, "origin", None)
+        if origin is None:
+            return
+        place = (origin.source, origin.channel)
+        last_raw, last_id = self._last_raw.get(place, (b"", None))
+        if not seen.raw or seen.raw is last_raw:
+            seen.frame_id = last_id
+            return
+        seen.frame_id = self._worker.journal(turn, seen.raw, origin)
+        self._last_raw[place] = (seen.raw, seen.frame_id)
+
+    # -- what is known --------------------------------------------------------------------------------------------
+
+    def _books(self, agent: Agent) -> dict[str, Any]:
+        books = self._worker.intake.books
+        return {key.coin: book.size for key, book in books.items() if key.agent == agent and book.size != 0}
+
+    def _desks(self, listener: Listener) -> list[Desk]:
+        return [self._worker.desks[name] for name in listener.route.accounts]
+
+    def _view(self, listener: Listener, fact: Fact) -> StrategyView:
+        worker, first = self._worker, self._desks(listener)[0].state
+        books = self._books(agent_of(fact, listener.via))
+        symbol = getattr(fact, "symbol", "") or ""
+        coin = (worker.venue.rules.resolve(symbol)[0] if symbol else None) or ""
+        position = first.position(coin)
+        return StrategyView(
+            now_ms=worker.venue.now_ms(),
+            account=first.account,
+            coin=coin,
+            book_before=books.get(coin, ZERO),
+            book_after=books.get(coin, ZERO),
+            our_size=position.owned if position.owner == agent_of(fact, listener.via) else ZERO,
+            equity_usd=first.equity_usd,
+            quote=worker.venue.quotes.get(coin),
+            memory=self.memory(listener.route.name),
+            books=books,
+            positions={name: p.size for name, p in first.positions.items() if p.size != 0},
+            quotes=worker.venue.quotes,
+            resolve=worker.venue.rules.resolve,
+        )
+
+    def _standing(self, listener: Listener, fact: Fact) -> Standing:
+        worker, agent = self._worker, agent_of(fact, listener.via)
+        states = [desk.state for desk in self._desks(listener)]
+        market = worker.market
+        marks = {coin: mark for coin in market.quotes if (mark := market.mark(coin)) is not None}
+        subjects = {name: (s.coin, s.size) for (who, name), s in worker.intake.subjects.items() if who == agent}
+        return Standing(
+            now_ms=worker.venue.now_ms(),
+            resolve=worker.venue.rules.resolve,
+            books=self._books(agent),
+            subjects=subjects,
+            held=self._held(listener, states, agent),
+            marks=marks,
+            equity_usd=states[0].equity_usd,
+        )
+
+    def _held(self, listener: Listener, states: Sequence[DeskState], own: Agent) -> dict[str, list[Held]]:
+        """What the route's accounts hold for this agent and strategy, or for an agent whose actions it brings."""
+        held: dict[str, list[Held]] = {}
+        for state in states:
+            for coin in state.coins():
+                holder = holder_of(state, coin)
+                if holder is not None and (holder == own or self._brings(listener, holder)):
+                    held.setdefault(coin, []).append(self._holding(state, coin, holder))
+        return held
+
+    def _brings(self, listener: Listener, holder: Agent) -> bool:
+        return not holder.via and ("*" in listener.route.agents or holder.agent_id in listener.route.agents)
+
+    def _holding(self, state: DeskState, coin: str, holder: Agent) -> Held:
+        book = self._worker.intake.books.get(BookKey(holder, coin))
+        stop = state.stops.get(coin)
+        return Held(
+            agent=holder,
+            size=state.position(coin).owned,
+            book=ZERO if book is None else book.size,
+            stop_px=None if stop is None else stop.trigger_px,
+            target_pxs=tuple(wish.trigger_px for wish in state.targets.get(coin, ())),
+        )
+
+    def _of_venue(self, event: ev.Event) -> Fact | None:
+        if isinstance(event, ev.FillSeen) and VenueFill in self._by_kind:
+            state = self._worker.desks[event.account or ""].state
+            owner = state.position(event.fill.coin).owner
+            return VenueFill(account=state.account, fill=event.fill, agent=owner, action_key=event.key)
+        word = event.ending if isinstance(event, ev.LegEnded) else _ORDER_STATES.get(type(event))
+        if word is None or OrderUpdate not in self._by_kind:
+            return None
+        cloid: str = getattr(event, "cloid", "")
+        leg = self._worker.desks[event.account or ""].state.legs.get(cloid)
+        if leg is None:
+            return None
+        return OrderUpdate(
+            account=event.account or "",
+            coin=leg.coin,
+            cloid=cloid,
+            leg=leg.kind,
+            state=word,
+            action_key=event.key,
+            at_ms=event.at_ms,
+        )

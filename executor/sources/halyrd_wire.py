@@ -7,12 +7,13 @@ demotion, ...) is read kindly: it protects, so an odd detail must not lose it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from executor.core.source_events import AgentNotice, Malformed, Origin, SourcePortfolio, SourceTrade
 from executor.core.types import Agent, Side
 from executor.sources.fields import MAX_ID_CHARS, Refusal, iso_stamp, need, number, positive, shown, text
+from executor.sources.seen import Marks, once
 from executor.sources.strict_json import JsonObject, parse_object
 
 SYSTEM = "halyrd"
@@ -85,19 +86,21 @@ def agent_of(origin: Origin) -> Agent:
     return Agent(SYSTEM, agent_id if kind == "agent" and agent_id else UNKNOWN_AGENT)
 
 
-def marks(event: SourceTrade | SourcePortfolio | AgentNotice) -> tuple[Hashable, ...]:
+def marks(event: SourceTrade | SourcePortfolio | AgentNotice) -> Marks:
     """By what an event is recognised when REST tells it again: kind, time to the second, and reference.
 
-    A trade without a reference is recognised by what it says, and one with a reference also by that, since of the two
-    ways it came one may leave the reference out.
+    Of a trade either telling may leave the reference out: then, and only then, it is recognised by what it says.
     """
     second = None if event.at_ms is None else event.at_ms // 1000
-    if isinstance(event, SourceTrade):
-        content = ("trade", second, event.symbol, event.side)
-        return (("trade", second, event.ref), content) if event.ref else (content,)
     if isinstance(event, SourcePortfolio):
-        return (("snapshot", second),)
-    return ((event.kind, second, event.ref, event.rule, event.now),)
+        return once("snapshot", second)
+    if isinstance(event, AgentNotice):
+        return once(event.kind, second, event.ref, event.rule, event.was, event.now)
+    content = (second, event.symbol, event.side)
+    bare, referenced = ("bare trade", *content), ("trade", *content)
+    if event.ref is None:
+        return Marks((bare, referenced), (bare,))
+    return Marks((("trade", second, event.ref), bare), (("trade", second, event.ref), referenced))
 
 
 def _event(frame: JsonObject, origin: Origin) -> Decoded:

@@ -11,6 +11,7 @@ import pytest
 from executor.core.source_events import AgentNotice, Malformed, Origin, SourcePortfolio, SourceTrade
 from executor.core.types import Agent, Side
 from executor.sources.halyrd_wire import agent_of, decode, marks
+from executor.sources.seen import Seen, once
 
 D = Decimal
 TS = "2026-05-04T09:30:00Z"
@@ -197,14 +198,37 @@ def test_frames_belong_to_the_agent_of_their_channel() -> None:
     assert agent_of(Origin("halyrd", "mine", "elsewhere", 5)).agent_id == "unknown"
 
 
-def test_the_same_trade_told_with_other_precision_or_without_its_reference_has_a_mark_in_common() -> None:
-    told = marks(decoded(H2))
-    assert set(told) & set(marks(decoded({**H2, "ts": "2026-05-04T09:30:00.412Z"})))
-    assert set(told) & set(marks(decoded({**H2, "journal_ref": None})))
-    assert not set(told) & set(marks(decoded({**H2, "ts": "2026-05-04T09:30:01Z"})))
+def told_again(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    seen = Seen()
+    assert seen.fresh(marks(decoded(first)))
+    return not seen.fresh(marks(decoded(second)))
+
+
+@pytest.mark.parametrize(
+    ("more", "again"),
+    [
+        ({}, True),
+        ({"ts": "2026-05-04T09:30:00.412Z", "price": 17.4201}, True),
+        ({"journal_ref": None}, True),
+        ({"journal_ref": "jrn_7f3"}, False),
+        ({"ts": "2026-05-04T09:30:01Z"}, False),
+        ({"journal_ref": None, "side": "sell"}, False),
+    ],
+)
+def test_a_trade_is_recognised_by_time_and_reference_and_by_content_where_one_telling_has_none(
+    more: dict[str, Any], *, again: bool
+) -> None:
+    assert told_again(H2, {**H2, **more}) == again
+    assert told_again({**H2, **more}, H2) == again
 
 
 def test_two_vetoes_of_different_orders_are_two() -> None:
-    frame = {"event": "risk_veto", "ts": TS, "rule": "max_drawdown", "reason": "r"}
-    assert marks(decoded({**frame, "order_ref": "a"})) != marks(decoded({**frame, "order_ref": "b"}))
-    assert marks(decoded(H1)) == marks(decoded(H1))
+    frame = {"event": "risk_veto", "ts": TS, "rule": "max_drawdown", "reason": "r", "order_ref": "a"}
+    assert not told_again(frame, {**frame, "order_ref": "b"})
+    assert told_again(frame, frame)
+    assert told_again(H1, H1)
+
+
+def test_a_long_memory_forgets_the_oldest_first() -> None:
+    seen = Seen(limit=2)
+    assert [seen.fresh(once(n)) for n in (1, 2, 1, 3, 2, 1)] == [True, True, False, True, True, True]

@@ -1,0 +1,61 @@
+"""Turns TradeReady's REST answers into the frames its socket should carry, so that one decoder reads both; no I/O.
+
+Facts: signal-protocols.md section 4.6. The public server pushes neither orders nor portfolio nor candles (4.5).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from executor.sources.fields import Refusal, epoch_stamp
+from executor.sources.strict_json import JsonObject
+from executor.sources.tradeready_wire import ALIASES
+
+Frame = dict[str, object]
+
+
+def text_of(frame: Frame) -> str:
+    """The frame as it would stand on the wire; numbers keep every digit, as text."""
+    return json.dumps(frame, default=str, separators=(",", ":"))
+
+
+def orders(body: object) -> list[Frame]:
+    """``/trade/orders``, oldest first."""
+    rows = sorted(_rows(body, "orders"), key=lambda row: _stamp(row, "at"))
+    return [{"channel": "orders", "data": row} for row in rows]
+
+
+def order_ids(body: object) -> list[tuple[object, object]]:
+    """Which orders a page tells of, in which states: a page without anything new ends the paging."""
+    return [(row.get("order_id"), row.get("status")) for row in _rows(body, "orders")]
+
+
+def portfolio(body: object) -> list[Frame]:
+    """``/account/portfolio``."""
+    return [{"channel": "portfolio", "data": body}] if isinstance(body, dict) else []
+
+
+def candles(body: object, symbol: str, interval: str, interval_ms: int | None, now_ms: int) -> list[Frame]:
+    """``/market/candles/{symbol}``, oldest first. A row that does not say so is closed once its time is over."""
+    frames: list[Frame] = []
+    for row in sorted(_rows(body, "candles"), key=lambda row: _stamp(row, "open_time")):
+        open_ms = _stamp(row, "open_time")
+        over = interval_ms is not None and 0 < open_ms <= now_ms - interval_ms
+        data = {**row, "is_closed": row.get("is_closed", over)}
+        frames.append({"channel": "candles", "symbol": symbol, "interval": interval, "data": data})
+    return frames
+
+
+def _rows(body: object, name: str) -> Iterator[JsonObject]:
+    listed = body.get(name) if isinstance(body, dict) else body
+    return (row for row in listed if isinstance(row, dict)) if isinstance(listed, list) else iter(())
+
+
+def _stamp(row: JsonObject, name: str) -> int:
+    """For sorting alone: what cannot be read comes first, and the decoder says what is wrong with it."""
+    found = next((row[alias] for alias in ALIASES[name] if row.get(alias) is not None), None)
+    try:
+        return epoch_stamp(found, "") or 0
+    except Refusal:
+        return 0

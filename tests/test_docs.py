@@ -188,8 +188,8 @@ def test_every_code_that_is_given_is_in_the_table():
 
 def test_every_cause_of_a_difference_is_in_the_table():
     source = (ROOT / "executor/core/reconcile.py").read_text(encoding="utf-8")
-    causes = set(re.findall(r'"(\w+ (?:position|elsewhere|trade|fired)|liquidation)"', source))
-    assert len(causes) == 7
+    causes = set(re.findall(r'"(\w+ (?:position|elsewhere|trade|fired|order|fill)|liquidation|expired)"', source))
+    assert len(causes) == 12
     assert causes <= set(MEANINGS)
 
 

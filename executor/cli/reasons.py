@@ -67,7 +67,7 @@ _DECISIONS = {
         "The action needs a position of this agent, and there is none: nothing to do; see why its entry did not come."
     ),
     "STOP_WOULD_FIRE": (
-        "A stop that waits for this entry is beyond the market already and would close it at once: send a stop that fits."
+        "A stop that waits for this entry is crossed already and would close it at once: send a stop that fits."
     ),
     "NO_QUOTE": "The venue showed no price to trade at: check the coin's market.",
     "NO_ROUTE": "No route of the configuration takes this agent's actions to an account: add one under routes.",
@@ -197,15 +197,20 @@ _ALARMS = {
         "An order that was proved absent is told by the venue after all: it counts; check the account, report this."
     ),
     "EXIT_MISSED": "An exit missed twice and goes on with a price cap of 10 %: look at the coin's market.",
+    "FILL_UNCONFIRMED": (
+        "The venue answered that an order filled, and neither fills nor position show it: it does not count; check it."
+    ),
     "ID_CONFLICT": "A known id came with another content, nothing was done: ask the sender which of the two is meant.",
     "LEDGER_BEHIND": "The ledger is an older copy, the venue knows more: each action is looked up before it may open.",
-    "LEDGER_FAILED": "The ledger cannot be written, so nothing is sent any more: free the disk and restart.",
+    "LEDGER_FAILED": (
+        "The ledger cannot be written: nothing is opened, exits and stops go on unrecorded; free the disk and restart."
+    ),
     "PROTECTION_REJECTED": "The venue refused a stop or target, its words stand beside: correct the trigger price.",
     "STOP_BEYOND_LIQUIDATION": (
         "The stop lies behind the liquidation price and would never fire: move it, or add margin."
     ),
     "STOP_NOT_FILLED": (
-        "A stop fired and its order found nobody to trade with, so the position is closed now, wider: look at the market."
+        "A stop fired and its order found nobody to trade with: the position is closed now, wider; look at the market."
     ),
     "STOP_CROSSED": "The market was beyond the stop already, so the position is closed now: nothing to do.",
     "TASK_FAILED": "A part of the worker failed, its words stand beside: report this; a restart recovers.",
@@ -263,6 +268,17 @@ _CAUSES = {
         "The account holds a position no order of ours opened: it is left alone, and its coin takes no entries."
     ),
     "closed elsewhere": "A position is gone without a fill we were told of: nothing to do; what protected it is swept.",
+    "unconfirmed fill": (
+        "The venue answered that an order filled, and fills and position do not show it: the position counts; check it."
+    ),
+    "canceled elsewhere": (
+        "An order of ours was cancelled by someone else, or by the venue: nothing to do; what protects is placed again."
+    ),
+    "expired": "An order of ours was out too long to happen any more, and did not: nothing to do; exits go again.",
+    "foreign order": "Someone else placed an order on the account: nothing to do; it is left alone.",
+    "forgotten order": (
+        "The venue lists an order of ours the ledger does not know: nothing to do; a trigger goes once its coin is flat."
+    ),
     "changed elsewhere": "A position changed without a fill we were told of: nothing to do; the venue's size stands.",
     "manual trade": "Someone traded on the account by hand: nothing to do; the venue's size stands.",
     "stop fired": "A stop of ours fired: nothing to do.",

@@ -53,6 +53,15 @@ class DifferenceFound(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimVoided(Event):
+    """An answer told of an execution of this ``size`` that neither fills nor position show: it does not count."""
+
+    cloid: str
+    coin: str
+    size: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PositionAdopted(Event):
     """A position found on the venue belongs to this agent: its order was ours."""
 
@@ -67,6 +76,14 @@ class Reconciled(Event):
     """Positions, open orders and fills were read completely; entries may go."""
 
     why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconcileFailed(Event):
+    """The account could not be read completely: ``missing`` are the parts (positions, open orders, fills) that lack."""
+
+    missing: tuple[str, ...]
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

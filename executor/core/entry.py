@@ -35,8 +35,15 @@ def _flattened(settings: DeskSettings, state: DeskState, signal: Signal, now_ms:
     return ("FLATTENED", "the account was flattened; `executor resume` lets entries go") if state.latched else None
 
 
+def _unwritten(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: int) -> Refusal | None:
+    return ("LEDGER_FAILED", "the ledger cannot be written, so nothing new may be opened") if state.unwritten else None
+
+
 def _reconciled(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: int) -> Refusal | None:
-    return None if signal.entries_open else ("NOT_RECONCILED", "the account could not be read completely")
+    if signal.entries_open:
+        return None
+    lacks = f": {', '.join(state.missing)} could not be read" if state.missing else ""
+    return ("NOT_RECONCILED", f"the account is not read completely{lacks}")
 
 
 def _breaker(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: int) -> Refusal | None:
@@ -101,6 +108,7 @@ def _wanted(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: in
 
 
 GATES: tuple[Gate, ...] = (
+    _unwritten,
     _paused,
     _flattened,
     _breaker,

@@ -16,7 +16,7 @@ from executor.core.facts import AccountFact, Fill, OpenOrder
 from executor.core.holdings import listing
 from executor.core.identity import is_ours, plain
 from executor.core.lifecycle import LegState
-from executor.core.settings import SETTLE_MS
+from executor.core.settings import CLAIM_MS, SETTLE_MS
 from executor.core.state import DeskState, Leg
 from executor.core.types import ZERO
 
@@ -38,19 +38,57 @@ def busy_coins(state: DeskState, asked_at_ms: int) -> tuple[str, ...]:
 
 
 def account_events(
-    state: DeskState, fact: AccountFact, asked_at_ms: int, now_ms: int, skipped: tuple[str, ...] | None = None
+    state: DeskState, fact: AccountFact, asked_at_ms: int, now_ms: int, *, fills_read: bool = True
 ) -> list[ev.Event]:
-    """A read of positions and money, with what differed from what we knew."""
-    known = busy_coins(state, asked_at_ms) if skipped is None else skipped
-    busy = tuple(sorted({*known, *_outdated(state, fact)}))
+    """A read of positions and money, with what differed from what we knew.
+
+    Without its fills (``fills_read``) a read cannot speak against what an answer claimed.
+    """
     told = {p.coin: p.size for p in fact.positions}
-    differing = [
-        coin
-        for coin in sorted(set(told) | set(state.positions))
-        if coin not in busy and told.get(coin, ZERO) != state.position(coin).size
-    ]
-    found = [_difference(state, coin, told.get(coin, ZERO), now_ms) for coin in differing]
-    return [*found, ev.AccountRead(at_ms=now_ms, account=state.account, fact=fact, skipped=busy)]
+    lagging = _lagging(state, told, asked_at_ms, fills_read)
+    busy = tuple(sorted({*busy_coins(state, asked_at_ms), *_outdated(state, fact), *lagging}))
+    events: list[ev.Event] = []
+    for coin in sorted(set(told) | set(state.positions)):
+        if coin not in busy and told.get(coin, ZERO) != state.position(coin).size:
+            events += _differing(state, coin, told.get(coin, ZERO), now_ms)
+    return [*events, ev.AccountRead(at_ms=now_ms, account=state.account, fact=fact, skipped=busy)]
+
+
+def _claims(state: DeskState, coin: str) -> list[Leg]:
+    """Orders of which an answer told more than fills have shown."""
+    return [leg for leg in state.legs.values() if leg.coin == coin and leg.told_filled > leg.seen_filled]
+
+
+def _fits_a_lag(state: DeskState, coin: str, venue: Decimal) -> bool:
+    """Whether what is read is what we would know without all, or some, of what was only claimed."""
+    ours = state.position(coin).size
+    open_claims = [(leg.told_filled - leg.seen_filled) * leg.side.sign for leg in _claims(state, coin)]
+    low = ours - sum((size for size in open_claims if size > 0), ZERO)
+    high = ours - sum((size for size in open_claims if size < 0), ZERO)
+    return venue != ours and low <= venue <= high
+
+
+def _lagging(state: DeskState, told: dict[str, Decimal], asked_at_ms: int, fills_read: bool) -> set[str]:
+    """Coins whose newest executions the venue answered for and does not show yet: a read lags now and then."""
+    young = {
+        leg.coin
+        for leg in state.legs.values()
+        if leg.told_filled > leg.seen_filled and (asked_at_ms - leg.last_change_ms < CLAIM_MS or not fills_read)
+    }
+    return {coin for coin in young if _fits_a_lag(state, coin, told.get(coin, ZERO))}
+
+
+def _differing(state: DeskState, coin: str, venue: Decimal, now_ms: int) -> list[ev.Event]:
+    """The difference with its class; what was claimed and never came is void, and a person is told."""
+    if not _fits_a_lag(state, coin, venue):
+        return [_difference(state, coin, _cause(state.position(coin).size, venue), venue, now_ms)]
+    events: list[ev.Event] = [_difference(state, coin, "unconfirmed fill", venue, now_ms)]
+    for leg in _claims(state, coin):
+        size, base = leg.told_filled - leg.seen_filled, {"at_ms": now_ms, "account": state.account, "key": leg.key}
+        text = f"{coin}: the venue answered that {plain(size)} were filled; neither its fills nor the position show it"
+        events.append(ev.ClaimVoided(**base, cloid=leg.cloid, coin=coin, size=size))  # type: ignore[arg-type]  # a mapping of mixed types
+        events.append(ev.AlarmRaised(**base, code="FILL_UNCONFIRMED", text=text))  # type: ignore[arg-type]  # the same
+    return events
 
 
 def _outdated(state: DeskState, fact: AccountFact) -> set[str]:
@@ -58,15 +96,10 @@ def _outdated(state: DeskState, fact: AccountFact) -> set[str]:
     return {c for c, p in state.positions.items() if max(p.read_at_ms, p.filled_at_ms) > fact.at_ms}
 
 
-def _difference(state: DeskState, coin: str, venue: Decimal, now_ms: int) -> ev.DifferenceFound:
-    ours = state.position(coin).size
+def _difference(state: DeskState, coin: str, cause: str, venue: Decimal, now_ms: int) -> ev.DifferenceFound:
+    ours = plain(state.position(coin).size) or "0"
     return ev.DifferenceFound(
-        at_ms=now_ms,
-        account=state.account,
-        coin=coin,
-        cause=_cause(ours, venue),
-        ours=plain(ours) or "0",
-        venue=plain(venue) or "0",
+        at_ms=now_ms, account=state.account, coin=coin, cause=cause, ours=ours, venue=plain(venue) or "0"
     )
 
 
@@ -129,7 +162,7 @@ def order_list_events(state: DeskState, orders: Sequence[OpenOrder], asked_at_ms
     """A read of the open orders: ours that are listed rest; ours that are not are doubted and will be looked up."""
     listed = {order.cloid: order for order in orders if order.cloid}
     known = {order.oid: order for order in orders}
-    events: list[ev.Event] = []
+    events = _foreign_orders(state, orders, now_ms)
     if known != state.orders or not state.orders_read_ms or listing(state, orders, asked_at_ms):
         events.append(ev.OrdersRead(at_ms=now_ms, account=state.account, orders=tuple(orders), asked_ms=asked_at_ms))
     for leg in state.live.values():
@@ -140,6 +173,59 @@ def order_list_events(state: DeskState, orders: Sequence[OpenOrder], asked_at_ms
             )
             events += lawful(state, rested)
     return events
+
+
+def _foreign_orders(state: DeskState, orders: Sequence[OpenOrder], now_ms: int) -> list[ev.Event]:
+    """Orders that are new on the list and that this ledger never sent, one difference per coin and class."""
+    new: dict[tuple[str, str], Decimal] = {}
+    for order in orders:
+        if order.oid not in state.orders and (order.cloid or "") not in state.legs:
+            cause = "forgotten order" if is_ours(order.cloid) else "foreign order"
+            new[order.coin, cause] = new.get((order.coin, cause), ZERO) + order.size
+    return [
+        ev.DifferenceFound(
+            at_ms=now_ms, account=state.account, coin=coin, cause=cause, ours="0", venue=plain(size) or "0"
+        )
+        for (coin, cause), size in sorted(new.items())
+    ]
+
+
+ENDED_BY_VENUE = frozenset({"siblingFilledCanceled", "reduceOnlyCanceled", "waitingForFill"})
+"""Statuses by which the venue itself tidies up behind a position that closed: nobody interfered."""
+
+
+def with_causes(state: DeskState, told: Sequence[ev.Event]) -> list[ev.Event]:
+    """What was told of our orders, and the class of each ending that nobody here asked for."""
+    events: list[ev.Event] = []
+    for event in told:
+        cause = _ending_cause(state, event)
+        leg = state.legs.get(getattr(event, "cloid", None) or "")
+        if cause and leg is not None:
+            events.append(
+                ev.DifferenceFound(
+                    at_ms=event.at_ms,
+                    account=state.account,
+                    key=leg.key,
+                    coin=leg.coin,
+                    cause=cause,
+                    ours=plain(leg.remaining) or "0",
+                    venue="0",
+                )
+            )
+        events.append(event)
+    return events
+
+
+def _ending_cause(state: DeskState, event: ev.Event) -> str:
+    """expired: out too long to happen any more. canceled elsewhere: it rested, and somebody took it away."""
+    if isinstance(event, ev.LegAbsent):
+        return "expired"
+    if not isinstance(event, ev.LegEnded) or event.ending != "canceled" or event.status in ENDED_BY_VENUE:
+        return ""
+    leg = state.legs.get(event.cloid)
+    if leg is None or leg.state is not LegState.RESTING or event.cloid in state.cancels:
+        return ""
+    return "liquidation" if event.status == "liquidatedCanceled" else "canceled elsewhere"
 
 
 def missing(state: DeskState, orders: Sequence[OpenOrder], asked_at_ms: int) -> list[Leg]:

@@ -17,6 +17,16 @@ MAX_STAMP_AHEAD_MS = 5_000
 ABSENT_MARGIN_MS = 3_000
 """How long after its expiry an order that nobody knows is looked up once more before it counts as absent."""
 
+RESEND_EVERY_MS = 1_000
+RESEND_STOPS_MS = 2_000
+"""A resend that could arrive after the expiry proves nothing: the last one leaves this long before."""
+
+LOOK_SLOWEST_MS = 3_000
+"""The longest pause between two look-ups of an order that nobody knows of."""
+
+CLAIM_MS = 10_000
+"""How long an execution the venue answered for may be missing from fills and position: they may lag behind."""
+
 SETTLE_MS = 1_000
 """An order that came to rest this recently may be missing from a read without being gone."""
 

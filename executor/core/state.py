@@ -17,6 +17,9 @@ from executor.core.types import ZERO, Agent, Side, closing_side
 KEEP_CLOSED_LEGS = 500
 """How many finished legs are kept for late facts about them."""
 
+UNWRITTEN = 100
+"""Attempts that leave while nothing can be written down are counted from the next number on: core/unwritten.py."""
+
 KEEP_STRANGE = 100
 """How many orders' fills without a cloid are remembered for an answer that claims them."""
 
@@ -133,6 +136,11 @@ class Exit:
     attempts: int = 0
     missed: int = 0
     last_attempt_ms: int = 0
+
+    @property
+    def identity(self) -> str:
+        """An action's exit is identified by the action; one of our own making also by when it was decided."""
+        return self.key if self.why == "signal" else f"{self.key}@{self.at_ms}"
 
 
 @dataclass(slots=True)
@@ -282,11 +290,13 @@ class DeskState:
     account_read_ms: int = 0
     orders_read_ms: int = 0
     reconciled: bool = False
+    missing: tuple[str, ...] = ()
     paused: bool = False
     flattening: bool = False
     latched: bool = False
     flat_reads: int = 0
     continuous: bool = False
+    unwritten: bool = False
     started_ms: int = 0
     earlier_read_ms: int = 0
     """The newest read of the life before this one: zero with a new ledger, long ago with an old copy of one."""
@@ -299,6 +309,10 @@ class DeskState:
     failures_in_a_row: int = 0
     seen_fundings: dict[str, int] = field(default_factory=dict)
     last_funding_ms: int = 0
+
+    def attempt_after(self, made: int) -> int:
+        """The number of the attempt that follows so many; none of an unwritten life is ever one of a written one."""
+        return max(made, UNWRITTEN if self.unwritten else 0) + 1
 
     def index(self, cloid: str) -> None:
         """Keep ``live`` true after something was said of a leg."""

@@ -16,14 +16,15 @@ from executor.core.answers import answer_events, order_events
 from executor.core.batch import Batch, entry_batches, halves, ready_entries, urgent
 from executor.core.decide import take_up
 from executor.core.evolve import evolve
-from executor.core.facts import RawReply
+from executor.core.facts import Fill, OpenOrder, RawReply
 from executor.core.protocols import Market
-from executor.core.reconcile import told_fills
+from executor.core.reconcile import told_fills, with_causes
 from executor.core.settings import DeskSettings
 from executor.core.signal import Signal
 from executor.core.state import DeskState, Leg, Request
 from executor.core.steps import next_steps
 from executor.core.unsent import refused_by_signer, unsendable
+from executor.core.unwritten import unwritten_batches, unwritten_orders
 from executor.errors import ExecutorError, SignerRefused
 from executor.execution.nonces import Nonces
 from executor.execution.requests import action_of, legs_expected, signed, started
@@ -65,6 +66,7 @@ class Desk:
         self.nonces = nonces
         self.lane = EntryLane()
         self.entries_open = True
+        self.held = False
 
     # -- inputs -------------------------------------------------------------------------------------------------
 
@@ -91,11 +93,17 @@ class Desk:
         """Take in what the venue pushed."""
         if isinstance(news, OrdersNews):
             for fact in news.orders:
-                self.note(turn, order_events(self.state, [fact], turn.now_ms))
+                self.note(turn, with_causes(self.state, order_events(self.state, [fact], turn.now_ms)))
         elif isinstance(news, FillsNews):
             after = self.fills_from_ms() if news.snapshot else 0
             fills = [fill for fill in news.fills if fill.at_ms >= after]
             self.note(turn, told_fills(self.state, fills, turn.now_ms))
+
+    def look_back(self, turn: Turn, orders: Sequence[OpenOrder], fills: Sequence[Fill]) -> None:
+        """At the first read of a life: what an earlier one sent and could not write down. Then the steps may begin."""
+        if not self.state.continuous and not self.state.reconciled:
+            self.note(turn, unwritten_orders(self.settings, self.state, orders, fills, turn.now_ms))
+        self.held = False
 
     def fills_from_ms(self) -> int:
         """From when on fills are asked for again: an overlap before the newest known, since they may come late."""
@@ -105,7 +113,9 @@ class Desk:
     # -- what follows -------------------------------------------------------------------------------------------
 
     def advance(self, turn: Turn, market: Market, monotonic_s: float) -> None:
-        """Let every due step happen, then sign what may leave."""
+        """Let every due step happen, then sign what may leave; nothing while what an earlier life sent is looked up."""
+        if self.held:
+            return
         for _ in range(MAX_ROUNDS):
             due = next_steps(self.settings, self.state, turn.now_ms, market)
             if not due:
@@ -113,7 +123,8 @@ class Desk:
             self.note(turn, due)
         else:
             self._restless(turn)
-        for batch in urgent(self.state, turn.now_ms):
+        due = urgent(self.state, turn.now_ms)
+        for batch in unwritten_batches(self.state, due) if self.state.unwritten else due:
             self._send(turn, batch, market)
         self._entries(turn, market, monotonic_s)
 
@@ -122,7 +133,7 @@ class Desk:
         self.note(turn, [ev.AnomalyNoted(at_ms=turn.now_ms, account=self.state.account, code="RESTLESS", text=text)])
 
     def _entries(self, turn: Turn, market: Market, monotonic_s: float) -> None:
-        if not self.entries_open or not self.lane.may_leave(monotonic_s):
+        if self.state.unwritten or not self.entries_open or not self.lane.may_leave(monotonic_s):
             return
         ready = ready_entries(self.settings, self.state, market)
         for batch in entry_batches(self.state, ready, turn.now_ms + self.settings.order_expiry_ms):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -12,7 +12,7 @@ from executor.core import events as ev
 from executor.core.answers import lookup_events
 from executor.core.facts import AccountFact, OpenOrder
 from executor.core.lifecycle import LegState
-from executor.core.reconcile import account_events, missing, order_list_events, told_fills
+from executor.core.reconcile import account_events, missing, order_list_events, told_fills, with_causes
 from executor.core.watch import unlisted
 from executor.errors import VenueError
 from executor.execution.desk import Desk
@@ -81,19 +81,27 @@ class Reader:
         if not isinstance(fills, BaseException):
             self._note(told_fills(self._desk.state, fills, venue.now_ms()))
         if not isinstance(account, BaseException):
-            self._take_account(account, asked_ms)
+            self._take_account(account, asked_ms, fills_read=not isinstance(fills, BaseException))
         if isinstance(fills, BaseException) or isinstance(account, BaseException) or isinstance(orders, BaseException):
-            return self._failed([part for part in (fills, account, orders) if isinstance(part, BaseException)])
+            return self._failed({"fills": fills, "positions": account, "open orders": orders})
         await self._take_orders(orders, asked_ms)
         self._worker.preparers[self._desk.settings.account].resume()
         return True
 
-    def _failed(self, errors: list[BaseException]) -> bool:
-        for error in errors:
+    def _failed(self, parts: Mapping[str, object]) -> bool:
+        """Say what is missing: in the log each time, in the record when it changes."""
+        errors = {name: part for name, part in parts.items() if isinstance(part, BaseException)}
+        for error in errors.values():
             if not isinstance(error, VenueError):
                 raise error
-        account = self._desk.settings.account
-        log.warning("could not read the account", action="reconcile_failed", account=account, error=str(errors[0]))
+        state, account = self._desk.state, self._desk.settings.account
+        missing, text = tuple(errors), "; ".join(f"{name}: {error}" for name, error in errors.items())
+        log.warning(
+            "could not read the account", action="reconcile_failed", account=account, missing=missing, error=text
+        )
+        if missing != state.missing:
+            at_ms = self._worker.venue.now_ms()
+            self._note([ev.ReconcileFailed(at_ms=at_ms, account=account, missing=missing, text=text[:500])])
         return False
 
     def _note(self, events: Sequence[ev.Event]) -> None:
@@ -103,10 +111,10 @@ class Reader:
             self._desk.note(turn, events)
             self._worker.finish(turn, [self._desk])
 
-    def _take_account(self, fact: AccountFact, asked_ms: int) -> None:
+    def _take_account(self, fact: AccountFact, asked_ms: int, *, fills_read: bool) -> None:
         """Record a read when it says something new, or now and then."""
         state = self._desk.state
-        events = account_events(state, fact, asked_ms, self._worker.venue.now_ms())
+        events = account_events(state, fact, asked_ms, self._worker.venue.now_ms(), fills_read=fills_read)
         self._skipped = any(event.skipped for event in events if isinstance(event, ev.AccountRead))
         first, shape = not state.account_read_ms, (_shape(fact), self._skipped)
         due = fact.at_ms - self._recorded_ms >= RECORD_EVERY_MS or len(events) > 1 or state.flattening
@@ -121,8 +129,9 @@ class Reader:
         state, now_ms = self._desk.state, self._worker.venue.now_ms()
         events = order_list_events(state, orders, asked_ms, now_ms)
         gone = missing(state, orders, asked_ms)
-        if not state.reconciled:
-            events.append(ev.Reconciled(at_ms=now_ms, account=state.account, why="start"))
+        if not state.reconciled or state.missing:
+            why = "complete again" if state.reconciled else "start"
+            events.append(ev.Reconciled(at_ms=now_ms, account=state.account, why=why))
         self._note(events)
         for leg in gone:
             await self._look_up(leg.cloid)
@@ -140,7 +149,8 @@ class Reader:
             log.warning("look-up failed", action="lookup_failed", cloid=cloid, error=str(error))
             return
         turn = self._worker.turn()
-        self._desk.note(turn, lookup_events(self._desk.state, leg, fact, fills, turn.now_ms, listed=False))
+        state = self._desk.state
+        self._desk.note(turn, with_causes(state, lookup_events(state, leg, fact, fills, turn.now_ms, listed=False)))
         self._worker.finish(turn, [self._desk])
 
 

@@ -14,6 +14,8 @@ import structlog
 
 from executor.core.answers import lookup_events
 from executor.core.facts import Fill, OpenOrder
+from executor.core.reconcile import with_causes
+from executor.core.settings import LOOK_SLOWEST_MS, RESEND_EVERY_MS, RESEND_STOPS_MS
 from executor.core.state import Leg, Request
 from executor.errors import SignerRefused, VenueError
 from executor.execution.desk import Desk
@@ -25,10 +27,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger("executor.resolve")
 
 POLL_S = 0.3
-LOOK_SLOWEST_MS = 3_000
-RESEND_EVERY_MS = 1_000
-RESEND_STOPS_MS = 2_000
-"""A resend that could arrive after the expiry proves nothing: the last one leaves this long before."""
 
 
 class Resolver:
@@ -74,11 +72,11 @@ class Resolver:
         """Whether a request opens what shall not open any more: then it is only looked up, never sent again."""
         state = self._desk.state
         closed = {name for owed in state.exits.values() for name in owed.against}
-        stopped = state.paused or state.latched or "signer_conflict" in state.breakers
+        stopped = state.paused or state.latched or state.unwritten or "signer_conflict" in state.breakers
         return request.purpose == "entry" and (stopped or not closed.isdisjoint(request.cloids))
 
     async def _resend(self, request: Request) -> None:
-        if self._worker.failed is not None or self._unwanted(request):
+        if self._unwanted(request):
             return
         now_ms, expires = self._worker.venue.now_ms(), request.expires_after_ms
         if expires is None or now_ms > expires - RESEND_STOPS_MS:
@@ -115,5 +113,6 @@ class Resolver:
         turn = self._worker.turn()
         turn.now_ms = max(turn.now_ms, asked_ms)
         is_listed = any(order.cloid == leg.cloid for order in listed)
-        self._desk.note(turn, lookup_events(self._desk.state, leg, fact, fills, asked_ms, listed=is_listed))
+        told = lookup_events(self._desk.state, leg, fact, fills, asked_ms, listed=is_listed)
+        self._desk.note(turn, with_causes(self._desk.state, told))
         self._worker.finish(turn, [self._desk])

@@ -161,8 +161,6 @@ def marks(event: Fact) -> Marks | None:
             return once("order", event.ref, event.rule)
         case Candle(closed=True):
             return once("candle", event.symbol, event.interval, event.open_at_ms)
-        case SourcePortfolio():
-            return once("portfolio", event.equity_usd, event.available_usd, event.unrealized_pnl_usd, event.at_ms)
     return None
 
 

@@ -1,0 +1,219 @@
+"""Polls TradeReady's REST API for what its socket never pushes: orders, portfolio and candles, politely.
+
+Facts: signal-protocols.md sections 4.5 and 4.6. 600 requests a minute are allowed, 100 for trading; a 429 says with
+``Retry-After`` when to come back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from executor.clock import Clock
+from executor.core.source_events import AgentNotice, Malformed, SourceTrade
+from executor.ports import Emit
+from executor.sources import tradeready_rest as rows
+from executor.sources.channel import Channel
+from executor.sources.reconnect import Retry, judge_status
+from executor.sources.rest import Answer, RestReader
+from executor.sources.tradeready_rest import Frame
+from executor.sources.tradeready_wire import DONE, INTERVALS, Decoded, decode
+
+PAGE = 100
+PAGES = 10
+LOOKED_UP = 20
+"""At most so many working orders that left the first page are asked for one by one in a round."""
+
+SLOWLY = 5
+"""Portfolio and candles are read in every fifth round."""
+
+LONGEST_PAUSE_S = 60.0
+HORIZON_MS = 86_400_000
+"""Trades older than this are not told at a start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to poll for; ``candles`` are (symbol, interval)."""
+
+    orders: bool
+    portfolio: bool
+    candles: tuple[tuple[str, str], ...]
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is anything to poll for."""
+        return self.orders or self.portfolio or bool(self.candles)
+
+
+class Poller:
+    """One account's REST API. ``tell`` takes each frame as it would stand on the socket, and what it was decoded to."""
+
+    def __init__(
+        self,
+        wanted: Wanted,
+        channel: Channel,
+        rest: RestReader,
+        clock: Clock,
+        poll_s: float,
+        tell: Callable[[str, Decoded, Emit], None],
+        note: Callable[[str, str], None],
+    ) -> None:
+        self._wanted = wanted
+        self._channel = channel
+        self._rest = rest
+        self._clock = clock
+        self._poll_s = poll_s
+        self._tell = tell
+        self._note = note
+        self._failures = 0
+        self._pause_s = poll_s
+        self._first = True
+        self._total = 0
+        self._working: dict[str, None] = {}
+        self._noted: set[str] = set()
+
+    async def run(self, emit: Emit) -> None:
+        """Poll until cancelled, or refused for good."""
+        round_no = 0
+        while self._channel.state != "refused":
+            self._pause_s = self._poll_s
+            if await self._round(emit, slow=round_no % SLOWLY == 0):
+                round_no += 1
+            await asyncio.sleep(self._pause_s)
+
+    async def _round(self, emit: Emit, *, slow: bool) -> bool:
+        """Everything that is due once; false when it broke off, to be done again."""
+        if self._wanted.orders and not await self._orders(emit):
+            return False
+        if not slow:
+            return True
+        if self._wanted.portfolio and not await self._portfolio(emit):
+            return False
+        for symbol, interval in self._wanted.candles:
+            if not await self._candles(symbol, interval, emit):
+                return False
+        return True
+
+    # -- orders -----------------------------------------------------------------------------------------------------
+
+    async def _orders(self, emit: Emit) -> bool:
+        offset: int | None = 0
+        for _ in range(PAGES):
+            answer = await self._get("/trade/orders", emit, {"limit": str(PAGE), "offset": str(offset)})
+            if answer is None:
+                return False
+            offset = self._next_page(answer.body, offset or 0)
+            self._take(rows.orders(answer.body), emit)
+            if offset is None:
+                break
+        self._first = False
+        return await self._left_behind(emit)
+
+    def _next_page(self, body: object, offset: int) -> int | None:
+        """The first time all pages; later the last one too when the list grew, for its order is not documented."""
+        total = body.get("total") if isinstance(body, dict) else None
+        grown, self._total = self._total, total if isinstance(total, int) else 0
+        if self._total <= PAGE or offset + PAGE >= self._total:
+            return None
+        if self._first:
+            return offset + PAGE
+        return self._total - PAGE if self._total > grown else None
+
+    async def _left_behind(self, emit: Emit) -> bool:
+        """Working orders that newer ones pushed off the pages read."""
+        for order_id in list(self._working)[:LOOKED_UP]:
+            answer = await self._get(f"/trade/order/{quote(order_id, safe='')}", emit, tolerant=True)
+            if answer is None:
+                return False
+            del self._working[order_id]
+            self._take(rows.orders([answer.body]), emit)
+        return True
+
+    def _take(self, frames: list[Frame], emit: Emit) -> None:
+        now_ms = self._clock.now_ms()
+        for frame in frames:
+            raw = rows.text_of(frame)
+            event = decode(raw, self._channel.origin(now_ms))
+            self._follow(event)
+            if not self._first or _told_at_start(event, now_ms):
+                self._tell(raw, event, emit)
+            else:
+                self._tell(raw, event, _nobody)
+
+    def _follow(self, event: Decoded) -> None:
+        """Remember which orders still work."""
+        if isinstance(event, AgentNotice) and event.ref is not None and event.rule not in DONE:
+            self._working[event.ref] = None
+        elif isinstance(event, AgentNotice | SourceTrade) and event.ref is not None:
+            self._working.pop(event.ref, None)
+
+    # -- portfolio and candles --------------------------------------------------------------------------------------
+
+    async def _portfolio(self, emit: Emit) -> bool:
+        answer = await self._get("/account/portfolio", emit)
+        if answer is not None:
+            self._take_all(rows.portfolio(answer.body), emit)
+        return answer is not None
+
+    async def _candles(self, symbol: str, interval: str, emit: Emit) -> bool:
+        path = f"/market/candles/{quote(symbol, safe='')}"
+        answer = await self._get(path, emit, {"interval": interval, "limit": "3"}, tolerant=True)
+        if answer is None:
+            return False
+        if answer.error:
+            self._mention(f"candles:{symbol}:{interval}", answer.error)
+            return True
+        frames = rows.candles(answer.body, symbol, interval, INTERVALS.get(interval), self._clock.now_ms())
+        self._take_all(frames, emit)
+        return True
+
+    def _take_all(self, frames: list[Frame], emit: Emit) -> None:
+        for frame in frames:
+            raw = rows.text_of(frame)
+            self._tell(raw, decode(raw, self._channel.origin(self._clock.now_ms())), emit)
+
+    def _mention(self, what: str, error: str) -> None:
+        if what not in self._noted:
+            self._noted.add(what)
+            self._note(self._channel.name, f"{what} cannot be read: {error}")
+
+    # -- one request ------------------------------------------------------------------------------------------------
+
+    async def _get(
+        self, path: str, emit: Emit, params: dict[str, str] | None = None, *, tolerant: bool = False
+    ) -> Answer | None:
+        """The answer; ``None`` when the round ends here. ``tolerant`` takes a 4xx that concerns this path alone."""
+        answer = await self._rest.get(path, params)
+        own = tolerant and answer.status is not None and 400 <= answer.status < 500
+        if answer.ok or (own and answer.status not in (401, 403, 429)):
+            self._failures = 0
+            self._channel.last_frame_at_ms = self._clock.now_ms()
+            self._channel.turn("open", self._clock.now_ms(), emit)
+            return answer
+        self._failed(answer, emit)
+        return None
+
+    def _failed(self, answer: Answer, emit: Emit) -> None:
+        self._failures += 1
+        backing_off_s = self._poll_s * 2.0 ** min(self._failures, 10)
+        self._pause_s = max(answer.retry_after_s, min(backing_off_s, LONGEST_PAUSE_S))
+        if answer.status == 429:
+            return  # asked to wait, not cut off
+        known = answer.status is not None and answer.status != 200
+        verdict = judge_status(answer.status or 0) if known else Retry("UNREACHABLE", answer.error)
+        refused = verdict.reason in ("UNAUTHORIZED", "FORBIDDEN")
+        self._channel.turn("refused" if refused else "closed", self._clock.now_ms(), emit, verdict)
+
+
+def _nobody(raw: str | bytes, event: object) -> None:
+    """Where old news goes: it is remembered as told."""
+
+
+def _told_at_start(event: Decoded, now_ms: int) -> bool:
+    """Of all that happened before us only the trades of the last day: what was closed meanwhile must be closed."""
+    if isinstance(event, Malformed):
+        return False
+    return isinstance(event, SourceTrade) and event.at_ms is not None and event.at_ms > now_ms - HORIZON_MS

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from executor.backoff import Server
 from executor.clock import Clock, iso
 from executor.core.source_events import Malformed, Origin, SourceEvent, Status, Ticker
 from executor.errors import ConfigError, CredentialRefused
@@ -140,8 +141,9 @@ class NexgentSource:
             options.reconnect_rest_s,
             options.taken_over_pause_s,
         )
+        server = Server()
         self._channels = [
-            _Channel(agent_id, AgentConnection(address, agent_id, self._session, clock, jitter, pace))
+            _Channel(agent_id, AgentConnection(address, agent_id, self._session, clock, jitter, pace, server))
             for agent_id in options.agents
         ]
 
@@ -259,16 +261,10 @@ class NexgentSource:
             news = tuple(one for one in step.changed if one.id not in before or one.revision != before[one.id].revision)
             step = replace(step, changed=news)
         channel.wants_snapshot = channel.wants_snapshot or step.lacking
-        events = list(self._events(channel, message, step, origin))
         if isinstance(message, Snapshot):
             channel.wants_snapshot = step.lacking
-            if (
-                not events and message.by_socket
-            ):  # journaled all the same: without it the record's picture would be the one before
-                events = [Status(origin=origin, state=channel.state, agent_ids=(channel.agent_id,))]
-        for event in events:
-            emit(raw, event)
-            raw = b""
+        for event in self._events(channel, message, step, origin):
+            emit(raw, event)  # the same object each time: one frame, written down once
 
     def _events(
         self, channel: _Channel, message: Message, step: Step, origin: Origin

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
+from executor.backoff import Server
 from executor.clock import Clock
 from executor.errors import CredentialRefused
 from executor.sources.connection import Connection, Endpoint, Item
@@ -64,9 +65,16 @@ class AgentConnection(Connection):
     """A ``Connection`` whose address is made anew for every attempt. ``address`` is the ws(s) URL without a query."""
 
     def __init__(
-        self, address: str, agent_id: str, session: Session, clock: Clock, jitter: Callable[[], float], pace: Pace
+        self,
+        address: str,
+        agent_id: str,
+        session: Session,
+        clock: Clock,
+        jitter: Callable[[], float],
+        pace: Pace,
+        server: Server,
     ) -> None:
-        super().__init__(Endpoint(f"agent:{agent_id}", address), clock, jitter)
+        super().__init__(Endpoint(f"agent:{agent_id}", address), clock, jitter, server=server)
         self._address = address
         self._agent_id = agent_id
         self._tokens = session

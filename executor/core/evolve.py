@@ -254,7 +254,7 @@ def _cancel_settled(state: DeskState, event: ev.CancelSettled) -> None:
     state.orders = {oid: o for oid, o in state.orders.items() if oid != event.oid and (o.cloid or "") != name}
     leg = state.legs.get(name)
     if leg is not None and leg.open and event.result == "gone":
-        leg.doubted = True
+        leg.doubted, leg.gone_at_ms = True, event.at_ms
 
 
 _HANDLERS: dict[str, Callable[..., None]] = {

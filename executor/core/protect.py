@@ -74,6 +74,8 @@ def _live(state: DeskState, coin: str, kind: ev.LegKind) -> list[Leg]:
 def _cancel(state: DeskState, leg: Leg, why: str, now_ms: int) -> list[ev.Event]:
     if leg.state not in (LegState.RESTING, LegState.UNKNOWN) and not _stuck(leg, now_ms):
         return []
+    if now_ms - leg.gone_at_ms < RETRY_MS:
+        return []  # the look-up tells first: cancels one after another would leave it no budget
     return [
         ev.CancelWanted(
             at_ms=now_ms, account=state.account, key=leg.key, coin=leg.coin, oid=leg.oid, cloid=leg.cloid, why=why

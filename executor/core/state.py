@@ -33,7 +33,8 @@ class Leg:
 
     ``told_filled`` is what the answer claimed, ``seen_filled`` the sum of its fills: whichever comes first counts,
     neither counts twice. ``listed`` is what the venue's own list or feed last showed of a resting order: an answer
-    alone is a claim, and protects nothing. Prices in quote units, sizes in base units, positive.
+    alone is a claim, and protects nothing. ``gone_at_ms`` is when a cancel was last told that there is no such order:
+    a look-up has to say what became of it. Prices in quote units, sizes in base units, positive.
     """
 
     cloid: str
@@ -63,6 +64,7 @@ class Leg:
     deadline_ms: int | None = None
     doubted: bool = False
     listed: Decimal = ZERO
+    gone_at_ms: int = 0
 
     @property
     def filled(self) -> Decimal:

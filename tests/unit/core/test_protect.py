@@ -243,6 +243,17 @@ def test_of_two_good_stops_the_newest_stays():
     assert s.live("stop") == [("1.000", "90.000")]
 
 
+def test_a_cancel_of_what_is_gone_is_asked_again_only_after_a_look_up_had_its_time():
+    s = protected()
+    s.set("cancel", *["reject"] * 100)
+    s.stop(95)
+    assert len([batch for batch in s.sent if batch.purpose == "cancel"]) == 1
+    s.later(999)
+    assert len([batch for batch in s.sent if batch.purpose == "cancel"]) == 1
+    s.later(1)
+    assert len([batch for batch in s.sent if batch.purpose == "cancel"]) == 2
+
+
 def test_a_bracket_that_waits_does_not_keep_the_position_from_its_stop():
     s = Story()
     s.long(1)

@@ -3,21 +3,296 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
+
+import orjson
+
+from executor.core import events as ev
+from executor.core.evolve import evolve
+from executor.core.identity import CLOID_TAG
+from executor.core.intake import IntakeState, evolve_intake
+from executor.core.state import DeskState, speaks_of
+from executor.core.types import Outcome
+from executor.ledger.outcomes import outcome_of
+from executor.paper.model import Phase
+
+ADDRESS = "0x" + "a1" * 20
+COINS = ("BTC", "ETH", "SOL")
+FINAL = {
+    Outcome.EXECUTED, Outcome.PARTIAL, Outcome.RESTING, Outcome.REFUSED, Outcome.REJECTED, Outcome.ABSENT,
+}  # fmt: skip
+
+NAKED_S = 3.0
+TICK_S = 0.25
+CALM_S = 15.0
+"""How long after the last fault the bound on naked time holds on the exchange's own record."""
+
+POSITION_CAP_USD, ORDER_CAP_USD = 300_000, 250_000
+GAP = Decimal("1.12")
+"""How much better than decided a fill may be after a price gap, which makes it worth more."""
+
+LOSSY = {"crash", "cut", "dark", "refuse", "restart", "disk", "handshake", "slow"}
+"""Steps that may lose a signal on its way to us: the protocol sends none again."""
 
 
 class Watch:
-    """Looks at the exchange after every commit and at the worker four times a second."""
+    """Looks at exchange and worker four times a second, and at every fill."""
 
     def __init__(self, world: Any) -> None:
         self.world = world
-        self.healed_s = float("inf")
+        self.problems: list[str] = []
+        self.fault_s = 0.0
+        self.naked_s: dict[str, float] = {}
+        self.known_s: dict[str, float] = {}
+        self.longest_s = 0.0
+        self._fills = 0
+        self._told: set[str] = set()
+        world.exchange.service.listeners.append(lambda _: self._caps())
 
     async def run(self) -> None:
+        """Until cancelled."""
         while True:
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(TICK_S)
+            self._look()
+
+    def _say(self, text: str, once: str) -> None:
+        if once not in self._told:
+            self._told.add(once)
+            self.problems.append(f"{self.world.loop.time() - 1000:.2f} s: {text}")
+
+    # -- (d) protection -------------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        world, now_s = self.world, self.world.loop.time()
+        if world.is_faulty():
+            self.fault_s = now_s
+        desk = world.desk
+        for coin in COINS:
+            bare = naked(world, coin)
+            able = desk is not None and desk.state.reconciled and world.life.runtime.worker.failed is None
+            due = bare and able and _due(world, desk.state, coin)
+            self._since(self.known_s, coin, due, now_s)
+            self._since(self.naked_s, coin, bare and coin not in world.manual and world.require == "always", now_s)
+            self._judge(coin, now_s)
+
+    def _since(self, table: dict[str, float], coin: str, true: bool, now_s: float) -> None:
+        if true:
+            table.setdefault(coin, now_s)
+        else:
+            table.pop(coin, None)
+
+    def _judge(self, coin: str, now_s: float) -> None:
+        known_s = self.known_s.get(coin)
+        if known_s is not None and now_s - known_s > NAKED_S + 2 * TICK_S and not self._acted(coin, known_s):
+            self._say(f"{coin} known to be naked for {now_s - known_s:.1f} s, and no alarm", f"alarm {coin} {known_s}")
+        naked_s = self.naked_s.get(coin)
+        if naked_s is None or now_s - self.fault_s < CALM_S:
+            return
+        naked_for_s = now_s - max(naked_s, self.fault_s + CALM_S)
+        self.longest_s = max(self.longest_s, naked_for_s)
+        if naked_for_s > NAKED_S + 2 * TICK_S:
+            self._say(f"{coin} naked for {naked_for_s:.1f} s without any fault", f"naked {coin} {naked_s}")
+
+    def _acted(self, coin: str, since_s: float) -> bool:
+        """Whether the worker raised its alarm, or is closing, since shortly before."""
+        desk = self.world.desk
+        if desk.state.flattening or any(owed.coin == coin for owed in desk.state.exits.values()):
+            return True
+        for at_s, event in reversed(self.world.recorded):
+            if at_s < since_s - 5:
+                return False
+            if isinstance(event, ev.AlarmRaised) and coin in event.text:
+                return True
+            if isinstance(event, ev.ProtectionActed) and event.coin == coin:
+                return True
+        return False
+
+    # -- (f) caps --------------------------------------------------------------------------------------------------
+
+    def _caps(self) -> None:
+        fills = self.world.exchange.service.state.fills[ADDRESS]
+        for fill in fills[self._fills :]:
+            coin, px, size = fill["coin"], Decimal(fill["px"]), Decimal(fill["sz"])
+            before = Decimal(fill["startPosition"])
+            after = before + size * (1 if fill["side"] == "B" else -1)
+            if abs(after) > abs(before) and coin not in self.world.manual:
+                if abs(after) * px > POSITION_CAP_USD * GAP:
+                    self._say(f"{coin} position worth {abs(after) * px:.0f} is beyond its cap", f"cap {coin}")
+        self._fills = len(fills)
+
+
+def naked(world: Any, coin: str) -> bool:
+    """Whether the exchange holds a position no armed stop of at least its size closes."""
+    size = world.size(coin)
+    if size == 0:
+        return False
+    orders = world.exchange.service.state.live_orders(ADDRESS, coin)
+    stops = [one for one in orders if one.tpsl == "sl" and one.phase is Phase.ARMED and one.is_buy == (size < 0)]
+    return not any(stop.sz >= abs(size) for stop in stops)
+
+
+def _due(world: Any, state: DeskState, coin: str) -> bool:
+    position = state.positions.get(coin)
+    if position is None or position.owned == 0 or coin in world.manual:
+        return False
+    wish = state.stops.get(coin)
+    return world.require == "always" or (wish is not None and speaks_of(wish, position.owned))
+
+
+# -- after quiescence -------------------------------------------------------------------------------------------------
 
 
 def judge(world: Any, watch: Watch, *, heals: bool) -> list[str]:
     """Every broken promise in words."""
-    return list(world.problems)
+    problems = [*world.problems, *watch.problems]
+    life = world.life
+    if life is None or life.runtime is None:
+        return [*problems, "no worker runs at the end"] if heals else problems
+    stored = list(life.runtime.ledger.read())
+    events = [one.event for one in stored]
+    problems += _orders_once(world)
+    problems += _fills_once(world, events)
+    problems += _stream(world, stored)
+    problems += _intended(world, events)
+    if heals:
+        problems += _terminal(world, events)
+        problems += _agreement(world, events)
+        problems += _at_rest(world)
+    return problems
+
+
+def _orders_once(world: Any) -> Iterator[str]:
+    """(a) One accepted order per cloid; one action per nonce; an order's cloid never under two nonces."""
+    history = world.exchange.service.state.history.get(ADDRESS, {}).values()
+    names = Counter(order.cloid for order in history if (order.cloid or "").startswith(CLOID_TAG))
+    nonces: dict[int, set[bytes]] = defaultdict(set)
+    used: dict[str, set[int]] = defaultdict(set)
+    for row in world.exchange.reached:
+        nonces[row.nonce].add(orjson.dumps(row.action, option=orjson.OPT_SORT_KEYS))
+        for order in row.action.get("orders", ()):
+            used[order.get("c", "")].add(row.nonce)
+    yield from (f"{count} orders with cloid {name}" for name, count in names.items() if count > 1)
+    yield from (f"nonce {nonce} carried {len(said)} actions" for nonce, said in nonces.items() if len(said) > 1)
+    yield from (f"cloid {name} was signed {len(under)} times" for name, under in used.items() if len(under) > 1)
+
+
+def _intended(world: Any, events: list[ev.Event]) -> Iterator[str]:
+    """(a) What an action's entry filled on the exchange is never more than was judged."""
+    judged: dict[str, Decimal] = {}
+    key_of: dict[str, str] = {}
+    for event in events:
+        if isinstance(event, ev.EntryJudged):
+            judged[event.key or ""] = max(judged.get(event.key or "", Decimal(0)), event.final_size)
+        elif isinstance(event, ev.LegPlanned) and event.leg == "entry":
+            key_of[event.cloid] = event.key or ""
+    filled: dict[str, Decimal] = defaultdict(Decimal)
+    for fill in world.exchange.service.state.fills[ADDRESS]:
+        key = key_of.get(fill.get("cloid") or "")
+        if key is not None:
+            filled[key] += Decimal(fill["sz"])
+    for key, size in filled.items():
+        if key in judged and size > judged[key]:
+            yield f"the entry of {key[:12]} filled {size}, judged were {judged[key]}"
+
+
+def _fills_once(world: Any, events: list[ev.Event]) -> Iterator[str]:
+    """(c) A fill is recorded once at most."""
+    seen = Counter((event.fill.tid, event.fill.oid) for event in events if isinstance(event, ev.FillSeen))
+    yield from (f"fill {tid} recorded {count} times" for (tid, _), count in seen.items() if count > 1)
+
+
+def _stream(world: Any, stored: list[Any]) -> Iterator[str]:
+    """(e) No gap in the numbers, and folding the stream gives the state the worker has."""
+    numbers = [one.seq for one in stored]
+    if numbers != list(range(1, len(numbers) + 1)):
+        yield "the event stream has a gap"
+    worker = world.life.runtime.worker
+    if worker.failed is not None:
+        return
+    intake, desk = IntakeState(), DeskState(account="main")
+    for one in stored:
+        evolve_intake(intake, one.event)
+        if one.event.account in (None, "main"):
+            evolve(desk, one.event)
+    live = worker.desks["main"].state
+    different = [name for name in DeskState.__slots__ if getattr(desk, name) != getattr(live, name)]
+    if different:
+        yield f"folding the events does not give the desk's state: {different}"
+    if intake.books != worker.intake.books:
+        yield "folding the events does not give the books"
+
+
+def _terminal(world: Any, events: list[ev.Event]) -> Iterator[str]:
+    """(b) Every action received has one final outcome, and none was lost on a good line."""
+    by_key: dict[str, list[ev.Event]] = defaultdict(list)
+    for event in events:
+        if event.key is not None:
+            by_key[event.key].append(event)
+        elif isinstance(event, ev.ProcessStarted):
+            for known in by_key.values():
+                known.append(event)
+    received = {event.key: event for event in events if isinstance(event, ev.ActionReceived)}
+    for key, event in received.items():
+        outcome = outcome_of("main", by_key[key or ""])
+        if "main" in event.accounts and outcome.outcome not in FINAL:
+            yield f"action {event.action_id} is {outcome.outcome} ({outcome.reason}) in the end"
+    if not LOSSY & {step["do"] for step in world.steps}:
+        known = {event.action_id for event in received.values()}
+        lost = [row["action_id"] for row in world.published if row["_reached"] and row["action_id"] not in known]
+        yield from (f"signal {name} was lost" for name in lost)
+
+
+def _agreement(world: Any, events: list[ev.Event]) -> Iterator[str]:
+    """(c) Positions, orders and fills are the exchange's."""
+    state, venue = world.desk.state, world.exchange.service.state
+    for coin in COINS:
+        ours = state.positions[coin].size if coin in state.positions else Decimal(0)
+        if ours != world.size(coin):
+            yield f"{coin}: we believe {ours}, the exchange holds {world.size(coin)}"
+    theirs = {order.oid for order in venue.live_orders(ADDRESS)}
+    listed = set(state.orders)
+    if theirs != listed:
+        yield f"open orders differ: only theirs {sorted(theirs - listed)}, only ours {sorted(listed - theirs)}"
+    legs = {leg.oid for leg in state.live.values()}
+    if legs - theirs:
+        yield f"live legs without an order: {[str(leg) for leg in state.live.values() if leg.oid not in theirs]}"
+    first_ms = next(event.at_ms for event in events if isinstance(event, ev.ProcessStarted))
+    seen = {(event.fill.tid, event.fill.oid) for event in events if isinstance(event, ev.FillSeen)}
+    made = {(fill["tid"], fill["oid"]) for fill in venue.fills[ADDRESS] if fill["time"] >= first_ms}
+    if made != seen:
+        yield f"fills differ: {len(made - seen)} not recorded, {len(seen - made)} never made"
+
+
+def _at_rest(world: Any) -> Iterator[str]:
+    """(d, g) In peace: nothing owed, nothing unknown, stops fit, no orphans, and out where the agent is out."""
+    desk, intake = world.desk, world.life.runtime.worker.intake
+    state = desk.state
+    if state.exits:
+        yield f"exits still owed: {list(state.exits.values())}"
+    if desk.uncertain_legs() or desk.unknown_requests():
+        yield f"still unknown: {desk.uncertain_legs()} {desk.unknown_requests()}"
+    for coin in COINS:
+        yield from _coin_at_rest(world, state, intake, coin)
+
+
+def _coin_at_rest(world: Any, state: DeskState, intake: IntakeState, coin: str) -> Iterator[str]:
+    venue, size = world.exchange.service.state, world.size(coin)
+    triggers = [o for o in venue.live_orders(ADDRESS, coin) if (o.cloid or "").startswith(CLOID_TAG) and o.tpsl]
+    if size == 0 and triggers:
+        yield f"{coin} is flat and has {len(triggers)} orphan triggers of ours"
+    if coin in world.manual:
+        return
+    stops = [order for order in triggers if order.tpsl == "sl"]
+    if _due(world, state, coin) and (len(stops) != 1 or stops[0].sz != abs(size)):
+        yield f"{coin}: {size} held, stops {[(str(one.sz), str(one.trigger_px)) for one in stops]}"
+    position = state.positions.get(coin)
+    if position is None or position.owned == 0 or position.owner is None:
+        if size != 0:
+            yield f"{coin}: {size} held, owned {position}"
+        return
+    books = [book.size for key, book in intake.books.items() if key.coin == coin and key.agent == position.owner]
+    if not any(book * position.owned > 0 for book in books):
+        yield f"{coin}: {position.owned} held of {position.owner}, whose book is {books}"

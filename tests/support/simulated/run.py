@@ -8,9 +8,12 @@ import hashlib
 import logging
 import random
 import shutil
+import sys
 import tempfile
 import time
-from contextlib import suppress
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,8 +43,18 @@ class Result:
     stats: dict[str, int] = field(default_factory=dict)
 
 
-def run(schedule: dict[str, Any], *, heals: bool = True, show: bool = False) -> Result:
-    """One schedule from start to the oracle. ``heals`` false: the faults go on, and only safety is asked for."""
+def run(
+    schedule: dict[str, Any],
+    *,
+    heals: bool = True,
+    show: bool = False,
+    inspect: Callable[[World], None] = lambda world: None,
+) -> Result:
+    """One schedule from start to the oracle. ``heals`` false: the faults go on, and only safety is asked for.
+
+    ``inspect`` sees the world before it ends. Garbage is collected at the end alone, so that no finalizer of a killed
+    process runs at a moment of its own choosing.
+    """
     began = time.process_time()
     result = Result(schedule["seed"])
     folder = Path(tempfile.mkdtemp(prefix="simulated-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
@@ -49,17 +62,36 @@ def run(schedule: dict[str, Any], *, heals: bool = True, show: bool = False) -> 
     random.seed(schedule["seed"])
     if not show:
         _quiet()
-    loop = VirtualLoop()
-    try:
-        loop.run(_played(loop, schedule, folder, result, heals))
-    except Stalled as stall:
-        result.problems.append(f"stalled: {stall}")
-    finally:
-        random.setstate(state)
-        shutil.rmtree(folder, ignore_errors=True)
-        gc.collect(0)
+    with _graveyard():
+        loop = VirtualLoop()
+        try:
+            loop.run(_played(loop, schedule, folder, result, heals, inspect))
+        except Stalled as stall:
+            result.problems.append(f"stalled: {stall}")
+        finally:
+            random.setstate(state)
+            shutil.rmtree(folder, ignore_errors=True)
+            del loop
     result.cpu_s = time.process_time() - began
     return result
+
+
+@contextmanager
+def _graveyard() -> Iterator[None]:
+    """What coroutines of killed processes say when they are let go of interests nobody."""
+    hook = sys.unraisablehook
+    gc.disable()
+    gc.freeze()
+    sys.unraisablehook = lambda _: None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+            gc.collect()
+        finally:
+            gc.unfreeze()
+            gc.enable()
+            sys.unraisablehook = hook
 
 
 def _quiet() -> None:
@@ -74,12 +106,20 @@ def _dropped(*_: Any) -> Any:
     raise structlog.DropEvent
 
 
-async def _played(loop: VirtualLoop, schedule: dict[str, Any], folder: Path, result: Result, heals: bool) -> None:
+async def _played(
+    loop: VirtualLoop,
+    schedule: dict[str, Any],
+    folder: Path,
+    result: Result,
+    heals: bool,
+    inspect: Callable[[World], None],
+) -> None:
     world = World(loop, schedule["seed"], folder, schedule["kind"])
     loop.set_exception_handler(lambda _, context: _unhandled(world, context))
     await world.open()
     watch = oracle.Watch(world)
     began_s = loop.time()
+    world.steps = schedule["steps"]
     world.start_worker()
     supervisor = asyncio.ensure_future(world.supervise())
     looking = asyncio.ensure_future(watch.run())
@@ -99,6 +139,7 @@ async def _played(loop: VirtualLoop, schedule: dict[str, Any], folder: Path, res
     for task in (supervisor, looking, *doing):
         task.cancel()
     result.problems += oracle.judge(world, watch, heals=heals)
+    inspect(world)
     await _ended(world, result)
     for life in world.lives:
         loop.bury(life.number)

@@ -38,6 +38,7 @@ class Agent:
     name: str
     book: dict[str, float] = field(default_factory=dict)
     sent: list[str] = field(default_factory=list)
+    slow_s: float = 0.0
 
 
 class Writer:
@@ -47,7 +48,8 @@ class Writer:
         self.rng = random.Random(f"schedule {seed}")
         self.seed = seed
         self.unlimited = unlimited
-        self.agents = [Agent(name) for name in AGENTS]
+        slow = (0.0, 0.0, 0.0, 0.5, -0.5, 2.0, -2.0)  # how far an agent's clock is behind
+        self.agents = [Agent(name, slow_s=self.rng.choice(slow)) for name in AGENTS]
         self.count = 0
 
     def schedule(self) -> dict[str, Any]:
@@ -112,8 +114,7 @@ class Writer:
         agent.book[coin] = round(held + delta, 6)
         step = self._signal(at, agent, coin, abs(delta), "LONG" if delta > 0 else "SHORT")
         if rng.random() < 0.12:
-            late = rng.choice((0.5, 3.0, 8.0, 40.0))
-            step |= {"age_s": late} if rng.random() < 0.5 else {"age_s": late, "delay_s": min(late, 8.0)}
+            step["delay_s"] = rng.choice((0.5, 3.0, 8.0, 40.0))
         return step
 
     def _protection(self, at: float, agent: Agent, coin: str, held: float) -> Step:
@@ -131,7 +132,7 @@ class Writer:
         name = f"{agent.name}-{self.count}"
         agent.sent.append(name)
         step = {"at": at, "do": "signal", "id": name, "agent": agent.name, "coin": coin}
-        return {**step, "size": round(size, 6), "side": side}
+        return {**step, "size": round(size, 6), "side": side, "age_s": agent.slow_s}
 
     # -- what prices do -------------------------------------------------------------------------------------------
 

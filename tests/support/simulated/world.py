@@ -195,6 +195,8 @@ class World:
         self.manual: set[str] = set()
         self.disturbed_s = 0.0
         self.problems: list[str] = []
+        self.recorded: list[tuple[float, ev.Event]] = []
+        self.steps: list[dict[str, Any]] = []
         self.next_crash: tuple[str, int] | None = None
         self.by_hand_nonce = 0
 
@@ -277,6 +279,7 @@ class World:
             self._maybe_crash(life, "before_commit", life.commits)
             self._maybe_fail(life, life.commits)
             seq = commit(frames, events)
+            self.recorded += [(self.loop.time(), event) for event in events]
             self._maybe_crash(life, "after_commit", life.commits)
             return seq
 
@@ -512,6 +515,16 @@ class World:
                 self.life.runtime.worker.command(step["name"], "main", "simulation")
             finally:
                 LIFE.reset(token)
+
+    def is_faulty(self) -> bool:
+        """Whether anything is wrong right now, or shortly was or will be."""
+        exchange, life = self.exchange, self.life
+        pushing, options = exchange.pushing, exchange.options
+        pending = exchange.tricks or exchange.faults.armed or self.weather.dark or self.weather.refused or self.depth
+        troubled = pushing.lost or pushing.doubled or options.push_delay_ms or self.weather.slow != 1.0
+        lagging = exchange.service.state.rules.order_status_lag_ms or self.sim.refuse_with
+        unwell = life is None or life.runtime is None or life.crash_at or life.fail_at
+        return bool(pending or troubled or lagging or unwell or self.loop.time() < self.disturbed_s)
 
     # -- peace ----------------------------------------------------------------------------------------------------------
 

@@ -44,7 +44,10 @@ _GROUPS: dict[str, tuple[str, tuple[tuple[str, Callable[..., None]], ...]]] = {
         ),
     ),
     "plugins": ("Sources, strategies, risk rules, notifiers.", (("list", configuring.plugins_list),)),
-    "sim": ("Signal systems, simulated on this machine.", (("fractrade", servers.sim_fractrade),)),
+    "sim": (
+        "Signal systems, simulated on this machine.",
+        (("fractrade", servers.sim_fractrade), ("nexgent", servers.sim_nexgent)),
+    ),
 }
 
 app = typer.Typer(

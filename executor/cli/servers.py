@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any
@@ -119,6 +119,29 @@ def sim_fractrade(
         console.print(clean(line), markup=False)
 
     _serve(serve(host, port, played, say), host, port)
+
+
+def sim_nexgent(
+    host: Host = LOOPBACK,
+    port: Port = 0,
+    script: Annotated[
+        Path | None, typer.Option("--script", exists=True, dir_okay=False, help="What to play; the bundled otherwise.")
+    ] = None,
+    ping_s: Annotated[float, typer.Option("--ping-s", min=0.01, help="How often the server pings.")] = 30.0,
+) -> None:
+    """A Nexgent on this machine: tokens, snapshots, updates and prices, with the real server's traps."""
+    _logs()
+    _warn_if_open(host, "whoever reaches it can listen; its credentials are no secrets")
+    from executor.sim import nexgent_script
+
+    steps = nexgent_script.load(script)
+    _serve(nexgent_script.serve(host, port, steps, _said(), ping_s=ping_s), host, port)
+
+
+def _said() -> Callable[[str], None]:
+    """Lines for people as they are."""
+    console = out()
+    return lambda line: console.print(clean(line), markup=False, soft_wrap=True)
 
 
 def _warn_if_open(host: str, what: str) -> None:

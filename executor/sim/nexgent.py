@@ -150,6 +150,11 @@ class NexgentSimulator(LoopbackServer):
     async def _tell(self, agent_id: str, data: Document) -> None:
         await self.publish(agent_id, {"type": "position_update", "data": data})
 
+    def forget(self) -> None:
+        """No position is open, and nobody is told: a script begins."""
+        for positions in self._positions.values():
+            positions.clear()
+
     def mute(self, agent_id: str) -> None:
         """Leave the agent's socket open and out of the map, as a takeover or a half-open drop does."""
         self._map.pop(agent_id, None)

@@ -1,0 +1,149 @@
+"""Plays a script on the Nexgent simulator, and serves one by itself for ``executor sim nexgent``.
+
+The words, each with the fields the simulator's method of that name takes: ``buy``, ``change``, ``sell`` (``id``, and
+fields by the server's own names; ``partial``, ``told``), ``price`` (``token``, ``sol``, ``legacy``), ``cut`` (``code``,
+``reason``), ``mute`` (leaves the socket open and deaf), ``fail_load`` (a text; null: snapshots load again), ``refuse``
+(an HTTP status for handshakes, 0 to welcome them again), ``rest_refuse`` (the same for REST), ``raw`` (any text).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, Field
+
+from executor.clock import Clock, SystemClock
+from executor.sim.nexgent import Habits, NexgentSimulator
+from executor.sim.nexgent_positions import BONK
+from executor.sim.scenario import Say, Step, Strict, Vocabulary, Word, load_scenario, play
+
+AGENT = "sim-agent"
+
+
+class Moved(Strict):
+    """A position by its id; all other fields are the server's own, by its names."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    id: str
+    partial: bool = False
+    told: bool = True
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The server's fields that were written."""
+        return dict(self.model_extra or {})
+
+
+class Priced(Strict):
+    """A token's new price in SOL."""
+
+    token: str = BONK
+    sol: float = Field(gt=0)
+    legacy: bool = False
+
+
+class Cut(Strict):
+    """A close code and its reason."""
+
+    code: int = 1000
+    reason: str = "Connection timeout"
+
+
+WORDS: dict[str, Any] = {
+    "buy": Moved,
+    "change": Moved,
+    "sell": Moved,
+    "price": Priced,
+    "cut": Cut,
+    "mute": bool,
+    "fail_load": str | None,
+    "refuse": int,
+    "rest_refuse": int,
+    "raw": str,
+}
+
+
+class Player:
+    """The words, done on one simulator for its one agent."""
+
+    def __init__(self, simulator: NexgentSimulator) -> None:
+        self._simulator = simulator
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Each word with what it takes and does."""
+        return {name: Word(takes, self._doing(name)) for name, takes in WORDS.items()}
+
+    def _doing(self, name: str) -> Callable[[Any], Awaitable[str]]:
+        done: Callable[[Any], Awaitable[str]] = getattr(self, f"_{name}")
+        return done
+
+    async def _buy(self, moved: Moved) -> str:
+        position = await self._simulator.buy(AGENT, moved.id, **moved.fields)
+        return f"bought {position['purchaseAmount']:g} {position['tokenSymbol']}"
+
+    async def _change(self, moved: Moved) -> str:
+        await self._simulator.change(AGENT, moved.id, partial=moved.partial, **moved.fields)
+        return f"changed {', '.join(moved.fields)} of {moved.id}"
+
+    async def _sell(self, moved: Moved) -> str:
+        await self._simulator.sell(AGENT, moved.id, told=moved.told)
+        return f"sold {moved.id}" + ("" if moved.told else ", telling nobody")
+
+    async def _price(self, priced: Priced) -> str:
+        await self._simulator.price(priced.token, priced.sol, legacy=priced.legacy)
+        return f"price {priced.sol:g} SOL"
+
+    async def _cut(self, cut: Cut) -> str:
+        return f"cut {await self._simulator.cut(cut.code, cut.reason)} clients with {cut.code} {cut.reason}"
+
+    async def _mute(self, wanted: bool) -> str:
+        if wanted:
+            self._simulator.mute(AGENT)
+        return "the socket is mute" if wanted else "nothing"
+
+    async def _fail_load(self, text: str | None) -> str:
+        self._simulator.habits.fail_load = text
+        return "snapshots load" if text is None else f"snapshots fail: {text}"
+
+    async def _refuse(self, status: int) -> str:
+        self._simulator.refuse_with = status or None
+        return f"refusing handshakes with {status}" if status else "welcoming handshakes"
+
+    async def _rest_refuse(self, status: int) -> str:
+        self._simulator.rest_refuse_with = status or None
+        return f"refusing REST with {status}" if status else "answering REST"
+
+    async def _raw(self, text: str) -> str:
+        return "sent as it is" if await self._simulator.publish(AGENT, text) else "nobody to send it to"
+
+
+def load(path: Path | None = None) -> tuple[Step, ...]:
+    """The steps of a file, or of the bundled script; raises ``ConfigError``."""
+    return load_scenario(path, "nexgent.yaml", WORDS)
+
+
+async def serve(
+    host: str = "127.0.0.1",
+    port: int = 0,
+    steps: tuple[Step, ...] = (),
+    say: Say = print,
+    clock: Clock | None = None,
+    ping_s: float = 30.0,
+) -> None:
+    """The simulator alone, until cancelled; each time a first client comes, the script is played once to its end."""
+    time = clock or SystemClock()
+    async with NexgentSimulator((AGENT,), host, port, time, Habits(ping_s=ping_s)) as simulator:
+        tokens = simulator.tokens
+        say(f"Nexgent simulator on {simulator.rest_url}")
+        say(f"  agent {AGENT} · email {tokens.email} · password {tokens.password}")
+        say(f"  access token {tokens.access()}")
+        while True:
+            await simulator.wait_connected(timeout_s=None)
+            simulator.forget()
+            await play(steps, Player(simulator).vocabulary, time, say)
+            say("the script is over; it starts again with the next first client")
+            await simulator.wait_disconnected(timeout_s=None)

@@ -46,7 +46,8 @@ def readiness(runtime: Runtime) -> Readiness:
     """Channels and accounts as they are now."""
     channels = tuple(channel for source in runtime.sources for channel in source.channels())
     accounts = {name: desk.state.reconciled for name, desk in runtime.worker.desks.items()}
-    return Readiness(runtime.ready(), channels, accounts)
+    missing = {name: desk.state.missing for name, desk in runtime.worker.desks.items() if desk.state.missing}
+    return Readiness(runtime.ready(), channels, accounts, missing)
 
 
 def commander(runtime: Runtime) -> Callable[[str, str | None, str | None, str], dict[str, Any]]:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from executor.core.verdict import REASONS as _VERDICTS
+from executor.hyperliquid.signer_policy import REASONS as _SIGNER
 from executor.risk.reasons import REASONS as _RULES
 
 _FRAMES = {
@@ -277,7 +278,7 @@ _CAUSES = {
     "expired": "An order of ours was out too long to happen any more, and did not: nothing to do; exits go again.",
     "foreign order": "Someone else placed an order on the account: nothing to do; it is left alone.",
     "forgotten order": (
-        "The venue lists an order of ours the ledger does not know: nothing to do; a trigger goes once its coin is flat."
+        "The venue lists an order of ours that the ledger lacks: nothing to do; a trigger goes once its coin is flat."
     ),
     "changed elsewhere": "A position changed without a fill we were told of: nothing to do; the venue's size stands.",
     "manual trade": "Someone traded on the account by hand: nothing to do; the venue's size stands.",
@@ -298,8 +299,8 @@ ORIGINS: Mapping[str, Origin] = MappingProxyType(
     {
         "malformed": Origin("a frame that is no action of ours; recorded, nothing is done (`FrameRefused`)", _FRAMES),
         "refused": Origin(
-            "our own no, before anything is sent (`ActionRefused`, `LegDropped`, `LeverageFailed`, `EntryJudged`)",
-            {**_DECISIONS, **_RULES, **_VERDICTS},
+            "our own no, before anything is sent (`ActionRefused`, `SignerRefused`, `LegDropped`, `LeverageFailed`, `EntryJudged`)",
+            {**_DECISIONS, **_RULES, **_VERDICTS, **_SIGNER},
         ),
         "rejected": Origin("the venue's readable no (`LegRejected`)", _VENUE),
         "unknown": Origin("sent, and nobody knows yet whether it happened (`LegUnknown`)", _UNKNOWN),

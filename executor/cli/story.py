@@ -95,6 +95,7 @@ def tell(document: Part, console: Console) -> None:
     if "refused" in document:
         _malformed(story, document["refused"])
         return
+    _derived(story, document.get("derived"))
     _decoded(story, document["decoded"])
     _book(story, document)
     for account in document["accounts"]:
@@ -122,6 +123,23 @@ def _malformed(story: Story, refused: Part) -> None:
     story.step("malformed: this frame is no action, and nothing was done")
     where = {"reason": _reason(refused["reason"]), "field": refused["field"], "detail": refused["detail"]}
     story.facts({**where, "agent": refused.get("agent_id")})
+
+
+def _derived(story: Story, told: Part | None) -> None:
+    """For an action no agent sent as such: the fact and the strategy it was made of."""
+    if told is None:
+        return
+    story.step(f"made of a {told['fact']}")
+    intent = (
+        None if told["intent"] is None else ", ".join(f"{k} {v}" for k, v in told["intent"].items() if v is not None)
+    )
+    shown = {
+        "fact": told["identity"],
+        "strategy": told["via"],
+        "wanted": intent,
+        "the source now holds": told["subject_size"],
+    }
+    story.facts({**shown, "strategy failed": told["failure"], "so": told["failure"] and "only what the source closed"})
 
 
 def _decoded(story: Story, told: Part) -> None:
@@ -245,6 +263,7 @@ def _leg(story: Story, leg: Part) -> None:
     if leg["fills"]:
         story.say(Sheet(FILLS, leg["fills"]))
     story.say(Text.assemble("→ ", coloured(leg["outcome"]), *_because(leg["reason"])))
+    story.facts({words.UNRESOLVED[name]: at for name, at in (leg.get("unresolved") or {}).items()}, indent=INDENT * 2)
 
 
 def _sent(story: Story, sent: Part) -> None:

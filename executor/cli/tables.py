@@ -126,6 +126,8 @@ def _entries(row: Row) -> Text:
     if row.get("latched") and not states:
         states.append("flattened")
     states += [f"breaker {breaker['rule']}" for breaker in row.get("breakers", ())]
+    if row.get("missing"):
+        states.append(f"not read: {', '.join(row['missing'])}")
     return cell(", ".join(states), "bold red") if states else cell("go", "green")
 
 
@@ -179,6 +181,24 @@ class Sheet:
         return made
 
 
+STRATEGIES: Sequence[Column] = (
+    ("strategy", _plain("strategy", "bold")),
+    ("last failed", lambda row: cell(when(row.get("failed_at")), "dim")),
+    ("on", _plain("fact")),
+    ("why", _plain("detail")),
+)
+
+UNRESOLVED: Sequence[Column] = (
+    ("account", _plain("account")),
+    ("symbol", _plain("symbol", "bold")),
+    ("order", _plain("leg")),
+    ("reason", _plain("reason", "magenta")),
+    *((title, lambda row, name=name: cell(when(row.get(name)), "dim")) for name, title in words.UNRESOLVED.items()),
+    ("action id", _plain("action_id", "dim")),
+    ("cloid", _plain("cloid", "dim")),
+)
+
+
 def _listed(name: str, columns: Sequence[Column], empty: str) -> Callable[[Mapping[str, Any]], list[RenderableType]]:
     def shown(document: Mapping[str, Any]) -> list[RenderableType]:
         rows = document[name]
@@ -195,6 +215,11 @@ def status(document: Mapping[str, Any]) -> list[RenderableType]:
     for title, columns in (("channels", CHANNELS), ("accounts", ACCOUNTS)):
         if document.get(title):
             parts += ["", Sheet(columns, document[title], title)]
+    if document.get("strategies"):
+        parts += ["", Sheet(STRATEGIES, document["strategies"], "strategies that failed: nothing was opened for them")]
+    unresolved = [{**row, "account": a["account"]} for a in document["accounts"] for row in a.get("unresolved", ())]
+    if unresolved:
+        parts += ["", Sheet(UNRESOLVED, unresolved, "orders nobody knows the outcome of yet (times are the venue's)")]
     return parts
 
 

@@ -37,6 +37,14 @@ TYPES = {
     "SET_HYPERLIQUID_PERP_TAKE_PROFIT": "target",
 }
 
+UNRESOLVED = {
+    "since": "unknown since",
+    "sent_again_until": "sent again until",
+    "absent_from": "absent if not found by",
+    "next_try_by": "next try by",
+}
+"""How an order nobody knows the outcome of is being resolved (``executor.ledger.unresolved``)."""
+
 _ORDERS = {"entry": "entry {}", "exit": "exit of {}", "stop": "stop for {}", "target": "target for {}"}
 
 

@@ -11,11 +11,12 @@ from executor.clock import iso
 from executor.core import events as ev
 from executor.ledger.codec import encode
 from executor.ledger.outcomes import LegOutcome, outcome_of
+from executor.ledger.unresolved import resolution
 from executor.ledger.views import Document, order_view, without
 from executor.ports import Stored
 
 _COMMON = ("at_ms", "account", "key")
-_TOLD_ELSEWHERE = ("frame_id", "book_before", "book_after", "accounts", "routes")
+_TOLD_ELSEWHERE = ("frame_id", "book_before", "book_after", "accounts", "routes", "derived")
 
 _OF_A_LEG = (
     ev.LegRested,
@@ -47,7 +48,7 @@ _TOLD_BY_NAME = (
 Frames = Mapping[int, Document]
 
 
-def explain_action(received: ev.ActionReceived, stored: Sequence[Stored], frames: Frames) -> Document:
+def explain_action(received: ev.ActionReceived, stored: Sequence[Stored], frames: Frames, now_ms: int) -> Document:
     """One action that was taken in. ``stored`` are the events that belong to it, in order, of all accounts."""
     repeats = [item for item in stored if isinstance(item.event, ev.DuplicateSeen | ev.ConflictSeen)]
     routes = dict(zip(received.accounts, received.routes, strict=False))
@@ -58,12 +59,15 @@ def explain_action(received: ev.ActionReceived, stored: Sequence[Stored], frames
         "received_at": iso(received.received_at_ms),
         "frame": frames.get(received.frame_id or 0),
         "decoded": without(facts(received), *_TOLD_ELSEWHERE),
+        "derived": facts(received)["derived"],
         "book": {"before": facts(received)["book_before"], "after": facts(received)["book_after"]},
         "routes": [{"account": name, "route": route} for name, route in routes.items()],
         "repeats": [
             {**step(item), "frame": frames.get(getattr(item.event, "frame_id", None) or 0)} for item in repeats
         ],
-        "accounts": [{"route": routes.get(name or ""), **_on_account(received, name, stored)} for name in accounts],
+        "accounts": [
+            {"route": routes.get(name or ""), **_on_account(received, name, stored, now_ms)} for name in accounts
+        ],
     }
 
 
@@ -89,7 +93,7 @@ def facts(event: ev.Event) -> Document:
     return without(orjson.loads(encode(event)), *_COMMON)
 
 
-def _on_account(received: ev.ActionReceived, account: str | None, stored: Sequence[Stored]) -> Document:
+def _on_account(received: ev.ActionReceived, account: str | None, stored: Sequence[Stored], now_ms: int) -> Document:
     outcome = outcome_of(account, [item.event for item in stored])
     own = [item for item in stored if item.event.account == account]
     taken, proposed = _all(own, ev.ActionTaken), _all(own, ev.IntentProposed)
@@ -101,7 +105,7 @@ def _on_account(received: ev.ActionReceived, account: str | None, stored: Sequen
         "strategy": facts(proposed[-1]) if proposed else None,
         "judgements": [_judgement(event) for event in _all(own, ev.EntryJudged)],
         "refusals": [facts(event) for event in _all(own, ev.ActionRefused)],
-        "legs": [_leg(item, account, received.action_id, own) for item in outcome.legs],
+        "legs": [_leg(item, account, received.action_id, own, now_ms) for item in outcome.legs],
         "follow_ups": [step(item) for item in own if not isinstance(item.event, _TOLD_BY_NAME)],
         "steps": [step(item) for item in own],
     }
@@ -118,7 +122,7 @@ def _judgement(event: ev.EntryJudged) -> Document:
     return {**told, "rules": rules}
 
 
-def _leg(item: LegOutcome, account: str | None, action_id: str, own: Sequence[Stored]) -> Document:
+def _leg(item: LegOutcome, account: str | None, action_id: str, own: Sequence[Stored], now_ms: int) -> Document:
     cloid = item.leg.cloid
     sent = [e for e in _all(own, ev.SendStarted) if cloid in e.cloids]
     closed = {e.request_id: e for e in _all(own, ev.RequestClosed)}
@@ -128,6 +132,7 @@ def _leg(item: LegOutcome, account: str | None, action_id: str, own: Sequence[St
         "sent": [_request(event, closed.get(event.request_id)) for event in sent],
         "answers": [step(stored) for stored in about if isinstance(stored.event, _OF_A_LEG)],
         "fills": [facts(event)["fill"] for event in _all(about, ev.FillSeen)],
+        "unresolved": resolution(item.leg, now_ms),
     }
 
 

@@ -107,6 +107,8 @@ def _part(event: ev.Event) -> str:
     """What an event replaces an older one about: its coin, breaker or channel; empty for the whole account."""
     if isinstance(event, ev.SourceChanged):
         return f"{event.source}/{event.channel}"
+    if isinstance(event, ev.StrategyFailed):
+        return event.via
     if isinstance(event, ev.AccountRead):
         return "partial" if event.skipped else ""
     return str(getattr(event, "coin", "") or getattr(event, "rule", ""))
@@ -126,10 +128,12 @@ _SPECIAL: dict[type[ev.Event], Callable[[int, Any], Rows]] = {
     ev.PositionAdopted: _replacing,
     ev.ProtectionChanged: _replacing,
     ev.Reconciled: _replacing,
+    ev.ReconcileFailed: _replacing,
     ev.Paused: _replacing,
     ev.Resumed: _replacing,
     ev.FlattenStarted: _replacing,
     ev.FlattenDone: _replacing,
     ev.BreakerLatched: _replacing,
     ev.BreakerReset: _replacing,
+    ev.StrategyFailed: _replacing,
 }

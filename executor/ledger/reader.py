@@ -12,6 +12,7 @@ from pathlib import Path
 
 from executor.clock import Clock, SystemClock
 from executor.core import events as ev
+from executor.core.types import Outcome
 from executor.errors import LedgerError
 from executor.ledger.explain import explain_action, explain_refused
 from executor.ledger.index import unpack_key
@@ -20,11 +21,15 @@ from executor.ledger.outcomes import ActionOutcome, outcome_of
 from executor.ledger.positions import position_views
 from executor.ledger.stamp import Stamp
 from executor.ledger.status import Latest, account_status, ledger_status
+from executor.ledger.unresolved import unresolved_view
 from executor.ledger.views import Document, action_view, event_view, frame_view, order_view
 
 _PAGE = 64
 _LEGS_LOOKED_AT = 100
 """How many of a coin's newest orders are folded to find the owner, stop and target of its position."""
+
+_LEGS_DOUBTED = 100
+"""How many of an account's newest orders ``status`` searches for those nobody knows of: it takes seconds."""
 
 _KEYS_OF = (
     "SELECT DISTINCT key FROM (SELECT key FROM all_legs WHERE account = ? AND coin = ? ORDER BY seq DESC LIMIT ?)"
@@ -70,7 +75,10 @@ class LedgerReader:
             ends = self._look.one("SELECT (SELECT max(seq) FROM events), (SELECT max(id) FROM frames)")
             addresses = Stamp.of(meta).addresses if "mode" in meta else {}
             names = sorted({account for _, account, _ in latest if account} | set(addresses))
-            accounts = [account_status(name, addresses.get(name), latest) for name in names]
+            accounts = [
+                {**account_status(name, addresses.get(name), latest), "unresolved": self._unresolved(name)}
+                for name in names
+            ]
             return {**ledger_status(str(self._path), meta, ends[0] or 0, ends[1] or 0, latest), "accounts": accounts}
 
     def actions(self, limit: int = 50, account: str | None = None) -> Document:
@@ -136,7 +144,7 @@ class LedgerReader:
             received = found.event
             if not isinstance(received, ev.ActionReceived):
                 raise LedgerError(f"event {found.seq} is not what the index says", "restore the ledger from a backup")
-            return explain_action(received, stored, self._look.frames_of(stored))
+            return explain_action(received, stored, self._look.frames_of(stored), self._clock.now_ms())
 
     # -- rows ---------------------------------------------------------------------------------------------------
 
@@ -164,6 +172,16 @@ class LedgerReader:
             legs = [item for item in outcome.legs if item.leg.cloid == cloid and cloid not in seen]
             seen.add(cloid)
             yield from (order_view(item, name, action_id) for item in legs)
+
+    def _unresolved(self, account: str) -> list[Document]:
+        """Orders of the account whose outcome nobody knows; looked for among its newest."""
+        query = "SELECT DISTINCT key FROM (SELECT key FROM all_legs WHERE account = ? ORDER BY seq DESC LIMIT ?)"
+        now_ms, rows = self._clock.now_ms(), []
+        for (packed,) in list(self._look.rows(query, account, _LEGS_DOUBTED)):
+            action_id, outcome = self._outcome(unpack_key(packed) if packed is not None else "", account)
+            legs = [item for item in outcome.legs if item.outcome is Outcome.UNKNOWN]
+            rows += [unresolved_view(item, action_id, now_ms) for item in legs]
+        return rows
 
     def _outcome(self, key: str, account: str | None) -> tuple[str, ActionOutcome]:
         events = [item.event for item in self._look.story(key)]

@@ -29,22 +29,34 @@ def ledger_status(path: str, meta: Mapping[str, str], last_seq: int, frames: int
         },
         "worker": _worker(latest),
         "channels": _channels(latest),
+        "strategies": _failing(latest),
     }
 
 
 def account_status(account: str, address: str | None, latest: Latest) -> Document:
     """One account: paused, flattening, breakers, money. A command without an account counts for each."""
-    reconciled = latest.get(("Reconciled", account, ""))
+    reconciled, missing = latest.get(("Reconciled", account, "")), _missing(latest, account)
+    since = max(_seq(latest, "ProcessStarted", ""), missing.seq if missing is not None else 0)
     return {
         "account": account,
         "address": address,
+        "reconciled": reconciled is not None and reconciled.seq > since,
         "reconciled_at": iso(reconciled.event.at_ms) if reconciled is not None else None,
+        "missing": list(getattr(missing.event, "missing", ())) if missing is not None else [],
+        "missing_why": getattr(missing.event, "text", None) if missing is not None else None,
         "paused": _seq(latest, "Paused", account) > _seq(latest, "Resumed", account),
         "flattening": _seq(latest, "FlattenStarted", account) > _seq(latest, "FlattenDone", account),
         "latched": _seq(latest, "FlattenStarted", account) > _seq(latest, "Resumed", account),
         "breakers": _breakers(latest, account),
         **_money(latest, account),
     }
+
+
+def _missing(latest: Latest, account: str) -> Stored | None:
+    """The newest read of the account that lacked something, unless a later one was complete or a worker started."""
+    failed = latest.get(("ReconcileFailed", account, ""))
+    later = max(_seq(latest, kind, account) for kind in ("Reconciled", "ProcessStarted"))
+    return failed if failed is not None and failed.seq > later else None
 
 
 def _seq(latest: Latest, kind: str, account: str) -> int:
@@ -121,4 +133,18 @@ def _channels(latest: Latest) -> list[Document]:
         }
         for e in changed
         if isinstance(e, ev.SourceChanged)
+    ]
+
+
+def _failing(latest: Latest) -> list[Document]:
+    """Strategies that failed on a fact since that worker started, each with its newest failure."""
+    started = latest.get(("ProcessStarted", "", ""))
+    since = started.seq if started is not None else 0
+    failed = [
+        item.event for (kind, _, _), item in sorted(latest.items()) if kind == "StrategyFailed" and item.seq > since
+    ]
+    return [
+        {"strategy": e.via, "failed_at": iso(e.at_ms), "fact": e.fact, "detail": e.text}
+        for e in failed
+        if isinstance(e, ev.StrategyFailed)
     ]

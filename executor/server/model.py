@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from executor.ports import ChannelState
@@ -42,11 +42,15 @@ OpenReader = Callable[[], ReadModel]
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether every configured channel is open and every account reconciled (``accounts``: name to reconciled)."""
+    """Whether every configured channel is open and every account reconciled (``accounts``: name to reconciled).
+
+    ``missing`` names by account what of it could not be read: positions, open orders, fills.
+    """
 
     ready: bool
     channels: tuple[ChannelState, ...]
     accounts: Mapping[str, bool]
+    missing: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 CommandHandler = Callable[[str, str | None, str | None, str], Document | Awaitable[Document]]

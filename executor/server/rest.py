@@ -74,7 +74,11 @@ class Rest:
     async def readyz(self, request: web.Request) -> web.Response:
         """200 only when every channel is open and every account reconciled; which are not, for whom we trust."""
         now = self.readiness()
-        details = {"channels": [asdict(channel) for channel in now.channels], "accounts": dict(now.accounts)}
+        details = {
+            "channels": [asdict(channel) for channel in now.channels],
+            "accounts": dict(now.accounts),
+            "missing": {name: list(parts) for name, parts in now.missing.items()},
+        }
         return answer({"ready": now.ready, **(details if self.trusts(request) else {})}, 200 if now.ready else 503)
 
     async def metrics(self, _: web.Request) -> web.Response:

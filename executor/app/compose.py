@@ -7,18 +7,23 @@ from decimal import Decimal
 from pathlib import Path
 
 from executor import logs, plugins
+from executor.app.heartbeat import Heartbeat
 from executor.app.identity import DRY_RUN_ENDPOINT, Trader
+from executor.app.mirror import recall
+from executor.app.notify import AtLeast
 from executor.clock import Clock, SystemClock, chance
 from executor.config import Config, Loaded, Route, Source
 from executor.core.intake import Route as IntakeRoute
 from executor.core.protocols import Rule
 from executor.core.settings import DeskSettings
+from executor.core.state import DeskState
 from executor.errors import PluginError
 from executor.execution.desk import Desk
 from executor.execution.nonces import Nonces
 from executor.execution.restore import restore
 from executor.execution.strategies import StrategyCaller
 from executor.execution.worker import Worker
+from executor.hyperliquid.signer_policy import SignerPolicy
 from executor.ledger.sqlite import SqliteLedger
 from executor.ledger.stamp import Stamp
 from executor.paper.feeds import Feed
@@ -26,8 +31,11 @@ from executor.paper.live_feed import HyperliquidFeed
 from executor.paper.server import Options as PaperOptions
 from executor.paper.server import PaperExchange
 from executor.paper.tape import TapeFeed
-from executor.ports import Ledger, SourceContext, Venue
+from executor.ports import Ledger, Notifier, SourceContext
 from executor.ports import Source as SourcePort
+from executor.venue.adapter import HyperliquidVenue
+from executor.venue.markets import VenueMarkets
+from executor.venue.signer import AccountSigner
 
 
 def open_ledger(loaded: Loaded, who: Mapping[str, Trader], clock: Clock) -> SqliteLedger:
@@ -99,6 +107,36 @@ def desk_settings(
     )
 
 
+def account_signer(trader: Trader, venue: HyperliquidVenue, state: DeskState, vault: str | None) -> AccountSigner:
+    """The account's key behind its own policy, which goes on counting the day where the ledger's record ends."""
+    limits = trader.account.signer_policy
+    symbols = None if limits.symbols is None else frozenset(limits.symbols)
+    return AccountSigner(
+        trader.signer,
+        SignerPolicy(symbols, limits.per_trade_cap_usd, limits.daily_cap_usd),
+        VenueMarkets(venue),
+        venue.now_ms,
+        vault=vault,
+        day_start_ms=state.signed.start_ms,
+        signed_usd=state.signed.usd,
+        signed={request.nonce: request.action for request in state.requests.values()},
+    )
+
+
+def notifiers(loaded: Loaded) -> list[Notifier]:
+    """Whoever tells people: the log always, and what is configured."""
+    told: list[Notifier] = [logs.LogNotifier()]
+    for configured in loaded.config.notify:
+        secrets = loaded.secrets(configured)
+        for secret in secrets.values():
+            logs.register_secret(secret.get_secret_value())
+        kind = plugins.load("executor.notifiers", configured.type, loaded.base)
+        if kind is not logs.LogNotifier:
+            built = kind.build(configured.options, secrets) if hasattr(kind, "build") else kind()
+            told.append(AtLeast(configured.level, built))
+    return told
+
+
 def route_name(index: int, route: Route) -> str:
     """A route's name in records: its place and what it joins."""
     return f"{index + 1}: {route.source} → {route.strategy} → {', '.join(route.accounts)}"
@@ -107,10 +145,11 @@ def route_name(index: int, route: Route) -> str:
 def worker(
     loaded: Loaded,
     who: Mapping[str, Trader],
-    venue: Venue,
+    venue: HyperliquidVenue,
     ledger: Ledger,
     clock: Clock | None = None,
     vaults: Mapping[str, str] | None = None,
+    notifiers: Sequence[Notifier] = (),
 ) -> Worker:
     """The worker with its state as the ledger has it."""
     config = loaded.config
@@ -122,7 +161,8 @@ def worker(
         signer = trader.signer
         allocator = nonces.setdefault(signer.address, Nonces(ledger.last_nonce(signer.address)))
         settings = desk_settings(loaded, trader, risk, venue.network, (vaults or {}).get(name))
-        desks[name] = Desk(settings, states[name], signer, allocator)
+        guarded = account_signer(trader, venue, states[name], settings.vault)
+        desks[name] = Desk(settings, states[name], guarded, allocator)
     return Worker(
         clock=clock or SystemClock(),
         venue=venue,
@@ -133,7 +173,7 @@ def worker(
         strategies={route_name(i, route): _strategy(loaded, route) for i, route in enumerate(config.routes)},
         unstated={source.name: source.server_execution_in(config.mode) for source in config.sources},
         after_gap={source.name: source.after_gap for source in config.sources},
-        notifiers=[logs.LogNotifier()],
+        notifiers=notifiers,
         reply_timeout_s=config.execution.reply_timeout_ms / 1000,
     )
 
@@ -145,12 +185,12 @@ def _route(index: int, route: Route, routes: Sequence[Route]) -> IntakeRoute:
 
 
 def via(route: Route, routes: Sequence[Route]) -> str:
-    """What a strategy's own books and memory are called: by the strategy, with its accounts where several share it.
+    """What a strategy's own books and memory are called: by the strategy; further routes of it, with their accounts.
 
-    Not by the route's place: a route added above must not orphan what is held.
+    Not by the route's place: what is held must not lose its owner because a route was added.
     """
-    shared = sum(other.strategy == route.strategy for other in routes) > 1
-    return f"{route.strategy} on {', '.join(route.accounts)}" if shared else route.strategy
+    first = next(other for other in routes if other.strategy == route.strategy)
+    return route.strategy if route is first else f"{route.strategy} on {', '.join(route.accounts)}"
 
 
 def _strategy(loaded: Loaded, route: Route) -> StrategyCaller:
@@ -175,10 +215,18 @@ def source(
     secrets = loaded.secrets(configured)
     for secret in secrets.values():
         logs.register_secret(secret.get_secret_value())
-    context = SourceContext(secrets, clock, jitter, note)
+    context = SourceContext(secrets, clock, jitter, note, recall(loaded, configured))
     kind = plugins.load("executor.sources", configured.type, loaded.base)
     built: SourcePort = kind.build(configured.name, configured.options, context)
     return built
+
+
+def heartbeat(loaded: Loaded, unwell: Callable[[], str]) -> Heartbeat | None:
+    """The sign of life, where a monitor's URL is configured."""
+    configured = loaded.config.heartbeat
+    if configured.url is None:
+        return None
+    return Heartbeat(loaded.secret(configured.url), configured.every_ms / 1000, unwell)
 
 
 def socket_path(loaded: Loaded) -> Path:

@@ -103,6 +103,24 @@ POSITIONS: Sequence[Column] = (
     ("unprotected", _naked),
 )
 
+MIRROR: Sequence[Column] = (
+    ("source", _plain("source")),
+    ("agent", _plain("agent_id")),
+    ("symbol", _plain("symbol", "bold")),
+    ("holding", _plain("holding")),
+    ("bought", _plain("bought")),
+    ("entry SOL", _plain("entry_sol")),
+    ("price SOL", _plain("price_sol")),
+    ("value SOL", _plain("value_sol")),
+    ("value USD", _plain("value_usd")),
+    ("PnL SOL", lambda row: words.gain(row.get("profit_sol"))),
+    ("PnL %", lambda row: words.gain(row.get("profit_pct"))),
+    ("stop %", _plain("stop_pct")),
+    ("DCA", _plain("dca_count")),
+    ("TP", _plain("take_profits")),
+    ("as of", lambda row: cell(when(row.get("as_of")), "dim")),
+)
+
 JOURNAL: Sequence[Column] = (
     ("seq", _plain("seq", "dim")),
     ("at", lambda row: cell(when(row.get("at")), "dim")),
@@ -247,7 +265,15 @@ def _worker(worker: Mapping[str, Any] | None) -> str:
 actions = _listed("actions", ACTIONS, "no action was received yet")
 orders = _listed("orders", ORDERS, "no order was planned yet")
 positions = _listed("positions", POSITIONS, "no position is open")
+mirror = _listed("positions", MIRROR, "no position of another system is mirrored")
 journal = _listed("journal", JOURNAL, "nothing was recorded yet")
 
-SHOWN = {"status": status, "actions": actions, "orders": orders, "positions": positions, "journal": journal}
+SHOWN = {
+    "status": status,
+    "actions": actions,
+    "orders": orders,
+    "positions": positions,
+    "mirror": mirror,
+    "journal": journal,
+}
 """How each reading command's document is shown."""

@@ -26,7 +26,7 @@ from executor.core.source_events import (
     Trade,
 )
 from executor.core.types import ZERO, Agent, Side, closing_side, side_of
-from executor.core.watched import Derivation, Fact, OrderUpdate, TimerFired, VenueFill
+from executor.core.watched import Derivation, Fact, OrderUpdate, Subject, TimerFired, VenueFill
 
 STRATEGY = "strategy"
 """The system of what a strategy does of its own accord, for nobody's facts."""
@@ -67,10 +67,13 @@ class Standing:
     now_ms: int
     resolve: Callable[[str], tuple[str | None, str]]
     books: Mapping[str, Decimal] = field(default_factory=dict)
-    subjects: Mapping[str, tuple[str, Decimal | None]] = field(default_factory=dict)
+    subjects: Mapping[str, Subject] = field(default_factory=dict)
     held: Mapping[str, Sequence[Held]] = field(default_factory=dict)
     marks: Mapping[str, Decimal] = field(default_factory=dict)
     equity_usd: Decimal = ZERO
+
+
+NO_SUBJECT = Subject("")
 
 
 class Underivable(ValueError):
@@ -257,20 +260,20 @@ class _Making:
             self._closing_trade(self.fact)
 
     def _shrunk_position(self, fact: SourcePosition) -> None:
-        coin, size = self.standing.subjects.get(fact.position_id, ("", None))
-        book = self.books.get(coin, ZERO)
-        if not size or not book:
+        known = self.standing.subjects.get(fact.position_id, NO_SUBJECT)
+        book, coin = self.books.get(known.coin, ZERO), known.coin
+        if not known.size or not book:
             return
-        left = max(ZERO, fact.size / size)
+        left = max(ZERO, fact.size / known.size)
         if left < 1:
             self._trade(coin, closing_side(book), abs(book) * (1 - left), None, reduce_only=True)
 
     def _closing_trade(self, fact: SourceTrade) -> None:
-        known, _ = self.standing.subjects.get(fact.symbol, ("", None))
-        coin = known or self._coin(fact.symbol)
+        known = self.standing.subjects.get(fact.symbol, NO_SUBJECT)
+        coin, side = known.coin or self._coin(fact.symbol), fact.side.opposite if known.against else fact.side
         book, size = self.books.get(coin, ZERO), _reported_size(fact)
-        if book * fact.side.sign < 0 and size:
-            self._trade(coin, fact.side, min(size, abs(book)), None, reduce_only=True)
+        if book * side.sign < 0 and size:
+            self._trade(coin, side, min(size, abs(book)), None, reduce_only=True)
 
     # -- out
 
@@ -314,6 +317,7 @@ class _Making:
             identity=identity,
             subject=subject if kind is Trade else "",
             subject_size=subject_size if kind is Trade else None,
+            against=kind is Trade and isinstance(fact, SourceTrade) and side is not fact.side,
             intent=intent,
             failure=self.failure,
             holds=not isinstance(fact, SourceTrade),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from typing import Any
 
 from executor.core import events as ev
@@ -16,7 +15,7 @@ from executor.core.identity import plain
 from executor.core.protocols import VenueRules
 from executor.core.source_events import Action, Malformed, Status, Trade
 from executor.core.types import Agent
-from executor.core.watched import Derivation
+from executor.core.watched import Derivation, Subject
 
 TWIN_MS = 2_000
 """How far apart the stamps of one trade told twice, flat and as envelope, may be (design.md section 4)."""
@@ -51,14 +50,6 @@ class Twin:
     content: tuple[str, ...]
     shape: str
     at_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What a source reported last that led to an action: the coin it was traded as, and what the source then held."""
-
-    coin: str
-    size: Decimal | None
 
 
 @dataclass(slots=True)
@@ -321,7 +312,8 @@ def _evolve_received(state: IntakeState, event: ev.ActionReceived) -> None:
     change = Change(at_ms, event.size * event.side.sign, event.reduce_only)
     state.books[key] = with_change(book, change)
     if event.derived is not None and event.derived.subject:
-        _evolve_subject(state, (agent, event.derived.subject), Subject(event.coin, event.derived.subject_size))
+        subject = Subject(event.coin, event.derived.subject_size, event.derived.against)
+        _evolve_subject(state, (agent, event.derived.subject), subject)
 
 
 def _evolve_subject(state: IntakeState, key: tuple[Agent, str], subject: Subject) -> None:

@@ -8,6 +8,20 @@ from typing import Any
 
 from executor.core.types import Side
 
+_MAX_EXPONENT = 30
+"""No market has a price or size of more digits before or after the point."""
+
+
+def numbers(*values: object) -> None:
+    """Raises ``ValueError`` for what is no finite Decimal of a market's magnitude: a strategy may say anything."""
+    for value in values:
+        if value is None:
+            continue
+        if not isinstance(value, Decimal) or not value.is_finite():
+            raise ValueError(f"{value!r} is no finite Decimal")
+        if value and abs(value.adjusted()) > _MAX_EXPONENT:
+            raise ValueError(f"{value} is beyond what any market allows")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradeIntent:
@@ -29,6 +43,7 @@ class TradeIntent:
     target_px: Decimal | None = None
 
     def __post_init__(self) -> None:
+        numbers(self.size, self.notional_usd, self.equity_pct, self.leverage, self.stop_px, self.target_px)
         given = [v for v in (self.size, self.notional_usd, self.equity_pct) if v is not None]
         if len(given) != 1 or given[0] <= 0:
             raise ValueError("a trade intent needs exactly one of size, notional_usd, equity_pct, above zero")
@@ -41,6 +56,9 @@ class StopIntent:
     coin: str
     trigger_px: Decimal
 
+    def __post_init__(self) -> None:
+        numbers(self.trigger_px)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetIntent:
@@ -49,6 +67,9 @@ class TargetIntent:
     coin: str
     trigger_px: Decimal
     fraction: Decimal
+
+    def __post_init__(self) -> None:
+        numbers(self.trigger_px, self.fraction)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +90,7 @@ class TargetPosition:
     target_px: Decimal | None = None
 
     def __post_init__(self) -> None:
+        numbers(self.size, self.notional_usd, self.equity_pct, self.leverage, self.stop_px, self.target_px)
         given = [v for v in (self.notional_usd, self.equity_pct) if v is not None]
         if len(given) > 1 or any(v <= 0 for v in given):
             raise ValueError("a target position takes at most one of notional_usd and equity_pct, above zero")

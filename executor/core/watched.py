@@ -76,8 +76,9 @@ class Derivation:
 
     ``via`` is the strategy whose book it moves, ``fact`` the kind of fact and ``identity`` what names that one among
     its kind. ``subject`` is what the fact speaks of (a position's id, a symbol), ``subject_size`` what the source then
-    holds of it. ``intent`` is how the opening part is to be sized; ``failure`` says why the strategy gave nothing, so
-    that only an exit was made. ``holds`` marks a book that frames missed meanwhile do not put in doubt.
+    holds of it; ``against`` is set where the trade goes against the one that was reported. ``intent`` is how the
+    opening part is to be sized; ``failure`` says why the strategy gave nothing, so that only an exit was made.
+    ``holds`` marks a book that frames missed meanwhile do not put in doubt.
     """
 
     via: str
@@ -85,6 +86,16 @@ class Derivation:
     identity: str
     subject: str = ""
     subject_size: Decimal | None = None
+    against: bool = False
     intent: TradeIntent | None = None
     failure: str = ""
     holds: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a source reported when it led to a trade: its coin, and what the source then held (``Derivation``)."""
+
+    coin: str
+    size: Decimal | None = None
+    against: bool = False

@@ -22,11 +22,12 @@ from executor.core.entry import holder_of
 from executor.core.intake import Route, admit_derived
 from executor.core.intents import Remember, Wish
 from executor.core.protocols import NOTHING, StrategyView
-from executor.core.source_events import Candle, SourcePortfolio, Ticker
+from executor.core.source_events import Candle, SourcePortfolio, SourcePosition, SourceTrade, Ticker
 from executor.core.state import DeskState
 from executor.core.strategy import Handler, Hook
 from executor.core.types import ZERO, Agent
 from executor.core.watched import Fact, OrderUpdate, TimerFired, VenueFill
+from executor.errors import LedgerError
 from executor.execution.desk import Desk
 from executor.execution.strategies import StrategyCaller, Wished
 from executor.execution.turn import Turn
@@ -129,7 +130,7 @@ class FactDesk:
         for event in events:
             fact = self._of_venue(event)
             if fact is not None:
-                self._offer(self._worker.turn(), Seen(fact))
+                self._guarded(fact)
 
     def tick(self) -> None:
         """Let time pass: a timer fires soon after each multiple of its time; a missed one is not made up."""
@@ -139,7 +140,16 @@ class FactDesk:
             if due_ms > last_ms:
                 self._timers[every_ms] = due_ms
                 if last_ms:
-                    self._offer(self._worker.turn(), Seen(TimerFired(every_ms=every_ms, at_ms=due_ms)))
+                    self._guarded(TimerFired(every_ms=every_ms, at_ms=due_ms))
+
+    def _guarded(self, fact: Fact) -> None:
+        """Where a fact comes from inside, a mistake about it must not cost what it came with."""
+        try:
+            self._offer(self._worker.turn(), Seen(fact))
+        except LedgerError as error:
+            self._worker.unwritten.begin(error)
+        except Exception as error:  # noqa: BLE001 the desks' own steps, and other listeners, come after this
+            self._worker.mistaken(f"a {type(fact).__name__}", error)
 
     def memory(self, route: str) -> Mapping[str, Any]:
         """What a route's strategy asked to remember: a copy."""
@@ -162,14 +172,24 @@ class FactDesk:
         """Ask each strategy that watches it: here and now, or beside the loop."""
         desks: dict[str, Desk] = {}
         for listener, handlers in self._listening(seen.fact):
-            if self._repeats(turn, listener, seen):
-                continue
-            if listener.caller.inline:
-                wished = listener.caller.call_hooks(handlers, seen.fact, self._view(listener, seen.fact))
-                desks.update(self._conclude(turn, listener, seen, wished))
-            else:
-                self._queue(listener, seen, handlers)
+            try:
+                desks.update(self._ask_or_queue(turn, listener, seen, handlers))
+            except LedgerError:
+                raise
+            except Exception as error:  # noqa: BLE001 a mistake of ours about one route is not the others'
+                turn.events += self._worker.mistaken(f"a {type(seen.fact).__name__} for {listener.via}", error)
         self._worker.finish(turn, desks.values())
+
+    def _ask_or_queue(
+        self, turn: Turn, listener: Listener, seen: Seen, handlers: tuple[Handler, ...]
+    ) -> dict[str, Desk]:
+        if self._repeats(turn, listener, seen):
+            return {}
+        if not listener.caller.inline:
+            self._queue(listener, seen, handlers)
+            return {}
+        wished = listener.caller.call_hooks(handlers, seen.fact, self._view(listener, seen.fact))
+        return self._conclude(turn, listener, seen, wished)
 
     def _listening(self, fact: Fact) -> list[tuple[Listener, tuple[Handler, ...]]]:
         found: dict[int, tuple[Listener, tuple[Handler, ...]]] = {}
@@ -185,7 +205,7 @@ class FactDesk:
         if isinstance(fact, Ticker):
             return False  # asked where somebody acts on it: prices flood
         key = key_of(fact, listener.via, 0)
-        known = self._worker.ledger.known(key)
+        known = self._worker.unwritten.known(key, content_of(fact))
         if known is None:
             return False
         if known.fingerprint != content_of(fact):
@@ -238,6 +258,8 @@ class FactDesk:
 
     def _conclude(self, turn: Turn, listener: Listener, seen: Seen, wished: Wished) -> dict[str, Desk]:
         """What the strategy wants as actions on their way; returns the desks concerned."""
+        if not (wished.wishes or wished.failure or isinstance(seen.fact, SourceTrade | SourcePosition)):
+            return {}  # prices flood: nothing is wanted of most
         self._remembered(turn, listener, wished.wishes)
         made, failure = self._derived(listener, seen.fact, wished)
         if failure:
@@ -261,7 +283,7 @@ class FactDesk:
 
     def _admit(self, turn: Turn, listener: Listener, seen: Seen, one: Derived) -> dict[str, Desk]:
         worker = self._worker
-        if worker.ledger.known(one.action.key) is not None:
+        if worker.unwritten.known(one.action.key, one.action.fingerprint) is not None:
             return {}
         received = admit_derived(
             worker.intake,
@@ -338,7 +360,7 @@ class FactDesk:
         states = [desk.state for desk in self._desks(listener)]
         market = worker.market
         marks = {coin: mark for coin in market.quotes if (mark := market.mark(coin)) is not None}
-        subjects = {name: (s.coin, s.size) for (who, name), s in worker.intake.subjects.items() if who == agent}
+        subjects = {name: subject for (who, name), subject in worker.intake.subjects.items() if who == agent}
         return Standing(
             now_ms=worker.venue.now_ms(),
             resolve=worker.venue.rules.resolve,

@@ -11,9 +11,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from executor.core.book import Book, BookKey
 from executor.core.evolve import evolve
-from executor.core.intake import IntakeState, Subject, Twin, evolve_intake
+from executor.core.intake import IntakeState, Twin, evolve_intake
 from executor.core.state import DeskState
 from executor.core.types import Agent
+from executor.core.watched import Subject
 from executor.ports import Ledger
 
 SCHEMA = 4

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+import threading
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
@@ -14,12 +14,12 @@ from story import RULES, T0, UNIVERSE, Story, quote
 
 from executor.core import events as ev
 from executor.core.book import BookKey
-from executor.core.facts import AccountFact, RawReply
+from executor.core.facts import AccountFact, OrderFact, RawReply
 from executor.core.intake import IntakeState, Route
 from executor.core.intents import Remember, StopIntent, TargetPosition, TradeIntent
 from executor.core.source_events import Candle, Origin, SourcePosition, SourceTrade, Ticker
 from executor.core.state import DeskState
-from executor.core.strategy import Strategy, on_candles, on_ticker, on_timer, on_trade
+from executor.core.strategy import Strategy, on_candles, on_ticker, on_timer
 from executor.core.types import Agent, Side
 from executor.execution.desk import Desk
 from executor.execution.nonces import Nonces
@@ -62,6 +62,12 @@ class Venue:
             return RawReply(True, 200, {"status": "ok", "response": {"type": "default"}})
         statuses = [self._status(order) for order in action["orders"]]
         return RawReply(True, 200, {"status": "ok", "response": {"type": "order", "data": {"statuses": statuses}}})
+
+    async def fills_since(self, address: str, start_ms: int) -> tuple[()]:
+        return ()
+
+    async def order_status(self, address: str, cloid: str) -> OrderFact:
+        return OrderFact(None, "", self.at_ms)
 
     def _status(self, order: Any) -> Any:
         if "trigger" in order["t"]:
@@ -130,6 +136,11 @@ class Rig:
         for fact in facts:
             self.worker.emit(raw, fact)
             await self.settled()
+
+    @property
+    def frames(self) -> int:
+        """How many frames were journaled."""
+        return len(self.ledger.frames)
 
     def recorded(self, kind: type[Any]) -> list[Any]:
         return [stored.event for stored in self.ledger.read() if isinstance(stored.event, kind)]
@@ -238,3 +249,312 @@ async def test_a_restart_does_not_trade_what_was_traded():
         assert again.venue.orders == []
         await again.tell(position("0", "3"))
         assert again.venue.orders == [("sell", "1.5", True)]
+
+
+# -- exits are nobody's to decline ------------------------------------------------------------------------------
+
+
+class Fails(Mirrors):
+    """Follows until it is told to fail."""
+
+    word: Any = None
+
+    def on_position(self, fact: SourcePosition, view: Any) -> Any:
+        if self.word is None:
+            return super().on_position(fact, view)
+        if isinstance(self.word, BaseException):
+            raise self.word
+        return self.word
+
+    def on_trade(self, fact: SourceTrade, view: Any) -> Any:
+        if isinstance(self.word, BaseException):
+            raise self.word
+        return [TradeIntent(coin="BTC", side=fact.side, size=fact.size)] if self.word is None else self.word
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        ValueError("no"),
+        (),
+        None.__class__,
+        ("sell!",),
+        [TargetPosition(coin="BTC", size=D(5)), TargetPosition(coin="BTC", size=D(6))],
+        [StopIntent(coin="ETH", trigger_px=D(90))],
+    ],
+)
+async def test_what_the_source_closes_is_closed_whatever_the_strategy_says(word):
+    strategy = Fails()
+    async with running(strategy) as rig:
+        await rig.tell(position("1000", "1"))
+        strategy.word = word
+        await rig.tell(position("750", "2"), position("900", "3"), position("0", "4"))
+        assert rig.venue.orders == [("buy", "1", False), ("sell", "0.25", True), ("sell", "0.75", True)]
+
+
+@pytest.mark.parametrize("word", [ValueError("no"), ()])
+async def test_a_reported_trade_that_closes_closes_our_share_also_where_the_strategy_fails(word):
+    strategy = Fails()
+    async with running(strategy) as rig:
+        await rig.tell(trade())
+        strategy.word = word
+        await rig.tell(trade("t2", Side.BUY, "9"), trade("t3", Side.SELL, "0.5"), trade("t4", Side.SELL, "7"))
+        assert rig.venue.orders == [("buy", "2", False), ("sell", "0.5", True), ("sell", "1.5", True)]
+        assert rig.book() == 0
+
+
+class Against(Strategy):
+    """Trades the other side of each reported trade, until it fails."""
+
+    inline, fails = True, False
+
+    def on_trade(self, fact: SourceTrade, view: Any) -> Any:
+        if self.fails:
+            raise ValueError("no")
+        return [TradeIntent(coin=view.coin, side=fact.side.opposite, size=fact.size)]
+
+
+async def test_a_strategy_that_trades_against_a_source_is_closed_out_when_it_fails():
+    strategy = Against()
+    async with running(strategy) as rig:
+        await rig.tell(trade())
+        strategy.fails = True
+        await rig.tell(trade("t2", Side.SELL, "1"))
+        assert rig.venue.orders == [("sell", "2", False), ("buy", "1", True)]
+
+
+async def test_a_failing_strategy_opens_nothing_and_is_recorded_once_a_minute():
+    strategy = Fails()
+    strategy.word = ValueError("no")
+    async with running(strategy) as rig:
+        await rig.tell(*(position("1000", str(n)) for n in range(5)))
+        assert rig.venue.orders == []
+        (failed,) = rig.recorded(ev.StrategyFailed)
+        assert (failed.via, failed.fact, failed.text) == ("mine", "SourcePosition", "mine raised ValueError: no")
+        rig.venue.at_ms += 60_000
+        await rig.tell(position("1000", "6"))
+        assert rig.recorded(ev.StrategyFailed)[1].count == 5
+
+
+class Hangs(Mirrors):
+    """Follows, beside the loop, until it hangs."""
+
+    inline = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free, self.hangs, self.calls = threading.Event(), False, 0
+
+    def on_position(self, fact: SourcePosition, view: Any) -> Any:
+        self.calls += 1
+        if self.hangs:
+            self.free.wait(30)
+        return super().on_position(fact, view)
+
+
+async def test_a_hanging_strategy_opens_nothing_and_holds_up_no_exit():
+    strategy = Hangs()
+    async with running(strategy, deadline_s=0.05) as rig:
+        await rig.tell(position("1000", "1"))
+        assert rig.venue.orders == [("buy", "1", False)]
+        strategy.hangs = True
+        try:
+            for n in range(20):
+                rig.worker.emit("", position("2000", f"up {n}"))
+            await rig.tell(position("500", "down"), position("0", "out"))
+        finally:
+            strategy.free.set()
+        assert rig.venue.orders[1:] == [("sell", "0.5", True), ("sell", "0.5", True)]
+        assert strategy.calls < 10
+
+
+# -- targets, sizes, stops --------------------------------------------------------------------------------------
+
+
+async def test_a_stop_goes_with_the_entry_moves_when_it_moves_and_stays_when_it_stays():
+    strategy = Mirrors()
+    strategy.stop = D(90)
+    async with running(strategy) as rig:
+        await rig.tell(position("1000", "1"), position("1000", "1b"))
+        assert rig.venue.triggers == ["90"]
+        strategy.stop = D(95)
+        await rig.tell(position("1000", "2"), position("1000", "3"))
+        assert rig.venue.triggers == ["90", "95"]
+        assert rig.venue.orders == [("buy", "1", False)]
+
+
+class Sized(Strategy):
+    """A target with a size of our own."""
+
+    inline = True
+
+    def __init__(self, **sizing: Any) -> None:
+        self.sizing = sizing
+
+    def on_position(self, fact: SourcePosition, view: Any) -> Any:
+        return [TargetPosition(coin="BTC", size=fact.size, **self.sizing)]
+
+
+async def test_a_target_may_be_sized_by_us_and_grows_in_proportion():
+    async with running(Sized(notional_usd=D(1000))) as rig:
+        await rig.tell(position("100", "1"), position("150", "2"), position("75", "3"))
+        first, more, out = [(side, D(size)) for side, size, _ in rig.venue.orders]
+        assert first[0] == more[0] == "buy"
+        assert D("9.9") < first[1] <= 10
+        assert D("3.2") < more[1] <= D("3.34")
+        assert out == ("sell", (first[1] + more[1]) / 2)
+
+
+async def test_a_coin_the_venue_does_not_list_is_refused_by_its_name():
+    class Odd(Strategy):
+        inline = True
+
+        def on_trade(self, fact: Any, view: Any) -> Any:
+            assert (view.coin, view.coin_of("BTC"), view.book("BTC")) == ("", "BTC", 0)
+            return [TradeIntent(coin=fact.symbol, side=fact.side, size=fact.size)]
+
+    async with running(Odd()) as rig:
+        await rig.tell(trade(symbol="NOSUCH/USDT"))
+        (refused,) = rig.recorded(ev.ActionRefused)
+        assert refused.reason == "UNKNOWN_SYMBOL"
+        assert rig.venue.orders == []
+
+
+async def test_an_old_fact_opens_nothing_but_is_known_and_followed_down():
+    async with running(Mirrors()) as rig:
+        await rig.tell(position("1000", "1", at_ms=T0 - 3_600_000))
+        assert [event.reason for event in rig.recorded(ev.ActionRefused)] == ["STALE"]
+        await rig.tell(position("1500", "2", at_ms=T0), position("0", "3", at_ms=T0))
+        assert rig.venue.orders == [("buy", "0.5", False), ("sell", "0.5", True)]
+
+
+# -- prices, candles, time, our own fills -----------------------------------------------------------------------
+
+
+class Watches(Strategy):
+    """Buys on a price, on a candle, and counts what it is called for."""
+
+    inline = True
+
+    def __init__(self) -> None:
+        self.called: list[str] = []
+
+    @on_ticker("BTCUSDT")
+    def price(self, fact: Ticker, view: Any) -> Any:
+        self.called.append(f"price {fact.px}")
+        return [TargetPosition(coin="BTC", size=D(1))] if fact.px > 100 else None
+
+    @on_candles("ETHUSDT", "1m")
+    def candle(self, fact: Candle, view: Any) -> Any:
+        self.called.append(f"candle {fact.open_at_ms}")
+        return [Remember(memory={"seen": [*view.memory.get("seen", []), fact.open_at_ms - T0]})]
+
+    @on_timer(60)
+    def minute(self, fact: Any, view: Any) -> Any:
+        self.called.append("minute")
+        return [TargetPosition(coin="BTC", size=D(0))]
+
+    def on_fill(self, fact: Any, view: Any) -> Any:
+        self.called.append(f"fill {fact.fill.size}")
+        return ()
+
+    def on_order_update(self, fact: Any, view: Any) -> Any:
+        self.called.append(f"{fact.leg} {fact.state}")
+        return ()
+
+
+def ticker(px: int, symbol: str = "BTCUSDT", at_ms: int = T0) -> Ticker:
+    return Ticker(origin=Origin("tradeready", "src", "prices", at_ms), symbol=symbol, px=D(px), at_ms=at_ms)
+
+
+def candle(open_at_ms: int = T0 - 60_000, symbol: str = "ETHUSDT", closed: bool = True) -> Candle:
+    px = {name: D(1) for name in ("open_px", "high_px", "low_px", "close_px", "volume")}
+    where = Origin("tradeready", "src", "candles", T0)
+    return Candle(origin=where, symbol=symbol, interval="1m", open_at_ms=open_at_ms, closed=closed, **px)
+
+
+async def test_prices_leave_no_trace_but_the_one_that_was_acted_on():
+    strategy = Watches()
+    async with running(strategy) as rig:
+        before = rig.ledger.last_seq
+        for n in range(50):
+            await rig.tell(ticker(99, at_ms=T0 + n), ticker(101, "ETHUSDT"), raw=f"frame {n}")
+        assert rig.ledger.last_seq == before
+        assert len(strategy.called) == 50
+        assert rig.frames == 0
+        await rig.tell(ticker(101), raw="the one")
+        assert rig.venue.orders == [("buy", "1", False)]
+        (received,) = rig.recorded(ev.ActionReceived)
+        assert (rig.frames, received.frame_id) == (1, 1)
+
+
+async def test_what_nobody_watches_is_no_event_but_its_frame_is_kept():
+    async with running(Watches()) as rig:
+        before = rig.ledger.last_seq
+        await rig.tell(position("1", "1"), raw="a position")
+        assert (rig.ledger.last_seq, rig.frames) == (before, 1)
+
+
+async def test_facts_of_one_frame_share_its_number():
+    async with running(Mirrors()) as rig:
+        raw = "two positions"
+        other = SourcePosition(
+            origin=origin(), agent=AGENT, position_id="p2", symbol="X", size=D(3000), entry_px=None, mark_px=None
+        )
+        await rig.tell(position("1000", "1"), other, raw=raw)
+        assert [event.frame_id for event in rig.recorded(ev.ActionReceived)] == [1, 1]
+        assert rig.frames == 1
+
+
+async def test_what_a_strategy_asks_to_remember_is_there_after_a_restart():
+    for_snapshot = Watches()
+    async with running(for_snapshot) as rig:
+        await rig.tell(candle(), candle(T0), candle(T0 + 60_000, closed=False), candle(symbol="SOLUSDT"))
+        assert for_snapshot.called == [f"candle {T0 - 60_000}", f"candle {T0}"]
+        intake, _ = restore(rig.ledger, ["main"])
+        assert intake.memories == {"mine": {"seen": [-60_000, 0]}}
+        save(rig.ledger, rig.worker.intake, [rig.state])
+        again, _ = restore(rig.ledger, ["main"])
+        assert again.memories == intake.memories
+        assert (again.subjects, again.books) == (rig.worker.intake.subjects, rig.worker.intake.books)
+
+
+async def test_a_timer_fires_once_at_each_multiple_and_makes_up_for_none():
+    strategy = Watches()
+    async with running(strategy) as rig:
+        for at in (0, 10_000, 59_999, 60_000, 60_001, 240_000, 240_001):
+            rig.venue.at_ms = T0 + at
+            rig.worker.tick()
+        assert strategy.called.count("minute") == 2
+
+
+async def test_a_strategy_hears_what_becomes_of_our_orders():
+    strategy = Watches()
+    async with running(strategy) as rig:
+        await rig.tell(ticker(101))
+        assert "entry filled" in strategy.called
+
+
+async def test_a_mistake_of_ours_about_one_route_is_told_and_stops_nothing():
+    async with running(Copies()) as rig:
+        await rig.tell(trade(symbol=None))  # type: ignore[arg-type]
+        await rig.tell(trade("t2"))
+        assert rig.venue.orders == [("buy", "1", False)]
+
+
+async def test_slow_strategies_are_shown_only_the_newest_price():
+    class Slow(Strategy):
+        def __init__(self) -> None:
+            self.seen: list[Decimal] = []
+
+        def on_ticker(self, fact: Ticker, view: Any) -> Any:
+            self.seen.append(fact.px)
+            return ()
+
+    strategy = Slow()
+    async with running(strategy) as rig:
+        for px in range(1000):
+            rig.worker.emit("", ticker(px))
+        await rig.settled()
+        assert strategy.seen[-1] == 999
+        assert len(strategy.seen) < 20

@@ -9,8 +9,8 @@ import structlog
 
 from executor import logs
 from executor.app.control import EFFECTS
+from executor.app.mirror import MirrorReader, mirrored
 from executor.errors import ExecutorError
-from executor.ledger.reader import LedgerReader
 from executor.server.model import Readiness
 from executor.server.server import WorkerServer
 from executor.server.settings import ServerSettings
@@ -30,7 +30,7 @@ async def start_server(runtime: Runtime) -> WorkerServer:
     settings = ServerSettings(configured.host, configured.port, token, configured.allowed_hosts)
     server = WorkerServer(
         settings,
-        lambda: LedgerReader(runtime.loaded.config.ledger.path),
+        lambda: MirrorReader(runtime.loaded.config.ledger.path, mirrored(runtime.loaded)),
         readiness=lambda: readiness(runtime),
         command=commander(runtime),
         budgets=runtime.venue.budgets,

@@ -76,6 +76,29 @@ def positions(
     _list("positions", config, overrides, json_out, account, ask)
 
 
+def mirror(
+    config: ConfigFile = CONFIG,
+    overrides: Overrides = None,
+    json_out: Json = False,
+    limit: Limit = LIMIT,
+    source: Annotated[str | None, typer.Option("--source", help="This source alone.")] = None,
+) -> None:
+    """Positions as another system reports them (Nexgent), with value and profit by its own maths."""
+    from executor.app.mirror import MirrorReader, mirrored
+    from executor.errors import ConfigError
+
+    settings = loaded(config, overrides)
+    mirrors = mirrored(settings)
+    if source is not None and source not in mirrors:
+        names = ", ".join(mirrors) or "none is configured"
+        raise ConfigError(f"no source called '{source}' mirrors positions", f"those that do: {names}")
+    document: Document | None = None
+    if settings.config.ledger.path.exists() or not json_out:
+        with MirrorReader(settings.config.ledger.path, mirrors) as reader:
+            document = reader.mirror(source)
+    _show("mirror", {"positions": (document or {"positions": []})["positions"][:limit]}, json_out)
+
+
 def journal(
     config: ConfigFile = CONFIG,
     overrides: Overrides = None,

@@ -23,8 +23,10 @@ from executor.ledger.stamp import Stamp
 from executor.ledger.status import Latest, account_status, ledger_status
 from executor.ledger.unresolved import unresolved_view
 from executor.ledger.views import Document, action_view, event_view, frame_view, order_view
+from executor.ports import Frame
 
 _PAGE = 64
+_FRAMES_LOOKED_AT = 2_000_000
 _LEGS_LOOKED_AT = 100
 """How many of a coin's newest orders are folded to find the owner, stop and target of its position."""
 
@@ -128,6 +130,23 @@ class LedgerReader:
             if len(page) < _PAGE:
                 return
             after = page[-1][0]
+
+    def frames_of(self, source: str) -> Iterator[Frame]:
+        """One source's raw frames, newest first, as far back as ``_FRAMES_LOOKED_AT`` frames of all sources."""
+        query = (
+            "SELECT id, received_at_ms, source, channel, data FROM frames WHERE source = ? AND id < ? AND id > ?"
+            " ORDER BY id DESC LIMIT ?"
+        )
+        with self._look.guard:
+            newest = self._look.one("SELECT coalesce(max(id), 0) FROM frames")[0]
+        before, end = newest + 1, newest - _FRAMES_LOOKED_AT
+        while True:
+            with self._look.guard:
+                page = list(self._look.rows(query, source, before, end, _PAGE))
+            yield from (Frame(*row[1:]) for row in page)
+            if len(page) < _PAGE:
+                return
+            before = page[-1][0]
 
     def explain(self, action_id: str) -> Document | None:
         """Every step of one action, by the sender's id or by its key; ``None`` when neither is known.

@@ -26,6 +26,9 @@ class ReadModel(Protocol):
     def positions(self, account: str | None = ...) -> Document:
         """``{"positions": [...]}``."""
 
+    def mirror(self, source: str | None = ...) -> Document | None:
+        """``{"positions": [...]}`` as another system reports them; ``None`` for a source that mirrors none."""
+
     def events(self, after: int = ..., limit: int = ...) -> Document:
         """``{"events": [...], "last_seq": n}``, oldest first, from ``after`` (exclusive)."""
 

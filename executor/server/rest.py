@@ -42,6 +42,7 @@ ROUTES = (
     Route("GET", "/api/actions/{id}", "action"),
     Route("GET", "/api/orders", "orders"),
     Route("GET", "/api/positions", "positions"),
+    Route("GET", "/api/sources/{name}/positions", "mirror"),
     Route("GET", "/api/accounts", "accounts"),
     Route("POST", "/api/commands", "commands"),
 )
@@ -141,6 +142,11 @@ class Rest:
         """As ``executor positions --json``."""
         account = request.query.get("account")
         return answer(await self.reading.ask(lambda read: read.positions(account)))
+
+    async def mirror(self, request: web.Request) -> web.Response:
+        """As ``executor mirror --source NAME --json``."""
+        document = await self.reading.ask(lambda read: read.mirror(request.match_info["name"]))
+        return answer({"error": "no such mirror"}, 404) if document is None else answer(document)
 
     async def accounts(self, _: web.Request) -> web.Response:
         """The accounts of ``executor status --json``."""

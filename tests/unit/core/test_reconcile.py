@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -19,9 +20,11 @@ from executor.core.reconcile import (
     missing,
     order_list_events,
     told_fills,
+    with_causes,
 )
+from executor.core.settings import CLAIM_MS
 from executor.core.state import DeskState
-from executor.core.types import Side
+from executor.core.types import Agent, Side
 
 D = Decimal
 
@@ -238,3 +241,153 @@ def test_other_anomalies_leave_the_ledger_trusted() -> None:
     state = desk(ev.ProcessStarted(at_ms=1, clean=True, version="1", mode="live"))
     evolve(state, ev.AnomalyNoted(at_ms=2, account="acc", code="RESTLESS", text=""))
     assert state.continuous
+
+
+# -- orders of others, and endings nobody here asked for ---
+
+
+def test_orders_of_others_are_told_once_by_coin_and_ours_without_a_leg_by_their_own_class() -> None:
+    state = desk()
+    ours = order(CLOID_TAG + "1" * 28, 11)
+    listed = [order(None, 9), order("0x" + "3" * 32, 10), ours]
+    events = order_list_events(state, listed, 40, 40)
+    assert differences(events) == [("BTC", "foreign order", "0", "2"), ("BTC", "forgotten order", "0", "1")]
+    for event in events:
+        evolve(state, event)
+    assert differences(order_list_events(state, listed, 50, 50)) == []
+    assert differences(order_list_events(state, [order(None, 12)], 60, 60)) == [("BTC", "foreign order", "0", "1")]
+
+
+def test_orders_of_our_own_on_the_list_are_no_difference() -> None:
+    state = desk(planned(), sent("0x1"), rested())
+    assert differences(order_list_events(state, [order("0x1")], 40, 40)) == []
+
+
+def ended(status: str = "canceled", ending: Any = "canceled") -> ev.LegEnded:
+    return ev.LegEnded(at_ms=50, cloid="0x1", oid=7, ending=ending, status=status)
+
+
+@pytest.mark.parametrize(
+    ("before", "told", "cause"),
+    [
+        ((), ev.LegAbsent(at_ms=50, cloid="0x1"), "expired"),
+        ((rested(),), ended(), "canceled elsewhere"),
+        ((rested(),), ended("scheduledCancel"), "canceled elsewhere"),
+        ((rested(),), ended("liquidatedCanceled"), "liquidation"),
+        ((rested(),), ended("siblingFilledCanceled"), None),
+        ((rested(),), ended("reduceOnlyCanceled"), None),
+        ((rested(),), ended("filled", "filled"), None),
+        ((), ended(), None),  # an entry that found nobody is cancelled by the venue: that is its answer
+        ((rested(), ev.CancelWanted(at_ms=40, coin="BTC", oid=7, cloid="0x1", why="t")), ended(), None),
+        ((rested(),), ev.LegTriggered(at_ms=50, cloid="0x1"), None),
+    ],
+)
+def test_an_ending_nobody_here_asked_for_gets_its_class(
+    before: tuple[ev.Event, ...], told: ev.Event, cause: str | None
+) -> None:
+    state = desk(planned(kind="stop"), sent("0x1"), *before)
+    events = with_causes(state, [told])
+    assert events[-1] is told
+    assert differences(events) == ([("BTC", cause, "1", "0")] if cause else [])
+    assert all(event.key == "k" for event in events[:-1])
+
+
+def test_an_ending_of_an_order_that_is_not_ours_has_no_class() -> None:
+    assert with_causes(desk(), [ended()]) == [ended()]
+    assert with_causes(desk(), [ev.LegAbsent(at_ms=1, cloid="0x9")]) == [ev.LegAbsent(at_ms=1, cloid="0x9")]
+
+
+# -- what an answer claimed ---
+
+
+ANSWERED = 2_000
+
+
+def claims(*legs: ev.LegPlanned, size: str = "1", before: dict[str, str] | None = None) -> DeskState:
+    """Orders the venue answered as filled, of which no fill was seen."""
+    read = ev.AccountRead(at_ms=1, fact=fact(500, **(before or {})))
+    told = [
+        ev.LegFilled(at_ms=ANSWERED, cloid=leg.cloid, oid=i, size=D(size), avg_px=D(1)) for i, leg in enumerate(legs)
+    ]
+    return desk(read, *legs, sent(*[leg.cloid for leg in legs]), *told)
+
+
+def read_at(state: DeskState, asked_ms: int, fills_read: bool = True, **sizes: str) -> list[ev.Event]:
+    events = account_events(state, fact(asked_ms + 10, **sizes), asked_ms, asked_ms + 20, fills_read=fills_read)
+    for event in events:
+        evolve(state, event)
+    return events
+
+
+def test_a_read_that_lags_behind_an_answer_changes_nothing_for_a_while() -> None:
+    state = claims(planned())
+    assert differences(read_at(state, ANSWERED + CLAIM_MS - 1)) == []
+    assert state.position("BTC").size == 1
+    found = read_at(state, ANSWERED + CLAIM_MS)
+    assert differences(found) == [("BTC", "unconfirmed fill", "1", "0")]
+    assert [e.code for e in found if isinstance(e, ev.AlarmRaised)] == ["FILL_UNCONFIRMED"]
+    assert state.position("BTC").size == 0
+    assert state.legs["0x1"].filled == 0
+
+
+def test_without_its_fills_a_read_does_not_speak_against_an_answer() -> None:
+    state = claims(planned())
+    assert differences(read_at(state, ANSWERED + CLAIM_MS, fills_read=False)) == []
+    assert state.position("BTC").size == 1
+
+
+@pytest.mark.parametrize(("venue", "cause"), [("1.5", "changed elsewhere"), ("-1", "changed elsewhere")])
+def test_a_read_that_no_lag_explains_stands_at_once(venue: str, cause: str) -> None:
+    state = claims(planned())
+    assert differences(read_at(state, ANSWERED + 100, BTC=venue)) == [("BTC", cause, "1", venue)]
+
+
+def test_part_of_what_was_claimed_may_lag_too() -> None:
+    state = claims(planned(), planned("0x2"))
+    assert differences(read_at(state, ANSWERED + 100, BTC="1")) == []
+    assert state.position("BTC").size == 2
+
+
+def closing(cloid: str = "0x2", key: str = "x") -> ev.LegPlanned:
+    leg = planned(cloid, "exit")
+    return replace(leg, side=Side.SELL, key=key, agent=Agent("fractrade", "alice"))
+
+
+def test_an_exit_that_was_only_claimed_is_owed_again_and_its_position_is_its_agents() -> None:
+    state = claims(closing(), before={"BTC": "1"})
+    assert state.position("BTC").size == 0
+    assert differences(read_at(state, ANSWERED + 100, BTC="1")) == []
+    read_at(state, ANSWERED + CLAIM_MS, BTC="1")
+    position = state.position("BTC")
+    assert (position.size, position.owned, position.owner) == (1, 1, Agent("fractrade", "alice"))
+    assert [(o.owed, o.side, o.missed) for o in state.exits.values()] == [(1, Side.SELL, 1)]
+
+
+def test_an_exit_that_still_owes_owes_what_was_only_claimed_on_top() -> None:
+    owed = ev.ExitOwed(at_ms=1, key="x", coin="BTC", agent=None, size=D(2), why="signal", side=Side.SELL)
+    state = claims(closing(), before={"BTC": "2"})
+    evolve(state, owed)
+    read_at(state, ANSWERED + CLAIM_MS, BTC="2")
+    assert [(o.owed, o.missed) for o in state.exits.values()] == [(3, 1)]
+
+
+@pytest.mark.parametrize("how", ["flatten", "nobody's"])
+def test_of_a_flatten_and_of_nobodys_order_only_the_claim_is_taken_back(how: str) -> None:
+    leg = closing() if how == "flatten" else replace(closing(), agent=None)
+    state = claims(leg, before={"BTC": "1"})
+    if how == "flatten":
+        evolve(state, ev.FlattenStarted(at_ms=3, account="a", by="t"))
+    read_at(state, ANSWERED + CLAIM_MS, BTC="1")
+    assert (state.position("BTC").size, state.position("BTC").owned, state.exits) == (1, 0, {})
+
+
+def test_a_stop_that_was_only_claimed_leaves_the_position_its_agents() -> None:
+    stop = replace(closing(), leg="stop", trigger_px=D(90))
+    state = claims(stop, before={"BTC": "1"})
+    read_at(state, ANSWERED + CLAIM_MS, BTC="1")
+    assert (state.position("BTC").owned, state.exits) == (1, {})
+
+
+def test_a_claim_of_a_leg_that_is_forgotten_is_nothing() -> None:
+    state = desk(ev.ClaimVoided(at_ms=1, cloid="0x9", coin="BTC", size=D(1)))
+    assert state.positions == {}

@@ -6,7 +6,6 @@ and answers: odd ones are counted, told as odd, or change nothing. ``FUZZ_SEED``
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import gc
 import json
@@ -15,41 +14,19 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from coincurve import PrivateKey
+from little_worker import ADDRESS, judged, settle, working
 from mangle import HEAVY, ODD_VALUES, Mangler
-from story import RULES, T0, UNIVERSE, Story, quote
+from story import T0, UNIVERSE
 
-from executor.cli.reasons import MEANINGS
-from executor.core import events as ev
-from executor.core.facts import OrderFact, RawReply
-from executor.core.intake import IntakeState, Route
 from executor.core.source_events import Origin
-from executor.core.state import DeskState
-from executor.errors import VenueError
-from executor.execution.desk import Desk
-from executor.execution.nonces import Nonces
-from executor.execution.strategies import StrategyCaller
 from executor.execution.worker import Worker
-from executor.hyperliquid.answers import classify
-from executor.ledger.sqlite import SqliteLedger
-from executor.ledger.stamp import Stamp
-from executor.ports import Lane
 from executor.sources.fractrade_wire import decode
-from executor.testing import ManualClock
-from executor.venue import envelope
-from executor.venue.adapter import HyperliquidVenue
-from executor.venue.clock_offset import VenueClock
-from executor.venue.reads import Reads
-from executor.venue.signer import Signer
-from strategies.follow import Follow
 
 SEED = int(os.environ.get("FUZZ_SEED", "20261122"))
 FULL = pytest.mark.full
 MOST_GROWTH = 30 << 20
 """Bytes of memory a run may keep (reliability.md section A6)."""
 
-ADDRESS = "0x" + "ab" * 20
-CLOID = "0x" + "f7" * 16
 
 # -- signals -------------------------------------------------------------------------------------------------------
 
@@ -77,53 +54,6 @@ NAMED = {
 SIGNALS = tuple(json.dumps(frame) for frame in (FLAT, ENVELOPE, NAMED))
 
 
-class Venue:
-    """Fills whatever it is sent, so that anything that gets through shows."""
-
-    network, rules = "testnet", RULES
-
-    def __init__(self) -> None:
-        self.quotes = {asset.coin: quote(100) for asset in UNIVERSE.assets}
-        self.orders = 0
-
-    def now_ms(self) -> int:
-        return T0
-
-    async def submit(self, request, lane, timeout_s):
-        rows = request.action.get("orders", [])
-        self.orders += len(rows)
-        statuses = [{"filled": {"totalSz": row["s"], "avgPx": "100", "oid": 7 + self.orders}} for row in rows]
-        response = {"type": "order", "data": {"statuses": statuses}} if rows else {"type": "default"}
-        return RawReply(True, 200, {"status": "ok", "response": response})
-
-    async def warm(self, coin):
-        return self.quotes[coin]
-
-    async def fills_since(self, address, start_ms):
-        return ()
-
-    async def order_status(self, address, cloid):
-        return OrderFact(None, "", T0)
-
-
-@contextlib.asynccontextmanager
-async def working(folder: Path):
-    """A worker with one account and a ledger on disk; no readers, no timers."""
-    known = {"equity_usd": Decimal(10**9), "account_read_ms": T0, "reconciled": True, "continuous": True}
-    signer = Signer(PrivateKey(b"\x01" * 32), mainnet=False)
-    desk = Desk(Story().desk, DeskState("main", started_ms=T0, **known), signer, Nonces(0))
-    ledger = SqliteLedger(folder / "l.db", stamp=Stamp("dry_run", "testnet", {"main": ADDRESS}), durability="normal")
-    worker = Worker(
-        clock=ManualClock(T0), venue=Venue(), ledger=ledger, intake=IntakeState(), desks={"main": desk},
-        routes=[Route("r", "src", ("*",), "follow", ("main",))],
-        strategies={"r": StrategyCaller("follow", Follow(Follow.Options()))},
-        unstated={"src": "execute"}, after_gap={"src": "reduce_only"},
-    )  # fmt: skip
-    yield worker
-    await worker.cancel_tasks()
-    ledger.close()
-
-
 def feed(worker: Worker, raw: bytes, number: int) -> None:
     """One frame as a channel hands it on: text where it is UTF-8."""
     try:
@@ -131,15 +61,6 @@ def feed(worker: Worker, raw: bytes, number: int) -> None:
     except UnicodeDecodeError:
         text = raw
     worker.emit(text, decode(text, Origin("fractrade", "src", "agent:agent-uuid", T0 + number)))
-
-
-async def settle(worker: Worker) -> None:
-    """Let everything that was started come to its end."""
-    async with asyncio.timeout(30):
-        while True:
-            await asyncio.sleep(0)
-            if worker.idle() and not worker._tasks:
-                return
 
 
 def resident() -> int:
@@ -177,19 +98,6 @@ def could_be_meant(raw: bytes) -> bool:
 
 
 RULES_COINS = {asset.coin for asset in UNIVERSE.assets}
-TAKEN_IN = (ev.FrameRefused, ev.ActionReceived, ev.DuplicateSeen, ev.ConflictSeen)
-
-
-def judged(worker: Worker, fed: int) -> None:
-    """Every frame has its record, every refusal its reason, every action its end; and nothing went wrong inside."""
-    events = [stored.event for stored in worker.ledger.read()]
-    assert sum(isinstance(event, TAKEN_IN) for event in events) == fed
-    reasons = {event.reason for event in events if isinstance(event, ev.FrameRefused | ev.ActionRefused)}
-    assert reasons <= set(MEANINGS), reasons - set(MEANINGS)
-    assert [event for event in events if isinstance(event, ev.AlarmRaised) and event.code == "TASK_FAILED"] == []
-    ended = {e.key for e in events if isinstance(e, ev.ActionRefused | ev.ActionTaken)}
-    assert {event.key for event in events if isinstance(event, ev.ActionReceived)} <= ended
-    assert worker.failed is None
 
 
 @pytest.mark.parametrize("count", [2_000, pytest.param(20_000, marks=FULL)])

@@ -14,18 +14,90 @@ DEEP = 10_000
 LONG_TEXT = 4 << 20
 
 TOKENS = (
-    b"NaN", b"Infinity", b"-Infinity", b"1e999", b"-1e999", b"1e-999", b"-0", b"00", b"0x1", b"1.", b".5", b"+1",
-    b"true", b"null", b"\xef\xbb\xbf", b"\xff\xfe", b"\xc0\xaf", b"\xed\xa0\x80", b"\x00", b"\x1f", b"\\ud800", b"\\u0000",
-    b"\\", b'"', b"{", b"}", b"[", b"]", b",", b":", b"//", b"\n", b"9" * 400, b"-", b"e", b"'", "\u2028".encode(),
-)  # fmt: skip
+    b"NaN",
+    b"Infinity",
+    b"-Infinity",
+    b"1e999",
+    b"-1e999",
+    b"1e-999",
+    b"-0",
+    b"00",
+    b"0x1",
+    b"1.",
+    b".5",
+    b"+1",
+    b"true",
+    b"null",
+    b"\xef\xbb\xbf",
+    b"\xff\xfe",
+    b"\xc0\xaf",
+    b"\xed\xa0\x80",
+    b"\x00",
+    b"\x1f",
+    b"\\ud800",
+    b"\\u0000",
+    b"\\",
+    b'"',
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b":",
+    b"//",
+    b"\n",
+    b"9" * 400,
+    b"-",
+    b"e",
+    b"'",
+    "\u2028".encode(),
+)
 """Bytes that mean something to a parser."""
 
 ODD_VALUES: tuple[str, ...] = (
-    "null", "true", "false", "0", "-0", "-1", "1", "-1e-9", "1e-30", "1e30", "1e308", "1e999", "-1e999", "NaN", "Infinity",
-    "-Infinity", "9" * 400, "0." + "0" * 400 + "1", "1.7976931348623157e309", "18446744073709551616", "[]", "{}", "[1]",
-    '{"a":1}', '""', '" "', '"0"', '"-1"', '"NaN"', '"Infinity"', '"1e999"', '"1_000"', '"0x10"', '"\u0661"', '"\\ud800"',
-    '"\\u0000"', '"\\u202e"', '"<script>"', '"../../etc"', '"%s%n"', '"' + "x" * 5_000 + '"', "[" * 50 + "]" * 50,
-)  # fmt: skip
+    "null",
+    "true",
+    "false",
+    "0",
+    "-0",
+    "-1",
+    "1",
+    "-1e-9",
+    "1e-30",
+    "1e30",
+    "1e308",
+    "1e999",
+    "-1e999",
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "9" * 400,
+    "0." + "0" * 400 + "1",
+    "1.7976931348623157e309",
+    "18446744073709551616",
+    "[]",
+    "{}",
+    "[1]",
+    '{"a":1}',
+    '""',
+    '" "',
+    '"0"',
+    '"-1"',
+    '"NaN"',
+    '"Infinity"',
+    '"1e999"',
+    '"1_000"',
+    '"0x10"',
+    '"\u0661"',
+    '"\\ud800"',
+    '"\\u0000"',
+    '"\\u202e"',
+    '"<script>"',
+    '"../../etc"',
+    '"%s%n"',
+    '"' + "x" * 5_000 + '"',
+    "[" * 50 + "]" * 50,
+)
 """What a field may hold instead, as it is written."""
 
 
@@ -38,9 +110,17 @@ class Mangler:
         self._trees = [json.loads(frame) for frame in frames]
         self._heavy = heavy
         self._kinds: tuple[Callable[[], bytes], ...] = (
-            self._bytes, self._bytes, self._bytes, self._fields, self._fields, self._fields, self._fields,
-            self._whole, self._keys, self._splice,
-        )  # fmt: skip
+            self._bytes,
+            self._bytes,
+            self._bytes,
+            self._fields,
+            self._fields,
+            self._fields,
+            self._fields,
+            self._whole,
+            self._keys,
+            self._splice,
+        )
 
     def next(self) -> bytes:
         """One frame."""
@@ -93,13 +173,36 @@ class Mangler:
         cut = self.random.randrange(1, len(base))
         return self.random.choice(
             (
-                b"", b" ", b"null", b"[]", b"{}", b"17", b'""', b"[" + base + b"]", base + base, base + b"\n" + base,
-                base[:cut], base[cut:], b"\xef\xbb\xbf" + base, base + b"\x00", base.decode().encode("utf-16"),
-                base.decode().encode("utf-32"), base.lower(), base.upper(), base.swapcase(), gzip.compress(base, mtime=0),
-                zlib.compress(base), self.random.randbytes(200), b'{"type":"ACTION","data":' + base + b"}",
-                b"[" * 200, b'{"a":' * 200, base.replace(b'"', b"'"), base.replace(b":", b"=>"), b"[" * 200 + b"]" * 200,
+                b"",
+                b" ",
+                b"null",
+                b"[]",
+                b"{}",
+                b"17",
+                b'""',
+                b"[" + base + b"]",
+                base + base,
+                base + b"\n" + base,
+                base[:cut],
+                base[cut:],
+                b"\xef\xbb\xbf" + base,
+                base + b"\x00",
+                base.decode().encode("utf-16"),
+                base.decode().encode("utf-32"),
+                base.lower(),
+                base.upper(),
+                base.swapcase(),
+                gzip.compress(base, mtime=0),
+                zlib.compress(base),
+                self.random.randbytes(200),
+                b'{"type":"ACTION","data":' + base + b"}",
+                b"[" * 200,
+                b'{"a":' * 200,
+                base.replace(b'"', b"'"),
+                base.replace(b":", b"=>"),
+                b"[" * 200 + b"]" * 200,
             )
-        )  # fmt: skip
+        )
 
 
 def _written(tree: Tree, path: tuple[Any, ...], written: str) -> str:
@@ -177,6 +280,12 @@ def _many_digits(base: bytes) -> bytes:
 _BOMB = gzip.compress(b" " * (16 << 20), mtime=0)
 
 HEAVY: tuple[Callable[[bytes], bytes], ...] = (
-    _long_text, _deep_lists, _deep_objects, _many_keys, _many_digits, lambda _base: _BOMB, lambda base: base * 3_000
-)  # fmt: skip
+    _long_text,
+    _deep_lists,
+    _deep_objects,
+    _many_keys,
+    _many_digits,
+    lambda _base: _BOMB,
+    lambda base: base * 3_000,
+)
 """Frames that are large, deep or hold much."""

@@ -1,0 +1,108 @@
+"""A whole worker without readers and timers, over a venue that fills whatever it is sent, and a ledger on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from coincurve import PrivateKey
+from story import RULES, T0, UNIVERSE, Story, quote
+
+from executor.cli.reasons import MEANINGS
+from executor.core import events as ev
+from executor.core.facts import OrderFact, RawReply
+from executor.core.intake import IntakeState, Route
+from executor.core.state import DeskState
+from executor.execution.desk import Desk
+from executor.execution.nonces import Nonces
+from executor.execution.strategies import StrategyCaller
+from executor.execution.worker import Worker
+from executor.ledger.sqlite import SqliteLedger
+from executor.ledger.stamp import Stamp
+from executor.testing import ManualClock
+from executor.venue.signer import Signer
+from strategies.follow import Follow
+
+ADDRESS = "0x" + "ab" * 20
+TAKEN_IN = (ev.FrameRefused, ev.ActionReceived, ev.DuplicateSeen, ev.ConflictSeen)
+
+
+class Venue:
+    """Fills whatever it is sent, so that anything that gets through shows."""
+
+    network, rules = "testnet", RULES
+
+    def __init__(self) -> None:
+        self.quotes = {asset.coin: quote(100) for asset in UNIVERSE.assets}
+        self.sent: list[dict[str, Any]] = []
+
+    @property
+    def orders(self) -> int:
+        """How many orders came in."""
+        return len(self.sent)
+
+    def now_ms(self) -> int:
+        return T0
+
+    async def submit(self, request, lane, timeout_s):
+        rows = request.action.get("orders", [])
+        self.sent += rows
+        statuses = [self._answer(row, 7 + self.orders + at) for at, row in enumerate(rows)]
+        response = {"type": "order", "data": {"statuses": statuses}} if rows else {"type": "default"}
+        return RawReply(True, 200, {"status": "ok", "response": response})
+
+    def _answer(self, row: dict[str, Any], oid: int) -> dict[str, Any]:
+        if "trigger" in row["t"]:
+            return {"resting": {"oid": oid}}
+        return {"filled": {"totalSz": row["s"], "avgPx": "100", "oid": oid}}
+
+    async def warm(self, coin):
+        return self.quotes[coin]
+
+    async def fills_since(self, address, start_ms):
+        return ()
+
+    async def order_status(self, address, cloid):
+        return OrderFact(None, "", T0)
+
+
+@contextlib.asynccontextmanager
+async def working(folder: Path):
+    """A worker with one account and a ledger on disk; no readers, no timers."""
+    known = {"equity_usd": Decimal(10**9), "account_read_ms": T0, "reconciled": True, "continuous": True}
+    signer = Signer(PrivateKey(b"\x01" * 32), mainnet=False)
+    desk = Desk(Story().desk, DeskState("main", started_ms=T0, **known), signer, Nonces(0))
+    ledger = SqliteLedger(folder / "l.db", stamp=Stamp("dry_run", "testnet", {"main": ADDRESS}), durability="normal")
+    worker = Worker(
+        clock=ManualClock(T0), venue=Venue(), ledger=ledger, intake=IntakeState(), desks={"main": desk},
+        routes=[Route("r", "src", ("*",), "follow", ("main",))],
+        strategies={"r": StrategyCaller("follow", Follow(Follow.Options()))},
+        unstated={"src": "execute"}, after_gap={"src": "reduce_only"},
+    )  # fmt: skip
+    yield worker
+    await worker.cancel_tasks()
+    ledger.close()
+
+
+async def settle(worker: Worker) -> None:
+    """Let everything that was started come to its end."""
+    async with asyncio.timeout(30):
+        while True:
+            await asyncio.sleep(0)
+            if worker.idle() and not worker._tasks:
+                return
+
+
+def judged(worker: Worker, fed: int) -> None:
+    """Every frame has its record, every refusal its reason, every action its end; and nothing went wrong inside."""
+    events = [stored.event for stored in worker.ledger.read()]
+    assert sum(isinstance(event, TAKEN_IN) for event in events) == fed
+    reasons = {event.reason for event in events if isinstance(event, ev.FrameRefused | ev.ActionRefused)}
+    assert reasons <= set(MEANINGS), reasons - set(MEANINGS)
+    assert [event for event in events if isinstance(event, ev.AlarmRaised) and event.code == "TASK_FAILED"] == []
+    ended = {e.key for e in events if isinstance(e, ev.ActionRefused | ev.ActionTaken)}
+    assert {event.key for event in events if isinstance(event, ev.ActionReceived)} <= ended
+    assert worker.failed is None

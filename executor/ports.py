@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from pydantic import SecretStr
 
 from executor.core.events import Event
-from executor.core.facts import AccountFact, Fill, LeverageFact, OpenOrder, OrderFact, RawReply
+from executor.core.facts import AccountFact, Fill, Funding, LeverageFact, OpenOrder, OrderFact, RawReply
 from executor.core.protocols import VenueRules
 from executor.core.source_events import Malformed, SourceEvent
 from executor.core.types import Quote
@@ -119,7 +119,10 @@ class Signer(Protocol):
     def sign(
         self, action: dict[str, Any], nonce: int, vault: str | None, expires_after_ms: int | None
     ) -> dict[str, Any]:
-        """The signature of one L1 action (``r``, ``s``, ``v``); raises ``SignerRefused`` by its own policy."""
+        """The signature of one L1 action (``r``, ``s``, ``v``); raises ``SignerRefused`` by its own policy.
+
+        The same action again under its own nonce is a resend: it gives the same bytes and counts against no cap.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +191,9 @@ class Venue(Protocol):
 
     async def fills_since(self, address: str, start_ms: int) -> tuple[Fill, ...]:
         """Fills from this venue time on, oldest first, all pages."""
+
+    async def fundings_since(self, address: str, start_ms: int) -> tuple[Funding, ...]:
+        """Funding payments from this venue time on, oldest first; of very many only the first."""
 
     async def order_status(self, address: str, cloid: str) -> OrderFact:
         """One order by its client id."""

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from typer.main import get_command
 
 from executor import plugins
+from executor.app.webhook import WebhookNotifier
 from executor.cli.main import app
 from executor.cli.reasons import ALSO_ALARMS, ORIGINS
 from executor.config import config_template, models
@@ -36,6 +37,7 @@ BLOCKS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("sources[]", FractradeOptions),
     ("sources[] of type replay:", ReplaySource.Options),
     ("accounts[]", models.Account),
+    ("accounts[].signer_policy", models.SignerPolicy),
     ("routes[]", models.Route),
     ("routes[].with of scaled:", Scaled.Options),
     ("hyperliquid", models.Hyperliquid),
@@ -46,6 +48,9 @@ BLOCKS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("ledger", models.Ledger),
     ("server", models.Server),
     ("logging", models.Logging),
+    ("heartbeat", models.Heartbeat),
+    ("notify[]", models.Notify),
+    ("notify[] of type webhook:", WebhookNotifier.Options),
 )
 """Every block of the configuration with the model that judges it."""
 
@@ -76,6 +81,16 @@ WORDS = {
     "server.port": "0: any free port",
     "server.token_file": "the same, from a file",
     "server.token_cmd": "the same, printed by a command",
+    "accounts[].signer_policy.symbols": "coins whose entries and leverage are signed; null: any",
+    "accounts[].signer_policy.per_trade_cap_usd": "US dollars of one order that may add risk, by its limit price",
+    "accounts[].signer_policy.daily_cap_usd": "US dollars of all of them signed since 00:00 UTC, filled or not",
+    "heartbeat.url_env": "the address to GET while the worker is of use; null: none",
+    "heartbeat.url_file": "the same, from a file",
+    "heartbeat.url_cmd": "the same, printed by a command",
+    "heartbeat.every_s": "the time between two signs of life",
+    "notify[].type": "log | webhook | a plugin's name, or path/to/file.py:Class",
+    "notify[].level": "the least that is told: info | warning | alarm",
+    "notify[] of type webhook: url_env": "the address that each piece of news is POSTed to",
     "logging.level": "how much is said on stderr",
     "logging.format": "for people, or one JSON object a line",
 }
@@ -120,7 +135,9 @@ def keys() -> Iterator[tuple[str, tuple[str, str]]]:
 
 
 def is_block(model: type[BaseModel], name: str) -> bool:
-    """Whether a key of the file's top is a block of its own."""
+    """Whether a key of the file's top, or of an account, is a block of its own."""
+    if model is models.Account:
+        return any(block == f"accounts[].{name}" for block, _ in BLOCKS)
     return model is models.Config and any(block.removesuffix("[]") == name for block, _ in BLOCKS)
 
 

@@ -12,7 +12,9 @@ import structlog
 from executor import __version__
 from executor.app import compose
 from executor.app.control import ControlServer
+from executor.app.heartbeat import Heartbeat
 from executor.app.identity import DRY_RUN_ENDPOINT, Trader
+from executor.app.notify import AtLeast
 from executor.app.web import start_server
 from executor.clock import Clock, SystemClock, chance
 from executor.config import Loaded
@@ -24,9 +26,10 @@ from executor.execution.resolve import Resolver
 from executor.execution.restore import save
 from executor.execution.worker import Worker
 from executor.ledger.sqlite import SqliteLedger
+from executor.logs import LogNotifier
 from executor.paper.feeds import Feed
 from executor.paper.server import PaperExchange
-from executor.ports import Source
+from executor.ports import Notifier, Source
 from executor.venue.adapter import HyperliquidVenue, VenueSettings
 from executor.venue.identity import PORTFOLIO_MARGIN, Finding, check_identity, needs_vault_address
 
@@ -34,7 +37,13 @@ log = structlog.get_logger("executor.run")
 
 TEND_EVERY_S = 1.0
 SNAPSHOT_EVERY_EVENTS = 2_000
+TELL_EVERY_S = 60.0
+"""How often a worker whose ledger failed says so again."""
+
 VENUE_RETRY_S = 2.0
+
+UNREAD_MS = 180_000
+"""An account that was not read for this long is not looked after: reads are recorded each minute, and more often."""
 
 
 class Runtime:
@@ -63,7 +72,9 @@ class Runtime:
         self.refused: CredentialRefused | None = None
         self.stopped = asyncio.Event()
         self._snapshot_seq = 0
+        self._told_s = 0.0
         self._is_up = False
+        self._heartbeat: Heartbeat | None = None
 
     paper: PaperExchange | None = None
     venue: HyperliquidVenue
@@ -87,6 +98,7 @@ class Runtime:
         return self
 
     async def _start(self) -> None:
+        told = self._tell()
         self.ledger = compose.open_ledger(self.loaded, self.who, self.clock)
         self._stack.callback(self._close_ledger)
         url = await self._endpoint()
@@ -95,7 +107,7 @@ class Runtime:
         self._stack.push_async_callback(self.venue.close)
         await self._open_venue()
         vaults = await self._check_identities() if self.loaded.config.live else {}
-        self.worker = compose.worker(self.loaded, self.who, self.venue, self.ledger, self.clock, vaults)
+        self.worker = compose.worker(self.loaded, self.who, self.venue, self.ledger, self.clock, vaults, told)
         self._stack.push_async_callback(self.worker.cancel_tasks)
         self._take_over()
         self._run_desks()
@@ -104,6 +116,17 @@ class Runtime:
             await control.start()
             self._stack.push_async_callback(control.close)
             await self._serve()
+
+    def _tell(self) -> list[Notifier]:
+        """Whoever tells people; a replay tells nobody but the log."""
+        if not self._with_control:
+            return [LogNotifier()]
+        self._heartbeat = compose.heartbeat(self.loaded, self.unwell)
+        told = compose.notifiers(self.loaded)
+        for notifier in told:
+            if isinstance(notifier, AtLeast):
+                self._stack.push_async_callback(notifier.close)
+        return told
 
     async def _serve(self) -> None:
         if self.loaded.config.server.enabled:
@@ -146,10 +169,13 @@ class Runtime:
         started = ev.ProcessStarted(at_ms=turn.now_ms, clean=clean, version=__version__, mode=self.loaded.config.mode)
         worker.take_global(turn, [started, *start_gap(worker.intake, turn.now_ms)])
         worker.finish(turn, ())
+        if worker.failed is not None:
+            raise worker.failed
 
     def _run_desks(self) -> None:
         worker = self.worker
         for name, desk in worker.desks.items():
+            desk.held = not (self.ledger.was_clean or self.ledger.is_new)
             self.venue.follow(desk.settings.address, lambda news, account=name: worker.news(account, news))  # type: ignore[misc]  # a default argument binds the loop's name
             worker.spawn(worker.keep(Reader(worker, desk).run, f"reader {name}"), f"reader {name}")
             worker.spawn(worker.keep(Resolver(worker, desk).run, f"resolver {name}"), f"resolver {name}")
@@ -163,10 +189,15 @@ class Runtime:
             try:
                 self._tend()
             except LedgerError as error:
-                self.worker.fail(error)
-            if self.worker.failed is not None:
-                self.stopped.set()
-                return
+                self.worker.unwritten.begin(error)
+            self._remind()
+
+    def _remind(self) -> None:
+        """A worker without a ledger goes on for the sake of exits, and says so again and again."""
+        now_s = self.clock.monotonic_s()
+        if self.worker.failed is not None and now_s - self._told_s >= TELL_EVERY_S:
+            self._told_s = now_s
+            self.worker.unwritten.tell()
 
     def _tend(self) -> None:
         if self.worker.failed is None:
@@ -181,7 +212,9 @@ class Runtime:
     # -- sources --------------------------------------------------------------------------------------------------
 
     def listen(self) -> None:
-        """Start every configured source."""
+        """Start every configured source, and the sign of life: without sources nobody waits for one."""
+        if self._heartbeat is not None:
+            self.worker.spawn(self.worker.keep(self._heartbeat.run, "heartbeat"), "heartbeat")
         for configured in self.loaded.config.sources:
             source = compose.source(self.loaded, configured, self.clock, _note(configured.name), self._jitter)
             self.sources.append(source)
@@ -204,7 +237,20 @@ class Runtime:
         """Whether every configured channel is open and every account reconciled."""
         channels = [channel for source in self.sources for channel in source.channels()]
         accounts = all(desk.state.reconciled for desk in self.worker.desks.values())
-        return accounts and all(channel.state == "open" for channel in channels)
+        opened = all(channel.state == "open" for channel in channels)
+        return accounts and opened and self.worker.failed is None
+
+    def unwell(self) -> str:
+        """Why the worker is of no use as it stands, for the sign of life; empty while it is."""
+        if self.worker.failed is not None:
+            return "the ledger cannot be written"
+        late_ms = self.worker.venue.now_ms() - UNREAD_MS
+        for name, desk in self.worker.desks.items():
+            if not desk.state.reconciled or desk.state.account_read_ms < late_ms:
+                return f"account {name} could not be read"
+        if not any(channel.state == "open" for source in self.sources for channel in source.channels()):
+            return "no channel is open"
+        return ""
 
     # -- stop -----------------------------------------------------------------------------------------------------
 
@@ -241,6 +287,8 @@ class Runtime:
             self.ledger.close(clean=self.ledger.was_clean)
             return
         unknown, clean = self.unknown(), False
+        for desk in self.worker.desks.values():
+            desk.held = True  # the venue is closed: should this last record fail, nothing follows from it
         if self.worker.failed is None:
             turn = self.worker.turn()
             turn.events.append(ev.ProcessStopped(at_ms=turn.now_ms, reason="stopped", unknown=unknown))

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from executor.config import checks
 from executor.config.document import Document, Mark, read
-from executor.config.models import Config, Source
+from executor.config.models import Config, Notify, Source
 from executor.config.overlay import lay_over, read_dotenv
 from executor.config.plugged import Plugins, attach, split
 from executor.config.problems import Problem, Problems, as_error, dotted, validate
@@ -46,10 +46,10 @@ class Loaded:
             raise ConfigError("a secret is needed and the configuration refers to none", "write the *_env key")
         return read_secret(ref, self.environ, self.base)
 
-    def secrets(self, source: Source) -> dict[str, SecretStr]:
-        """A source's secrets by name (``api_key`` for ``api_key_env``); variables that are not set are left out.
+    def secrets(self, source: Source | Notify) -> dict[str, SecretStr]:
+        """A plugin's secrets by name (``api_key`` for ``api_key_env``); variables that are not set are left out.
 
-        The source itself says which it needs. Raises SecretError for a file or command that fails.
+        The plugin itself says which it needs. Raises SecretError for a file or command that fails.
         """
         found = {name: self.secret_if_set(ref) for name, ref in source.secrets.items()}
         return {name: secret for name, secret in found.items() if secret is not None}

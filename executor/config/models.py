@@ -45,6 +45,7 @@ Seconds = Annotated[Decimal, Field(gt=0, le=86400)]
 Bps = Annotated[Decimal, Field(ge=0, lt=10000)]
 Usd = Annotated[Decimal, Field(gt=0)]
 Port = Annotated[int, Field(ge=0, le=65535)]
+Coin = Annotated[str, Field(pattern=r"^(\w+:)?[A-Za-z0-9]+$")]
 HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/]+(/\S*)?$"), AfterValidator(_without_credentials)]
 
 
@@ -95,6 +96,14 @@ class Source(Model):
         return self.server_execution or ("execute" if mode == "dry_run" else "skip")
 
 
+class SignerPolicy(Model):
+    """What the account's signer signs, whatever the risk rules say; it binds what can add risk, never what reduces."""
+
+    symbols: Annotated[tuple[Coin, ...], Field(min_length=1)] | None = None
+    per_trade_cap_usd: Usd | None = None
+    daily_cap_usd: Usd | None = None
+
+
 class Account(Model):
     """One account that is traded: a master, sub-account or vault, and who signs for it."""
 
@@ -106,6 +115,7 @@ class Account(Model):
     margin_mode: Literal["isolated", "cross", "keep"] = "isolated"
     default_leverage: Annotated[int, Field(ge=1, le=100)] = 3
     foreign_positions: Literal["leave", "adopt"] = "leave"
+    signer_policy: SignerPolicy = SignerPolicy()
 
     @model_validator(mode="after")
     def _signer_once(self) -> Account:
@@ -253,6 +263,40 @@ class Server(Model):
         return _reference(self, "token")
 
 
+class Heartbeat(Model):
+    """A sign of life to a monitor elsewhere, which alarms when it stops: none without a URL."""
+
+    url_env: Variable | None = None
+    url_file: str | None = None
+    url_cmd: str | None = None
+    every_s: Seconds = Decimal(60)
+
+    @model_validator(mode="after")
+    def _url_once(self) -> Heartbeat:
+        _one_reference(self, "url")
+        return self
+
+    @property
+    def url(self) -> SecretRef | None:
+        """Where the URL lies: whoever knows it can pretend that we live."""
+        return _reference(self, "url")
+
+    @property
+    def every_ms(self) -> int:
+        """The time between two signs of life, milliseconds."""
+        return milliseconds(self.every_s)
+
+
+class Notify(Model):
+    """One way to tell people, besides the log; the keys of its type are in ``raw`` and ``options``."""
+
+    type: str
+    level: Literal["info", "warning", "alarm"] = "warning"
+    raw: dict[str, Any] = {}
+    options: BaseModel | None = None
+    secrets: dict[str, SecretRef] = {}
+
+
 class Logging(Model):
     """How much is logged, and for whom."""
 
@@ -276,6 +320,8 @@ class Config(Model):
     ledger: Ledger = Ledger()
     server: Server = Server()
     logging: Logging = Logging()
+    heartbeat: Heartbeat = Heartbeat()
+    notify: tuple[Notify, ...] = ()
 
     @property
     def live(self) -> bool:

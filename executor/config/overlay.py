@@ -14,7 +14,7 @@ from executor.config.document import Document, Mark, Path, read
 from executor.errors import ConfigError
 
 PREFIX = "EXECUTOR__"
-NAME_KEYS = {"sources": "name", "accounts": "name", "risk": "rule"}
+NAME_KEYS = {"sources": "name", "accounts": "name", "risk": "rule", "notify": "type"}
 """The key by which each list's items are addressed."""
 
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from executor.config.document import Document, Path
-from executor.config.models import Config, Route, Rule, Source, secret_refs
+from executor.config.models import Config, Notify, Route, Rule, Source, secret_refs
 from executor.config.overlay import did_you_mean
 from executor.config.problems import Problem, Problems, validate
 from executor.config.secret import SecretRef, looks_like_variable
@@ -46,16 +46,18 @@ BLOCKS = {
     "sources": Block("executor.sources", "type", Source),
     "routes": Block("executor.strategies", "strategy", Route),
     "risk": Block("executor.risk_rules", "rule", Rule),
+    "notify": Block("executor.notifiers", "type", Notify),
 }
+
+SPLIT = ("sources", "risk", "notify")
+"""Lists whose items have the plugin's keys beside the program's own; those of routes stand below ``with``."""
 
 
 def split(value: Any) -> Any:
-    """The document's value with the plugins' keys of sources and risk rules moved below ``raw``."""
+    """The document's value with the plugins' keys of these lists' items moved below ``raw``."""
     if not isinstance(value, dict):
         return value
-    return {
-        key: _split_list(BLOCKS[key], items) if key in ("sources", "risk") else items for key, items in value.items()
-    }
+    return {key: _split_list(BLOCKS[key], items) if key in SPLIT else items for key, items in value.items()}
 
 
 def _split_list(block: Block, items: Any) -> Any:
@@ -101,12 +103,12 @@ def _attach(item: Any, block: Block, document: Document, path: Path, base: FileP
     inside = (*path, "with") if isinstance(item, Route) else path
     raw = _raw(block, item, entry)
     update: dict[str, Any] = {"raw": raw}
-    if isinstance(item, Source):
+    if isinstance(item, Source | Notify):
         update["secrets"] = _secrets(raw, path)
     if model is not None:
         options = validate(model, document, _given(model, entry, raw), inside)
         update["options"] = _absolute(options, base)
-        if isinstance(item, Source):
+        if isinstance(item, Source | Notify):
             update["secrets"] = dict(secret_refs(dict(options))) | update["secrets"]
     return item.model_copy(update=update)
 

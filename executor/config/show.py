@@ -87,7 +87,7 @@ def json_schema(plugins: Plugins, base: Path) -> dict[str, Any]:
     for key, block in BLOCKS.items():
         variants = [_variant(schema, block, name, model) for name, model in option_models(plugins, block, base)]
         schema["properties"][key]["items"] = {"anyOf": [*variants, _open_variant(schema, block)]}
-    for item in (Source.__name__, "Rule"):
+    for item in (Source.__name__, "Rule", "Notify"):
         schema["$defs"].pop(item, None)
     return schema
 

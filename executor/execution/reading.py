@@ -10,7 +10,8 @@ import structlog
 
 from executor.core import events as ev
 from executor.core.answers import lookup_events
-from executor.core.facts import AccountFact, OpenOrder
+from executor.core.earnings import funding_events
+from executor.core.facts import AccountFact, Fill, OpenOrder
 from executor.core.lifecycle import LegState
 from executor.core.reconcile import account_events, missing, order_list_events, told_fills, with_causes
 from executor.core.watch import unlisted
@@ -32,6 +33,13 @@ SLOWEST_S = 5.0
 
 RECORD_EVERY_MS = 60_000
 
+HOUR_MS = 3_600_000
+FUNDING_LATE_MS = 10_000
+"""How long after the hour its payments are listed for certain."""
+
+HELD_TRIES = 3
+"""How many reads may fail before a desk goes on without knowing what an earlier life sent unwritten."""
+
 
 class Reader:
     """One desk's reads."""
@@ -43,6 +51,8 @@ class Reader:
         self._recorded_shape: tuple[object, ...] = ()
         self._skipped = False
         self._soon_s = SOON_S
+        self._funding_hour = 0
+        self._tries = 0
 
     async def run(self) -> None:
         """Until cancelled: reconcile, then wait for a reason to do it again."""
@@ -79,14 +89,31 @@ class Reader:
             return_exceptions=True,
         )
         if not isinstance(fills, BaseException):
-            self._note(told_fills(self._desk.state, fills, venue.now_ms()))
+            self._take_fills(fills, None if isinstance(orders, BaseException) else orders)
+        self._let_go(done=not isinstance(fills, BaseException) and not isinstance(orders, BaseException))
         if not isinstance(account, BaseException):
             self._take_account(account, asked_ms, fills_read=not isinstance(fills, BaseException))
         if isinstance(fills, BaseException) or isinstance(account, BaseException) or isinstance(orders, BaseException):
             return self._failed({"fills": fills, "positions": account, "open orders": orders})
         await self._take_orders(orders, asked_ms)
+        await self._take_fundings(asked_ms)
         self._worker.preparers[self._desk.settings.account].resume()
         return True
+
+    def _take_fills(self, fills: Sequence[Fill], orders: Sequence[OpenOrder] | None) -> None:
+        """Fold the fills; at the first read after an unclean end what was sent unwritten becomes known before them."""
+        turn = self._worker.turn()
+        if self._desk.held and orders is not None:
+            self._desk.look_back(turn, orders, fills)
+        self._desk.note(turn, told_fills(self._desk.state, fills, turn.now_ms))
+        if turn.events:
+            self._worker.finish(turn, [self._desk])
+
+    def _let_go(self, *, done: bool) -> None:
+        """The desk's steps begin after that first read; a venue that cannot be read does not hold exits up for long."""
+        self._tries += 1
+        if done or self._tries >= HELD_TRIES:
+            self._desk.held = False
 
     def _failed(self, parts: Mapping[str, object]) -> bool:
         """Say what is missing: in the log each time, in the record when it changes."""
@@ -124,6 +151,23 @@ class Reader:
         self._note(events)
         if first or not state.reconciled:
             self._worker.preparers[self._desk.settings.account].resume()
+
+    async def _take_fundings(self, asked_ms: int) -> None:
+        """Funding is paid at the full hour: it is asked for once after each, and again until that succeeds.
+
+        It stops no entry and no exit: what a breaker does not know yet it measures with the next read.
+        """
+        state, hour = self._desk.state, (asked_ms - FUNDING_LATE_MS) // HOUR_MS
+        if hour <= self._funding_hour:
+            return
+        since_ms = max(state.last_funding_ms, state.earnings.since_ms)
+        try:
+            paid = await self._worker.venue.fundings_since(self._desk.settings.address, since_ms)
+        except VenueError as error:
+            log.warning("could not read the funding", action="funding_failed", account=state.account, error=str(error))
+            return
+        self._funding_hour = hour
+        self._note(funding_events(state, paid, self._worker.venue.now_ms()))
 
     async def _take_orders(self, orders: Sequence[OpenOrder], asked_ms: int) -> None:
         state, now_ms = self._desk.state, self._worker.venue.now_ms()

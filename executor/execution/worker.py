@@ -25,6 +25,7 @@ from executor.core.state import Request
 from executor.errors import LedgerError
 from executor.execution.desk import Desk
 from executor.execution.facts import FactDesk
+from executor.execution.news import news_of
 from executor.execution.prepare import Preparer
 from executor.execution.requests import LANES
 from executor.execution.strategies import StrategyCaller
@@ -218,17 +219,20 @@ class Worker:
 
     # -- what people see ------------------------------------------------------------------------------------------
 
-    def _announce(self, events: Sequence[ev.Event], seq: int) -> None:
-        for listener in self.on_commit:
-            listener(seq)
+    def _announce(self, events: Sequence[ev.Event], seq: int | None) -> None:
+        if seq is not None:
+            for listener in self.on_commit:
+                listener(seq)
         self.facts.told(events)
         for event in events:
             for told in self.on_event:
                 told(event)
-            if isinstance(event, ev.AlarmRaised):
-                self.notify("alarm", event.code, event.text)
+            news = news_of(event)
+            if news is not None:
+                self.notify(*news)
 
     def notify(self, level: str, title: str, body: str) -> None:
+        """Tell people by every notifier."""
         for notifier in self.notifiers:
             notifier.notify(level, title, body)
 

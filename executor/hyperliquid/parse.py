@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from executor.core.facts import AccountFact, Fill, LeverageFact, OpenOrder, OrderFact, PositionFact
+from executor.core.facts import AccountFact, Fill, Funding, LeverageFact, OpenOrder, OrderFact, PositionFact
 from executor.core.types import ZERO, Quote, Side
 from executor.errors import VenueAnswerOdd
 from executor.hyperliquid import reading
@@ -83,6 +83,16 @@ def parse_fill(obj: object) -> Fill:
 def parse_fills(obj: object) -> tuple[Fill, ...]:
     """An array of fills, in the order given (``userFills`` newest first, ``userFillsByTime`` oldest first)."""
     return tuple(parse_fill(row) for row in reading.sequence(obj, "fills"))
+
+
+def parse_fundings(obj: object) -> tuple[Funding, ...]:
+    """``userFunding``: the hourly payments, in the order given; ``usdc`` below zero was paid."""
+    rows = (reading.mapping(row, "userFunding[]") for row in reading.sequence(obj, "userFunding"))
+    return tuple(_funding(row, reading.child(row, "delta")) for row in rows)
+
+
+def _funding(row: reading.Object, delta: reading.Object) -> Funding:
+    return Funding(reading.text(delta, "coin"), reading.number(delta, "usdc"), reading.integer(row, "time"))
 
 
 def _side(row: reading.Object) -> Side:

@@ -17,22 +17,10 @@ REASONS: dict[str, str] = {
     "DAILY_LOSS_LATCHED": "The day lost its limit earlier: entries are stopped until 00:00 UTC; exits and stops go on.",
     "DRAWDOWN": "The account fell from its highest by the limit: look why, then `executor reset drawdown`.",
     "DRAWDOWN_LATCHED": "The account fell from its highest earlier: look why, then `executor reset drawdown`.",
-    "CONSECUTIVE_LOSSES": (
-        "Too many trades in a row closed with a loss: entries wait for 00:00 UTC, or for "
-        "`executor reset consecutive_losses`."
-    ),
-    "CONSECUTIVE_LOSSES_LATCHED": (
-        "Too many trades in a row had closed with a loss: entries wait for 00:00 UTC, or for "
-        "`executor reset consecutive_losses`."
-    ),
-    "CONSECUTIVE_FAILURES": (
-        "Too many entries in a row were rejected or unknown: see `executor orders`, then "
-        "`executor reset consecutive_failures`."
-    ),
-    "CONSECUTIVE_FAILURES_LATCHED": (
-        "Too many entries in a row had been rejected or unknown: see `executor orders`, then "
-        "`executor reset consecutive_failures`."
-    ),
+    "CONSECUTIVE_LOSSES": "Too many losses in a row: wait for its end, or `executor reset consecutive_losses`.",
+    "CONSECUTIVE_LOSSES_LATCHED": "There were too many losses: wait, or `executor reset consecutive_losses`.",
+    "CONSECUTIVE_FAILURES": "Too many entries in a row failed: see orders, then `executor reset consecutive_failures`.",
+    "CONSECUTIVE_FAILURES_LATCHED": "Too many entries had failed: wait, or `executor reset consecutive_failures`.",
     "MAX_NET_EXPOSURE": "Longs less shorts could exceed max_net_exposure: close something or raise max_usd.",
     "MAX_SAME_DIRECTION": "As many coins go in this direction as max_same_direction allows: close one or raise max.",
     "MARGIN_RESERVE": "Too little of the equity would stay free of margin: close something, send less, or deposit.",

@@ -30,6 +30,7 @@ class LittleExchange:
         self.books = {"BTC": ("59999", "60001"), "ETH": ("2999.9", "3000.1"), "SOL": ("149.99", "150.01")}
         self.orders: dict[int, Json] = {}
         self.fills: list[Json] = []
+        self.fundings: list[Json] = []
         self.leverages: dict[str, Json] = {}
         self.news: list[News] = []
         self._nonces: set[int] = set()
@@ -214,6 +215,7 @@ _READS: dict[str, Callable[[LittleExchange, Json], object]] = {
     "frontendOpenOrders": LittleExchange.open_orders,
     "orderStatus": LittleExchange.order_status,
     "userFillsByTime": LittleExchange.fills_by_time,
+    "userFunding": lambda exchange, payload: [row for row in exchange.fundings if row["time"] >= payload["startTime"]],
     "activeAssetData": LittleExchange.active_asset,
     "userAbstraction": lambda _exchange, _payload: "default",
     "userRole": lambda _exchange, _payload: {"role": "user"},

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from executor.clock import Clock
-from executor.core.facts import AccountFact, Fill, LeverageFact, OpenOrder, OrderFact, RawReply
+from executor.core.facts import AccountFact, Fill, Funding, LeverageFact, OpenOrder, OrderFact, RawReply
 from executor.core.types import Quote
 from executor.errors import VenueAnswerOdd, VenueError
 from executor.hyperliquid import limits
@@ -227,6 +227,10 @@ class HyperliquidVenue:
     async def fills_since(self, address: str, start_ms: int) -> tuple[Fill, ...]:
         """Fills from this venue time on, oldest first, all pages."""
         return await self._reads.fills_since(address, start_ms)
+
+    async def fundings_since(self, address: str, start_ms: int) -> tuple[Funding, ...]:
+        """Funding payments from this venue time on, oldest first; of very many only the first."""
+        return await self._reads.fundings_since(address, start_ms)
 
     async def order_status(self, address: str, cloid: str) -> OrderFact:
         """One order by its client id."""

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from executor.core.facts import AccountFact, Fill, LeverageFact, OpenOrder, OrderFact
+from executor.core.facts import AccountFact, Fill, Funding, LeverageFact, OpenOrder, OrderFact
 from executor.errors import VenueAnswerOdd, VenueUnavailable
 from executor.hyperliquid import parse, reading
 from executor.ports import Lane
@@ -149,6 +149,10 @@ class Reads:
                 raise VenueAnswerOdd(f"userFillsByTime: a full page from {start_ms} holds nothing new")
             start_ms = max(fill.at_ms for fill in page)
         raise VenueAnswerOdd(f"userFillsByTime: more than {MAX_PAGES} pages")
+
+    async def fundings_since(self, address: str, start_ms: int) -> tuple[Funding, ...]:
+        """Funding payments from this venue time on, oldest first; at most the first 500 of them (section 1)."""
+        return parse.parse_fundings(await self.ask("userFunding", user=address, startTime=start_ms))
 
     async def order_status(self, address: str, cloid: str) -> OrderFact:
         """One order by its client id."""

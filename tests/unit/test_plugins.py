@@ -12,11 +12,11 @@ def test_the_built_ins_come_in_by_the_plugin_door():
     assert {"fractrade", "replay"} <= set(plugins.names("executor.sources"))
     assert {"follow", "scaled"} <= set(plugins.names("executor.strategies"))
     assert {"max_leverage", "daily_loss"} <= set(plugins.names("executor.risk_rules"))
-    assert plugins.names("executor.notifiers") == ("log",)
+    assert plugins.names("executor.notifiers") == ("log", "webhook")
 
 
 def test_a_plugin_tells_where_it_comes_from_without_being_imported():
-    (log,) = plugins.discover("executor.notifiers")
+    (log, _) = plugins.discover("executor.notifiers")
     assert log.target == "executor.logs:LogNotifier"
     assert log.origin.startswith("fractrade-hyperliquid-executor ")
 

@@ -15,7 +15,7 @@ GIVEN = (
     ("core", re.compile(r'reason="([A-Z][A-Z_0-9]+)"')),
     ("core", re.compile(r'now_ms,\s*"([A-Z][A-Z_0-9]+)"')),
     ("core", re.compile(r'return \(\s*"([A-Z][A-Z_0-9]+)",')),
-    ("execution", re.compile(r'reason="([A-Z][A-Z_0-9]+)"')),
+    ("execution", re.compile(r'batch, "([A-Z][A-Z_0-9]+)"')),
     ("hyperliquid", re.compile(r'(?:Unknown|Rejected)\("([A-Z][A-Z_0-9]+)"')),
 )
 

@@ -109,15 +109,10 @@ def _attempt(
 
 def _named(settings: DeskSettings, state: DeskState, owed: Exit) -> tuple[int, str]:
     """The next attempt and its cloid: never one that was used, also where a clock stands still."""
-    attempt = owed.attempts + 1
-    while (name := cloid(settings.network, settings.address, _unique(owed), "exit", attempt)) in state.legs:
+    attempt = state.attempt_after(owed.attempts)
+    while (name := cloid(settings.network, settings.address, owed.identity, "exit", attempt)) in state.legs:
         attempt += 1
     return attempt, name
-
-
-def _unique(owed: Exit) -> str:
-    """An action's exit is identified by the action; one of our own making also by when it was decided."""
-    return owed.key if owed.why == "signal" else f"{owed.key}@{owed.at_ms}"
 
 
 def _fallback_px(position: Position, market: Market) -> Decimal | None:

@@ -12,11 +12,11 @@ from executor.core import events as ev
 from executor.core.identity import cloid
 from executor.core.settings import DeskSettings
 from executor.core.signal import Found, Signal
-from executor.core.state import DeskState
+from executor.core.state import UNWRITTEN, DeskState
 from executor.core.types import ZERO, ActionType
 
-ATTEMPTS = 3
-"""How many attempts of each leg are asked for: more were never made without a ledger saying so."""
+ATTEMPTS = (1, 2, 3, UNWRITTEN + 1, UNWRITTEN + 2, UNWRITTEN + 3)
+"""Which attempts of each leg are asked for: more were never made without a ledger saying so."""
 
 LEGS: dict[str, tuple[ev.LegKind, ...]] = {
     ActionType.TRADE: ("entry", "exit"),
@@ -30,7 +30,7 @@ def cloids_of(settings: DeskSettings, key: str, action_type: str) -> dict[str, t
     """Every cloid this action may have been sent under on this account, with its leg and attempt."""
     names: dict[str, tuple[ev.LegKind, int]] = {}
     for leg in LEGS[action_type]:
-        for attempt in range(1, 2 if leg == "entry" else ATTEMPTS + 1):
+        for attempt in (1,) if leg == "entry" else ATTEMPTS:
             names[cloid(settings.network, settings.address, key, leg, attempt)] = (leg, attempt)
     return names
 

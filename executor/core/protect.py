@@ -291,7 +291,7 @@ def _trigger_leg(
 
 def _next_attempt(state: DeskState, key: str, kind: ev.LegKind) -> int:
     made = [leg.attempt for leg in state.legs.values() if leg.key == key and leg.kind == kind]
-    return max(made, default=0) + 1
+    return state.attempt_after(max(made, default=0))
 
 
 # -- targets ------------------------------------------------------------------------------------------------------

@@ -52,6 +52,8 @@ def _overtaken(state: DeskState, leg: Leg, now_ms: int) -> str:
         return "PAUSED"
     if "signer_conflict" in state.breakers:
         return "SIGNER_CONFLICT"
+    if state.unwritten:
+        return "LEDGER_FAILED"
     if leg.good_until_ms is not None and now_ms > leg.good_until_ms:
         return "STALE"
     return ""

@@ -8,8 +8,7 @@ from executor.core import events as ev
 from executor.core.earnings import forgive
 from executor.core.holdings import position_of
 from executor.core.lifecycle import LegState
-from executor.core.state import DeskState, Exit, Leg, Leverage, StopWish, TargetWish, speaks_of
-from executor.core.types import ZERO
+from executor.core.state import DeskState, Exit, Leverage, StopWish, TargetWish, speaks_of
 
 
 def _exit_owed(state: DeskState, event: ev.ExitOwed) -> None:
@@ -129,41 +128,6 @@ def _reconcile_failed(state: DeskState, event: ev.ReconcileFailed) -> None:
     state.missing = event.missing
 
 
-def _claim_voided(state: DeskState, event: ev.ClaimVoided) -> None:
-    """What was counted is taken back; what was thought closed is its agent's again, and still has to go.
-
-    The read that follows says what there is. A flatten owes what it finds by itself.
-    """
-    leg = state.legs.get(event.cloid)
-    if leg is None:
-        return
-    leg.told_filled = leg.seen_filled
-    position = position_of(state, event.coin)
-    position.size -= event.size * leg.side.sign
-    if leg.kind != "entry" and (state.flattening or leg.agent is None):
-        return
-    position.owner = position.owner or leg.agent
-    position.owned -= event.size * leg.side.sign
-    if leg.kind == "exit":
-        _owe_again(state, leg, event)
-
-
-def _owe_again(state: DeskState, leg: Leg, event: ev.ClaimVoided) -> None:
-    owed = state.exits.get(leg.key)
-    if owed is None:
-        owed = state.exits[leg.key] = Exit(
-            key=leg.key,
-            coin=leg.coin,
-            agent=leg.agent,
-            owed=ZERO,
-            why="unconfirmed fill",
-            at_ms=event.at_ms,
-            side=leg.side,
-        )
-    owed.owed += event.size
-    owed.missed += 1
-
-
 def _paused(state: DeskState, event: ev.Paused) -> None:
     state.paused = True
 
@@ -219,7 +183,6 @@ HANDLERS: dict[str, Callable[..., None]] = {
     "LedgerLost": _ledger_lost,
     "Reconciled": _reconciled,
     "ReconcileFailed": _reconcile_failed,
-    "ClaimVoided": _claim_voided,
     "Paused": _paused,
     "Resumed": _resumed,
     "FlattenStarted": _flatten_started,

@@ -95,15 +95,15 @@ class Desk:
             for fact in news.orders:
                 self.note(turn, with_causes(self.state, order_events(self.state, [fact], turn.now_ms)))
         elif isinstance(news, FillsNews):
+            if self.held:
+                return  # the first read has them, and what is looked for in it must come before them
             after = self.fills_from_ms() if news.snapshot else 0
             fills = [fill for fill in news.fills if fill.at_ms >= after]
             self.note(turn, told_fills(self.state, fills, turn.now_ms))
 
     def look_back(self, turn: Turn, orders: Sequence[OpenOrder], fills: Sequence[Fill]) -> None:
-        """At the first read of a life: what an earlier one sent and could not write down. Then the steps may begin."""
-        if not self.state.continuous and not self.state.reconciled:
-            self.note(turn, unwritten_orders(self.settings, self.state, orders, fills, turn.now_ms))
-        self.held = False
+        """At the first read of a life, before its fills: what an earlier one sent and could not write down."""
+        self.note(turn, unwritten_orders(self.settings, self.state, orders, fills, turn.now_ms))
 
     def fills_from_ms(self) -> int:
         """From when on fills are asked for again: an overlap before the newest known, since they may come late."""
@@ -123,8 +123,8 @@ class Desk:
             self.note(turn, due)
         else:
             self._restless(turn)
-        due = urgent(self.state, turn.now_ms)
-        for batch in unwritten_batches(self.state, due) if self.state.unwritten else due:
+        ready = urgent(self.state, turn.now_ms)
+        for batch in unwritten_batches(self.state, ready) if self.state.unwritten else ready:
             self._send(turn, batch, market)
         self._entries(turn, market, monotonic_s)
 

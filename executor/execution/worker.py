@@ -25,6 +25,7 @@ from executor.core.state import Request
 from executor.errors import LedgerError
 from executor.execution.desk import Desk
 from executor.execution.facts import FactDesk
+from executor.execution.moments import about_to_leave, settled
 from executor.execution.news import news_of
 from executor.execution.prepare import Preparer
 from executor.execution.requests import LANES
@@ -109,7 +110,7 @@ class Worker:
             return
         seq = self.ledger.last_seq if self._commit(turn) else None
         for outgoing in turn.outgoing:
-            _about_to_leave(outgoing)
+            about_to_leave(outgoing.record)
             answer = self.venue.submit(outgoing.request, LANES[outgoing.record.purpose], self.reply_timeout_s)
             self.spawn(self._deliver(outgoing, answer), f"{SEND}{outgoing.record.request_id}")
         # Behind the sends in the loop's queue: people are told after the order's bytes are out.
@@ -158,7 +159,7 @@ class Worker:
         turn = self.turn()
         desk.answered(turn, record, reply)
         self.finish(turn, [desk, *self._share_conflict(turn, desk)])
-        _settled(record)
+        settled(record)
         self.preparers[outgoing.account].after_answer(record)
 
     def _share_conflict(self, turn: Turn, desk: Desk) -> list[Desk]:
@@ -371,24 +372,6 @@ class Worker:
             self.finish(turn, [desk])
             self.wake_reconcile[one].set()
         return names
-
-
-PROTECTION = ("protect", "cancel")
-"""Requests of stops and targets: their placing and their end."""
-
-
-def _about_to_leave(outgoing: Outgoing) -> None:
-    if outgoing.record.purpose in PROTECTION:
-        faults.point("stop_intent")
-    faults.point("intent_committed")
-
-
-def _settled(record: ev.SendStarted) -> None:
-    """The answer is written down; its events are told behind what is in the loop's queue already."""
-    faults.point("outcome_committed")
-    if record.purpose in PROTECTION:
-        faults.point("stop_acked")
-    asyncio.get_running_loop().call_soon(faults.point, "event_published")
 
 
 def _discreet(raw: str | bytes, event: Malformed) -> Malformed:

@@ -152,7 +152,7 @@ def test_the_gates_are_asked_in_one_order():
     paused(s)
     s.long(1, at=T0 - 60_000, signal={"unproven": True})
     assert s.refusals() == ["PAUSED"]
-    assert len(GATES) == 11
+    assert len(GATES) == 12
 
 
 # -- size, leverage, verdict ------------------------------------------------------------

@@ -107,9 +107,9 @@ def take(state: DeskState, prior: dict[str, Found], key: str = "k", agent_id: st
 @pytest.mark.parametrize(
     ("kind", "legs"),
     [
-        (ActionType.TRADE, [("entry", 1), ("exit", 1), ("exit", 2), ("exit", 3)]),
-        (ActionType.STOP_LOSS, [("stop", 1), ("stop", 2), ("stop", 3)]),
-        (ActionType.TAKE_PROFIT, [("target", 1), ("target", 2), ("target", 3)]),
+        (ActionType.TRADE, [("entry", 1), *(("exit", attempt) for attempt in (1, 2, 3, 101, 102, 103))]),
+        (ActionType.STOP_LOSS, [("stop", attempt) for attempt in (1, 2, 3, 101, 102, 103)]),
+        (ActionType.TAKE_PROFIT, [("target", attempt) for attempt in (1, 2, 3, 101, 102, 103)]),
     ],
 )
 def test_every_attempt_an_action_may_have_made_is_asked_for(kind: ActionType, legs: list[tuple[str, int]]) -> None:

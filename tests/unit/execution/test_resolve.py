@@ -109,11 +109,11 @@ async def test_an_entry_that_shall_not_open_any_more_is_only_looked_up(stop):
     assert office.asked == ["entry"]
 
 
-async def test_nothing_is_sent_again_once_the_ledger_is_lost():
+async def test_once_the_ledger_is_lost_no_entry_is_sent_again():
     story, office, resolver = bench()
     story.set("entry", "unknown")
     story.long(1)
-    office.failed, office.never = True, asyncio.Event()
+    story.command(ev.LedgerLost, text="the disk is full")
     office.never.set()
     await resolver.once(of_entries=True)
     assert office.again == []

@@ -8,7 +8,7 @@ from executor.core import events as ev
 from executor.core import wishes
 from executor.core.answers import absent_from_ms
 from executor.core.earnings import entry_failed, entry_worked, funding_seen
-from executor.core.holdings import account_read, adopted, execute, fill_seen, learn_oid, orders_read
+from executor.core.holdings import account_read, adopted, claim_voided, execute, fill_seen, learn_oid, orders_read
 from executor.core.lifecycle import OPEN_STATES, LegState
 from executor.core.spent import note_signed
 from executor.core.state import (
@@ -264,6 +264,7 @@ _HANDLERS: dict[str, Callable[..., None]] = {
     "AccountRead": account_read,
     "OrdersRead": orders_read,
     "PositionAdopted": adopted,
+    "ClaimVoided": claim_voided,
     "LegPlanned": _planned,
     "LegDropped": _dropped,
     "SendStarted": _send_started,

@@ -15,7 +15,7 @@ from executor.core.earnings import account_earned, agrees, entry_worked, fill_ea
 from executor.core.facts import AccountFact, Fill, OpenOrder
 from executor.core.lifecycle import LegState
 from executor.core.settings import SETTLE_MS
-from executor.core.state import KEEP_FILLS, KEEP_STRANGE, Day, DeskState, Leg, Position, speaks_of
+from executor.core.state import KEEP_FILLS, KEEP_STRANGE, Day, DeskState, Exit, Leg, Position, speaks_of
 from executor.core.types import ZERO
 
 DAY_MS = 86_400_000
@@ -265,3 +265,39 @@ def adopted(state: DeskState, event: ev.PositionAdopted) -> None:
     position.owner, position.owned = event.agent, event.size
     position.opened_at_ms = event.opened_at_ms
     _clamp_owned(state, position)
+
+
+def claim_voided(state: DeskState, event: ev.ClaimVoided) -> None:
+    """What was counted is taken back; what was thought closed is its agent's again, and still has to go.
+
+    The read that follows says what there is. A flatten owes what it finds by itself.
+    """
+    leg = state.legs.get(event.cloid)
+    if leg is None:
+        return
+    leg.told_filled = leg.seen_filled
+    position = position_of(state, event.coin)
+    position.size -= event.size * leg.side.sign
+    if leg.kind != "entry" and (state.flattening or leg.agent is None):
+        return
+    position.owner = position.owner or leg.agent
+    position.owned -= event.size * leg.side.sign
+    _clamp_owned(state, position)
+    if leg.kind == "exit":
+        _owe_again(state, leg, event)
+
+
+def _owe_again(state: DeskState, leg: Leg, event: ev.ClaimVoided) -> None:
+    owed = state.exits.get(leg.key)
+    if owed is None:
+        owed = state.exits[leg.key] = Exit(
+            key=leg.key,
+            coin=leg.coin,
+            agent=leg.agent,
+            owed=ZERO,
+            why="unconfirmed fill",
+            at_ms=event.at_ms,
+            side=leg.side,
+        )
+    owed.owed += event.size
+    owed.missed += 1

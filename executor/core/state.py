@@ -117,6 +117,7 @@ class Position:
     filled_at_ms: int = 0
     unprotected_since_ms: int | None = None
     acted: bool = False
+    acted_at_ms: int = 0
 
 
 @dataclass(slots=True)

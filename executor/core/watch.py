@@ -10,16 +10,18 @@ from __future__ import annotations
 from decimal import Decimal
 
 from executor.core import events as ev
-from executor.core.exits import UNPROTECTED
+from executor.core.exits import UNPROTECTED, is_dust
 from executor.core.identity import plain
 from executor.core.lifecycle import LegState
 from executor.core.protocols import Market
 from executor.core.settings import DeskSettings
-from executor.core.state import DeskState, Leg, Position
+from executor.core.state import DeskState, Leg, Position, speaks_of
 from executor.core.types import closing_side
 
 PCT = Decimal(100)
 
+ACT_AGAIN_MS = 10_000
+"""The pause before the policy acts again on a position that is still without a stop, and nothing is under way."""
 
 CLAIM_PATIENCE = 3
 """How many times ``after_ms`` a stop counts that was answered for and that no list speaks of yet: closing a position
@@ -40,10 +42,25 @@ def naked_steps(
         return [_protection(state, coin, "unprotected", now_ms)]
     claimed = claimed_stops(state, coin, position.owned)
     patience_ms = settings.after_ms * (CLAIM_PATIENCE if claimed else 1)
-    if position.acted or now_ms - since < patience_ms:
-        return []
     policy = "alert" if claimed or position.owned == 0 else settings.policy
+    if position.acted and not _undone(state, position, policy, now_ms, market) or now_ms - since < patience_ms:
+        return []
     return _act(settings, state, position, policy, now_ms, market)
+
+
+def _undone(state: DeskState, position: Position, policy: str, now_ms: int, market: Market) -> bool:
+    """Whether what the policy did is over, and a position is still, or again, without a stop: it acts once more."""
+    if now_ms - position.acted_at_ms < ACT_AGAIN_MS:
+        return False
+    if policy == "flatten":
+        return not state.exits_of(position.coin) and not is_dust(abs(position.owned), position, market)
+    return policy == "place_default" and not _wished(state, position)
+
+
+def _wished(state: DeskState, position: Position) -> bool:
+    """Whether a stop is wished for this position; one that waits for a position of the other side protects nothing."""
+    wish = state.stops.get(position.coin)
+    return wish is not None and speaks_of(wish, position.owned)
 
 
 def _bare(settings: DeskSettings, state: DeskState, position: Position) -> bool:
@@ -113,7 +130,7 @@ def _act(
             side=closing_side(position.owned),
         )
         return [alarm, acted, owed]
-    if policy == "place_default" and coin not in state.stops:
+    if policy == "place_default" and not _wished(state, position):
         return [alarm, acted, _default_stop(settings, state, position, now_ms, market)]
     return [alarm, acted]
 

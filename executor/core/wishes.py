@@ -163,7 +163,8 @@ def _protection_changed(state: DeskState, event: ev.ProtectionChanged) -> None:
 
 
 def _protection_acted(state: DeskState, event: ev.ProtectionActed) -> None:
-    position_of(state, event.coin).acted = True
+    position = position_of(state, event.coin)
+    position.acted, position.acted_at_ms = True, event.at_ms
 
 
 HANDLERS: dict[str, Callable[..., None]] = {

@@ -232,6 +232,42 @@ def test_flatten_closes_the_naked_position():
     assert s.alarms() == ["UNPROTECTED"]
 
 
+def test_a_stop_that_waits_for_the_other_side_does_not_keep_the_default_from_a_naked_position():
+    s = Story({"policy": "place_default", "require": "always"})
+    s.stop(105, Side.BUY, agent="bob")
+    s.long(1)
+    s.later(3_000)
+    assert s.live("stop") == [("1.000", "95.000")]
+
+
+def test_flatten_acts_again_on_what_came_while_it_closed():
+    s = Story({"policy": "flatten", "require": "always"})
+    s.long(1)
+    s.set("exit", "wait")
+    s.later(3_000)
+    s.long(1)
+    s.set("exit")
+    s.settle()
+    assert s.held() == 1
+    s.later(9_999)
+    assert s.held() == 1
+    s.later(1)
+    assert s.held() == 0
+    assert s.alarms() == ["UNPROTECTED"] * 2
+
+
+def test_the_default_stop_comes_again_when_what_stood_is_gone_and_nothing_is_wished():
+    s = Story({"policy": "place_default", "require": "always"})
+    s.long(1)
+    s.set("stop", *["reject"] * 100)
+    s.later(3_000)
+    wish = s.state.stops["BTC"]
+    s.note([ev.WantDropped(at_ms=s.now, account="main", key=wish.key, coin="BTC", kind="stop", reason="X")])
+    s.set("stop")
+    s.later(10_000)
+    assert s.live("stop") == [("1.000", "95.000")]
+
+
 def test_without_a_wish_a_position_need_not_have_a_stop():
     s = Story()
     s.long(1)

@@ -11,6 +11,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Annotated, ClassVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -48,7 +49,7 @@ STABLE_S = 30.0
 
 _WS = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 _HTTP = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Seconds = Annotated[Decimal, Field(gt=0, le=86_400)]
 
 
 class NexgentOptions(BaseModel):
@@ -69,13 +70,13 @@ class NexgentOptions(BaseModel):
     refresh_token_env: str | None = "NEXGENT_REFRESH_TOKEN"  # noqa: S105  # as above
     email_env: str | None = "NEXGENT_EMAIL"
     password_env: str | None = "NEXGENT_PASSWORD"  # noqa: S105  # as above
-    reconnect_interval_s: Seconds = 5
+    reconnect_interval_s: Seconds = Decimal(5)
     max_reconnect_attempts: Annotated[int, Field(ge=0, le=1000)] = 5
-    reconnect_rest_s: Seconds = 60
-    taken_over_pause_s: Seconds = 300
-    ping_silence_s: Seconds = 60
-    rest_poll_s: Seconds = 30
-    mark_every_s: Seconds = 30
+    reconnect_rest_s: Seconds = Decimal(60)
+    taken_over_pause_s: Seconds = Decimal(300)
+    ping_silence_s: Seconds = Decimal(60)
+    rest_poll_s: Seconds = Decimal(30)
+    mark_every_s: Seconds = Decimal(30)
 
 
 @dataclass(slots=True)
@@ -136,10 +137,10 @@ class NexgentSource:
         self._session = Session(_base(options.url, _HTTP), secrets, clock)
         address = _base(options.url, _WS) + "/ws"
         pace = Pace(
-            options.reconnect_interval_s,
+            float(options.reconnect_interval_s),
             options.max_reconnect_attempts,
-            options.reconnect_rest_s,
-            options.taken_over_pause_s,
+            float(options.reconnect_rest_s),
+            float(options.taken_over_pause_s),
         )
         server = Server()
         self._channels = [
@@ -245,7 +246,7 @@ class NexgentSource:
         channel.detail, channel.remedy = told, verdict.remedy
         channel.connected_s = None
         if verdict.reason == "TAKEN_OVER":
-            self._note(channel.name, f"{verdict.remedy}; it is tried again in {self.options.taken_over_pause_s:g} s")
+            self._note(channel.name, f"{verdict.remedy}; it is tried again in {self.options.taken_over_pause_s} s")
         if state == channel.state:
             return
         channel.state, channel.lost_s = state, self._clock.monotonic_s()
@@ -260,9 +261,7 @@ class NexgentSource:
         if isinstance(message, Snapshot) and not message.by_socket:  # asked again and again: only news is worth a row
             news = tuple(one for one in step.changed if one.id not in before or one.revision != before[one.id].revision)
             step = replace(step, changed=news)
-        channel.wants_snapshot = channel.wants_snapshot or step.lacking
-        if isinstance(message, Snapshot):
-            channel.wants_snapshot = step.lacking
+        channel.wants_snapshot = step.lacking or (channel.wants_snapshot and not isinstance(message, Snapshot))
         for event in self._events(channel, message, step, origin):
             emit(raw, event)  # the same object each time: one frame, written down once
 
@@ -282,9 +281,10 @@ class NexgentSource:
         """A batch comes every 1.5 s: tickers always, the positions (and so the journal) now and then."""
         now_s = self._clock.monotonic_s()
         marked = [one for one in step.marked if self._wanted(one)]
-        if marked and now_s - channel.marked_s >= self.options.mark_every_s:
+        due = now_s - channel.marked_s >= self.options.mark_every_s
+        if marked and due:
             channel.marked_s = now_s
-            yield from (as_event(one, origin) for one in marked)
+        yield from (as_event(one, origin) for one in marked if due or one.id in step.first_priced)
         for one in marked:
             if one.current_price_usd is not None:
                 yield Ticker(origin=origin, symbol=one.symbol, px=one.current_price_usd, at_ms=None)

@@ -29,7 +29,8 @@ class Position:
     """One position as the server last told it. Prices in SOL per token, amounts in tokens, ``None`` where unknown.
 
     ``stop_pct`` is percent of the purchase price, signed: -32 stops at 0.68 of it, 25 at 1.25 (a locked gain).
-    ``remaining_amount`` is ``None`` while nothing was sold. ``extra`` are fields nobody knows yet.
+    ``remaining_amount`` is ``None`` while nothing was sold. ``told_ms`` is the sender's stamp of what was told last,
+    ``None`` where that had none, as partial updates have. ``extra`` are fields nobody knows yet.
     """
 
     id: str
@@ -55,6 +56,7 @@ class Position:
     moon_bag_amount: Decimal | None = None
     created_ms: int | None = None
     updated_ms: int | None = None
+    told_ms: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -109,9 +111,10 @@ class Position:
 
     @property
     def revision(self) -> str:
-        """Names this state of the record; prices are no part of it."""
+        """Names this state of the record. Prices are no part of it, but that there is one at all: stops need it."""
         told = (self.holding, self.purchase_amount, self.purchase_price, self.stop_pct, self.realized_sol)
-        return f"{self.updated_ms or 0}:{fingerprint(' '.join(map(plain, told)))}"
+        priced = "" if self.sol_usd else ":unpriced"
+        return f"{self.updated_ms or 0}:{fingerprint(' '.join(map(plain, told)))}{priced}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,7 @@ class Mirror:
 class Step:
     """What one message did. ``changed`` and ``closed`` are as they are now, and as they last were.
 
+    ``first_priced`` are ids among ``marked`` whose worth was not known before.
     ``lacking`` is set when a change concerned a position nobody ever told us in full: ask for a snapshot.
     """
 
@@ -139,6 +143,7 @@ class Step:
     changed: tuple[Position, ...] = ()
     closed: tuple[Position, ...] = ()
     marked: tuple[Position, ...] = ()
+    first_priced: frozenset[str] = frozenset()
     lacking: bool = False
 
 
@@ -173,7 +178,7 @@ def _upsert(mirror: Mirror, patch: Patch) -> Step:
 
 def _patched(known: Position | None, patch: Patch) -> Position | None:
     """The position with what was said; itself when that is older, ``None`` when there is too little for a new one."""
-    values = dict(patch.values)
+    values = {**patch.values, "told_ms": patch.values.get("updated_ms")}
     if known is None:
         return None if any(name not in values for name in _ESSENTIAL) else Position(patch.position_id, **values)
     if _older(values.get("updated_ms"), known.updated_ms):
@@ -225,7 +230,9 @@ def _mark(mirror: Mirror, message: Prices) -> Step:
         mark = marks.get(position.token_address.lower())
         if mark is not None and mark.price is not None:
             marked[key] = replace(position, current_price=mark.price, current_price_usd=mark.price_usd)
-    return Step(replace(mirror, positions={**mirror.positions, **marked}), marked=tuple(marked.values()))
+    first = frozenset(key for key, one in marked.items() if one.sol_usd and mirror.positions[key].sol_usd is None)
+    after = replace(mirror, positions={**mirror.positions, **marked})
+    return Step(after, marked=tuple(marked.values()), first_priced=first)
 
 
 # -- what is made of it -------------------------------------------------------------------------------------------
@@ -249,7 +256,7 @@ def as_event(position: Position, origin: Origin, closed: bool = False) -> Source
         stop_pct=position.stop_pct,
         quote="SOL",
         quote_usd=position.sol_usd,
-        at_ms=position.updated_ms,
+        at_ms=None if closed else position.told_ms,
     )
 
 

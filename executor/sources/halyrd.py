@@ -52,13 +52,15 @@ _READS: tuple[tuple[str, dict[str, str], Callable[[object], Told]], ...] = (
 class HalyrdOptions(BaseModel):
     """The keys of a ``type: halyrd`` source (contract.md). ``poll_s`` is how often REST is read while a socket is down.
 
-    ``after_gap`` is read by the core.
+    ``label`` goes before the agents' ids (``label:current``) and tells the agents of two Halyrds apart, each of which
+    has a ``current``. ``after_gap`` is read by the core.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     url: str = "http://localhost:8000"
     agents: tuple[str, ...] = ("current",)
+    label: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,50}$")] | None = None
     poll_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
     after_gap: Literal["reduce_only", "continue"] = "reduce_only"
 
@@ -88,10 +90,10 @@ def _one_transition(first: AgentNotice, second: AgentNotice) -> bool:
 class _Agent:
     """One agent's channel: its socket, what was told already, and what REST still owes."""
 
-    def __init__(self, source: str, endpoint: Endpoint, connection: Connection, agent_id: str, start_ms: int) -> None:
-        self.channel = Channel(SYSTEM, source, endpoint.name, (agent_id,))
+    def __init__(self, channel: Channel, connection: Connection, path: str, start_ms: int) -> None:
+        self.channel = channel
         self.connection = connection
-        self.path = f"/agents/{quote(agent_id, safe='')}"
+        self.path = path
         self.seen = Seen()
         self.transitions = Transitions()
         self.newest_trade_ms = start_ms
@@ -131,9 +133,11 @@ class HalyrdSource:
         return cls(name, options, context.clock, context.jitter, context.note)
 
     def _agent(self, agent_id: str, sockets: str, jitter: Callable[[], float]) -> _Agent:
-        endpoint = Endpoint(f"agent:{agent_id}", f"{sockets}/ws/agents/{quote(agent_id, safe='')}")
+        known_as = f"{self.options.label}:{agent_id}" if self.options.label else agent_id
+        endpoint = Endpoint(f"agent:{known_as}", f"{sockets}/ws/agents/{quote(agent_id, safe='')}")
         connection = Connection(endpoint, self._clock, jitter)
-        return _Agent(self.name, endpoint, connection, agent_id, self._clock.now_ms())
+        channel = Channel(SYSTEM, self.name, endpoint.name, (known_as,))
+        return _Agent(channel, connection, f"/agents/{quote(agent_id, safe='')}", self._clock.now_ms())
 
     def channels(self) -> tuple[ChannelState, ...]:
         """The channels as they are now."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
@@ -294,7 +295,7 @@ async def test_a_429_is_obeyed_and_is_no_outage() -> None:
         answered = len(simulator.answered_s)
         await until(lambda: simulator.limited == 0 and len(simulator.answered_s) > answered + 1, WAIT_S)
         times = simulator.answered_s[answered - 1 :]
-        assert max(later - earlier for earlier, later in zip(times, times[1:], strict=False)) >= 1.0
+        assert max(later - earlier for earlier, later in itertools.pairwise(times)) >= 1.0
         assert [status.state for status in listener.of(Status) if "rest" in status.origin.channel] == ["open"]
 
 

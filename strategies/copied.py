@@ -1,0 +1,115 @@
+"""What the copying strategies share: a trade another system reports becomes an entry of ours, in our size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Annotated, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from executor.api import Options as BaseOptions
+from executor.api import Side, SourceTrade, Strategy, StrategyView, TargetPosition, TradeIntent, Wish
+
+Above0 = Annotated[Decimal, Field(gt=0)]
+Whole = Annotated[Decimal, Field(ge=1, decimal_places=0)]
+PCT = Decimal(100)
+
+
+class CopiedTrades(Strategy):
+    """Copies buys as entries; what its sells close is computed from the book of what was copied.
+
+    Those systems trade spot: they cannot go short, so a sell never opens anything here. A sell that leaves next to
+    nothing of the book closes all of it: their sizes are rounded in dollars, so the last one seldom fits to the digit.
+    """
+
+    inline: ClassVar[bool] = True  # plain arithmetic: needs no thread
+
+    class Options(BaseOptions):
+        """At most one size: ``multiplier`` of what was traded (1 unless told), ``notional_usd`` or ``equity_pct``.
+
+        ``symbols`` maps what the system calls a market to the perp, where it is not the same coin (``PEPE/USDT:
+        kPEPE``); then entries are sized by value. ``stop_pct`` puts a stop so many percent below each entry's price.
+        ``flat_within_pct``: a sell that leaves less of the book than this closes it.
+        """
+
+        multiplier: Above0 | None = None
+        notional_usd: Above0 | None = None
+        equity_pct: Above0 | None = None
+        leverage: Whole | None = None
+        stop_pct: Annotated[Decimal, Field(gt=0, lt=100)] | None = None
+        symbols: dict[str, str] = Field(default_factory=dict)
+        flat_within_pct: Annotated[Decimal, Field(ge=0, lt=50)] = Decimal(1)
+
+        @model_validator(mode="after")
+        def _one_size(self) -> Self:
+            if [self.multiplier, self.notional_usd, self.equity_pct].count(None) < 2:
+                raise ValueError("give at most one of multiplier, notional_usd and equity_pct")
+            return self
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def on_trade(self, fact: SourceTrade, view: StrategyView) -> Sequence[Wish]:
+        """An entry for what opens; nothing for what closes, which is closed without being asked for."""
+        coin = self.options.symbols.get(fact.symbol) or view.coin or fact.symbol
+        if fact.side is Side.SELL:
+            return (TargetPosition(coin=coin, size=Decimal(0)),) if self._ends(fact, view.book(coin)) else ()
+        if not self.enters(fact, view):
+            return ()
+        entry = self.entry(fact, view, coin)
+        return () if entry is None else (entry,)
+
+    def enters(self, fact: SourceTrade, view: StrategyView) -> bool:  # noqa: ARG002  # for others to look at
+        """Whether a buy is copied now."""
+        return True
+
+    def entry(self, fact: SourceTrade, view: StrategyView, coin: str) -> TradeIntent | None:
+        """The buy in our size; ``None`` where it cannot be sized."""
+        chosen = self.options
+        usd = chosen.notional_usd
+        size = None
+        if usd is None and chosen.equity_pct is None:
+            size, usd = self.copied(fact, chosen.multiplier or Decimal(1))
+            if size is None and usd is None:
+                return None
+        return TradeIntent(
+            coin=coin,
+            side=fact.side,
+            size=size,
+            notional_usd=usd,
+            equity_pct=chosen.equity_pct,
+            leverage=chosen.leverage,
+            stop_px=self._stop_px(view, coin),
+        )
+
+    def copied(self, fact: SourceTrade, multiplier: Decimal) -> tuple[Decimal | None, Decimal | None]:
+        """Our size of it, in base units or else in dollars. A mapped market counts other units: by value."""
+        value = value_of(fact)
+        if fact.size is None or fact.symbol in self.options.symbols:
+            return None, None if value is None else value * multiplier
+        return fact.size * multiplier, None
+
+    def _ends(self, fact: SourceTrade, book: Decimal) -> bool:
+        """Whether a sell closes the book, but for what rounding leaves."""
+        size = size_of(fact)
+        return book > 0 and size is not None and book - size <= book * self.options.flat_within_pct / PCT
+
+    def _stop_px(self, view: StrategyView, coin: str) -> Decimal | None:
+        quote, away = view.quotes.get(coin), self.options.stop_pct
+        px = None if quote is None else quote.ask or quote.mark
+        return None if px is None or away is None else Decimal(px * (1 - away / PCT))
+
+
+def size_of(fact: SourceTrade) -> Decimal | None:
+    """How much was traded, in base units, if that can be told."""
+    if fact.size is not None or fact.quote_size is None or not fact.px:
+        return fact.size
+    return fact.quote_size / fact.px
+
+
+def value_of(fact: SourceTrade) -> Decimal | None:
+    """How much was traded, in dollars, if that can be told."""
+    if fact.quote_size is not None or fact.size is None or fact.px is None:
+        return fact.quote_size
+    return fact.size * fact.px

@@ -36,6 +36,7 @@ def evolve(state: DeskState, event: ev.Event) -> None:
 
 
 def _planned(state: DeskState, event: ev.LegPlanned) -> None:
+    state.unmet.pop(event.key or "", None)
     state.legs[event.cloid] = Leg(
         cloid=event.cloid,
         kind=event.leg,

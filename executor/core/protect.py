@@ -181,7 +181,7 @@ def _stop_step(
     if wish is None or not speaks_of(wish, position.owned):
         return []
     size, legs = abs(position.owned), _departed(_live(state, position.coin, "stop"))
-    good = [leg for leg in legs if leg.trigger_px == wish.trigger_px and _covers(leg, size, state)]
+    good = [leg for leg in legs if leg.key == wish.key and _covers(leg, size, state)]
     if good:
         keep = good[-1]
         if keep.state is not LegState.RESTING:

@@ -281,6 +281,8 @@ class DeskState:
     requests: dict[str, Request] = field(default_factory=dict)
     cancels: dict[str, Cancel] = field(default_factory=dict)
     waiting: dict[str, ActionReceived] = field(default_factory=dict)
+    unmet: dict[str, str] = field(default_factory=dict)
+    """Coins of stop and target signals that have no order and no refusal yet, by key."""
     orders: dict[int, OpenOrder] = field(default_factory=dict)
     seen_fills: dict[str, int] = field(default_factory=dict)
     strange_fills: dict[int, Decimal] = field(default_factory=dict)

@@ -18,6 +18,7 @@ from executor.core.protect import protect_steps
 from executor.core.protocols import Market
 from executor.core.settings import DeskSettings
 from executor.core.state import DeskState, Leg
+from executor.core.unmet import unmet_steps
 
 Step = Callable[[DeskSettings, DeskState, str, int, Market], list[ev.Event]]
 
@@ -28,7 +29,7 @@ def next_steps(settings: DeskSettings, state: DeskState, now_ms: int, market: Ma
     for coin in state.coins():
         for step in STEPS:
             events += step(settings, state, coin, now_ms, market)
-    return events + _account_steps(state, now_ms)
+    return events + unmet_steps(state, now_ms) + _account_steps(state, now_ms)
 
 
 # -- entries that have not left yet -------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from executor.core.state import DeskState, Exit, Leverage, StopWish, TargetWish,
 
 def _exit_owed(state: DeskState, event: ev.ExitOwed) -> None:
     key = event.key or ""
+    state.unmet.pop(key, None)
     state.exits[key] = Exit(
         key=key,
         coin=event.coin,
@@ -39,6 +40,8 @@ def _stop_wanted(state: DeskState, event: ev.StopWanted) -> None:
         side=event.side,
     )
     wish.seen = speaks_of(wish, state.position(event.coin).size)
+    if not event.default:
+        state.unmet[wish.key] = event.coin
 
 
 def _target_wanted(state: DeskState, event: ev.TargetWanted) -> None:
@@ -51,6 +54,7 @@ def _target_wanted(state: DeskState, event: ev.TargetWanted) -> None:
     )
     wish.seen = speaks_of(wish, state.position(event.coin).size)
     state.targets.setdefault(event.coin, []).append(wish)
+    state.unmet[wish.key] = event.coin
 
 
 def _want_dropped(state: DeskState, event: ev.WantDropped) -> None:
@@ -86,6 +90,7 @@ def _taken(state: DeskState, event: ev.ActionTaken) -> None:
 
 def _refused(state: DeskState, event: ev.ActionRefused) -> None:
     state.waiting.pop(event.key or "", None)
+    state.unmet.pop(event.key or "", None)
 
 
 def _process_started(state: DeskState, event: ev.ProcessStarted) -> None:

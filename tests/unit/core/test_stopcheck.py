@@ -82,7 +82,7 @@ def test_a_bracket_of_its_own_replaces_the_stop_that_waits():
     s = Story()
     s.stop(101)
     s.long(1, stop_px=95)
-    assert s.refusals() == []
+    assert s.refusals() == ["SUPERSEDED"]  # the stop that waited, not the entry
     assert s.live("stop") == [("1.000", "95.000")]
 
 

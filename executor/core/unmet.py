@@ -1,0 +1,29 @@
+"""Stop and target signals that ended before any order of theirs was planned: each is told why, so that none just stops.
+
+A newer stop takes the place of one that still waits, and a position that ends takes its wishes with it; both happen
+while the state follows an event, where nobody can be told. Here it is noticed and said.
+"""
+
+from __future__ import annotations
+
+from executor.core import events as ev
+from executor.core.state import DeskState
+
+
+def unmet_steps(state: DeskState, now_ms: int) -> list[ev.Event]:
+    """A refusal for every wish of a signal that no longer stands and never had an order."""
+    gone = [(key, coin) for key, coin in state.unmet.items() if not _stands(state, key, coin)]
+    return [_refused(state, key, coin, now_ms) for key, coin in gone]
+
+
+def _stands(state: DeskState, key: str, coin: str) -> bool:
+    stop = state.stops.get(coin)
+    return (stop is not None and stop.key == key) or any(wish.key == key for wish in state.targets.get(coin, []))
+
+
+def _refused(state: DeskState, key: str, coin: str, now_ms: int) -> ev.ActionRefused:
+    if coin in state.stops:
+        reason, text = "SUPERSEDED", f"a newer stop of {coin} took its place before it was placed"
+    else:
+        reason, text = "NO_POSITION", f"the {coin} position ended before it was placed"
+    return ev.ActionRefused(at_ms=now_ms, account=state.account, key=key, reason=reason, detail=text)

@@ -1,0 +1,63 @@
+"""A stop or target signal that ends before it has an order is told why."""
+
+from __future__ import annotations
+
+from story import Story
+
+from executor.core import events as ev
+
+
+def refused(story):
+    return [(event.key, event.reason) for event in story.of(ev.ActionRefused)]
+
+
+def keys(story, kind=ev.StopWanted):
+    return [event.key for event in story.of(kind)]
+
+
+def test_a_waiting_stop_that_a_newer_one_replaces_is_superseded():
+    s = Story()
+    s.stop(90)
+    s.stop(91)
+    first, second = keys(s)
+    assert refused(s) == [(first, "SUPERSEDED")]
+    s.long(1)
+    assert s.live("stop") == [("1.000", "91.000")]
+    assert s.state.unmet == {}
+    assert second not in [key for key, _ in refused(s)]
+
+
+def test_a_stop_and_a_target_whose_position_ends_before_they_are_placed_are_refused():
+    s = Story()
+    s.stop(90)
+    s.target(120)
+    s.read(BTC="1")  # somebody else's
+    s.read(BTC="-1")
+    assert refused(s) == [(keys(s)[0], "NO_POSITION"), (keys(s, ev.TargetWanted)[0], "NO_POSITION")]
+
+
+def test_a_flatten_tells_the_wishes_it_ends():
+    s = Story()
+    s.stop(90)
+    s.target(120)
+    s.note([ev.FlattenStarted(at_ms=s.now, account="main", by="test")])
+    s.settle()
+    assert refused(s) == [(keys(s)[0], "NO_POSITION"), (keys(s, ev.TargetWanted)[0], "NO_POSITION")]
+
+
+def test_a_default_stop_is_nobodys_signal():
+    s = Story({"policy": "place_default", "require": "always"})
+    s.long(1)
+    s.set("stop", *["wait"] * 2)
+    s.later(3_000)
+    s.stop(90)
+    assert refused(s) == []
+
+
+def test_a_stop_at_the_price_of_the_one_that_stands_gets_an_order_of_its_own():
+    s = Story()
+    s.long(1)
+    s.stop(90)
+    s.stop(90)
+    assert s.live("stop") == [("1.000", "90.000")]
+    assert [leg.key for leg in s.state.live.values()] == [keys(s)[1]]

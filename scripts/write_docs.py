@@ -25,6 +25,8 @@ from executor.core.lifecycle import mermaid
 from executor.risk.base import RefuseOnly
 from executor.sources.fractrade import FractradeOptions
 from executor.sources.replay import ReplaySource
+from strategies.breakout import Breakout
+from strategies.inverse import Inverse
 from strategies.scaled import Scaled
 
 ROOT = Path(__file__).parents[1]
@@ -40,6 +42,8 @@ BLOCKS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("accounts[].signer_policy", models.SignerPolicy),
     ("routes[]", models.Route),
     ("routes[].with of scaled:", Scaled.Options),
+    ("routes[].with of inverse:", Inverse.Options),
+    ("routes[].with of breakout:", Breakout.Options),
     ("hyperliquid", models.Hyperliquid),
     ("risk[]", models.Rule),
     ("execution", models.Execution),
@@ -69,7 +73,17 @@ WORDS = {
     "routes[].with of scaled: multiplier": "times the agent's size",
     "routes[].with of scaled: notional_usd": "US dollars per entry",
     "routes[].with of scaled: equity_pct": "percent of the account's equity per entry, as notional",
+    "routes[].with of scaled: risk_pct": "percent of equity an entry loses when its stop fires; needs stop_pct",
+    "routes[].with of scaled: stop_pct": "percent from the price: each entry goes out with this stop",
     "routes[].with of scaled: leverage": "in place of the action's own",
+    "routes[].with of inverse: multiplier": "times the agent's size",
+    "routes[].with of inverse: leverage": "in place of the action's own",
+    "routes[].with of breakout: coin": "what is traded, by the venue's name",
+    "routes[].with of breakout: interval": "the source's candles that count",
+    "routes[].with of breakout: lookback": "how many candles make the channel",
+    "routes[].with of breakout: notional_usd": "US dollars per entry",
+    "routes[].with of breakout: stop_pct": "percent from the close: each entry goes out with this stop",
+    "routes[].with of breakout: short": "whether a fall below the channel opens a short",
     "hyperliquid.network": "which exchange; custom: any server that speaks Hyperliquid",
     "risk[].rule": "a rule's name, or path/to/file.py:Class",
     "risk[].on_breach": "refuse the entry, or shrink it to the limit where the rule can",

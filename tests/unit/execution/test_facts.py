@@ -15,9 +15,9 @@ from story import RULES, T0, UNIVERSE, Story, quote
 from executor.core import events as ev
 from executor.core.book import BookKey
 from executor.core.facts import AccountFact, OrderFact, RawReply
-from executor.core.intake import IntakeState, Route
+from executor.core.intake import Route
 from executor.core.intents import Remember, StopIntent, TargetPosition, TradeIntent
-from executor.core.source_events import Candle, Origin, SourcePosition, SourceTrade, Ticker
+from executor.core.source_events import Candle, Origin, SetStop, SetTarget, SourcePosition, SourceTrade, Ticker, Trade
 from executor.core.state import DeskState
 from executor.core.strategy import Strategy, on_candles, on_ticker, on_timer
 from executor.core.types import Agent, Side
@@ -28,6 +28,7 @@ from executor.execution.strategies import StrategyCaller
 from executor.execution.worker import Worker
 from executor.ledger.memory import MemoryLedger
 from executor.venue.signer import Signer
+from strategies.inverse import Inverse
 
 D = Decimal
 AGENT = Agent("halyrd", "a")
@@ -89,38 +90,48 @@ class Venue:
 class Rig:
     """One worker with one route whose strategy is given."""
 
-    def __init__(self, strategy: object, ledger: MemoryLedger | None = None, **more: Any) -> None:
+    def __init__(
+        self,
+        strategy: object,
+        ledger: MemoryLedger | None = None,
+        accounts: tuple[str, ...] = ("main",),
+        other: object = None,
+        **more: Any,
+    ) -> None:
         self.venue, self.ledger = Venue(), ledger or MemoryLedger()
-        self.strategy = strategy
-        intake, states = restore(self.ledger, ["main"]) if ledger else (IntakeState(), {"main": self._fresh()})
-        settings = Story().desk
-        desk = Desk(settings, states["main"], Signer(PrivateKey(b"\1" * 32), mainnet=False), Nonces(0))
-        route = Route("r", "src", ("*",), "mine", ("main",), "mine")
+        intake, states = restore(self.ledger, accounts)
+        desks = {name: self._desk(states[name]) for name in accounts}
+        routes = [Route("r", "src", ("*",), "mine", accounts if other is None else accounts[:1], "mine")]
+        callers = {"r": StrategyCaller("mine", strategy, **more)}
+        if other is not None:
+            routes.append(Route("o", "src", ("*",), "other", accounts[1:], "other"))
+            callers["o"] = StrategyCaller("other", other, **more)
         self.worker = Worker(
             clock=Clock(),
             venue=self.venue,  # type: ignore[arg-type]
             ledger=self.ledger,
             intake=intake,
-            desks={"main": desk},
-            routes=[route],
-            strategies={"r": StrategyCaller("mine", strategy, **more)},
+            desks=desks,
+            routes=routes,
+            strategies=callers,
             unstated={"src": "skip"},
             after_gap={"src": "reduce_only"},
         )
-        self.state = desk.state
+        self.state = desks["main"].state
 
-    def _fresh(self) -> DeskState:
-        return DeskState(account="main")
+    def _desk(self, state: DeskState) -> Desk:
+        story = Story({"account": state.account})
+        return Desk(story.desk, state, Signer(PrivateKey(b"\1" * 32), mainnet=False), Nonces(0))
 
     def begin(self) -> None:
-        worker, desk = self.worker, self.worker.desks["main"]
-        turn = worker.turn()
+        worker, turn = self.worker, self.worker.turn()
         account = AccountFact((), D(100_000), D(100_000), D(0), T0)
         started = ev.ProcessStarted(at_ms=T0 - 1, clean=True, version="1", mode="live")
         worker.take_global(turn, [started])
-        if not self.state.account_read_ms:
-            desk.note(turn, [ev.AccountRead(at_ms=T0, account="main", fact=account)])
-        desk.note(turn, [ev.Reconciled(at_ms=T0, account="main", why="start")])
+        for name, desk in worker.desks.items():
+            if not desk.state.account_read_ms:
+                desk.note(turn, [ev.AccountRead(at_ms=T0, account=name, fact=account)])
+            desk.note(turn, [ev.Reconciled(at_ms=T0, account=name, why="start")])
         worker.finish(turn, ())
 
     async def settled(self) -> None:
@@ -558,3 +569,101 @@ async def test_slow_strategies_are_shown_only_the_newest_price():
         await rig.settled()
         assert strategy.seen[-1] == 999
         assert len(strategy.seen) < 20
+
+
+# -- several routes and accounts, and the opposite of an agent --------------------------------------------------
+
+
+async def test_a_handler_is_called_once_and_its_wish_goes_to_every_account_of_its_route():
+    class Counts(Mirrors):
+        calls = 0
+
+        def on_position(self, fact: SourcePosition, view: Any) -> Any:
+            self.calls += 1
+            return super().on_position(fact, view)
+
+    strategy = Counts()
+    async with running(strategy, accounts=("main", "sub")) as rig:
+        await rig.tell(position("1000", "1"), position("0", "2"))
+        assert sorted(rig.venue.orders) == [("buy", "1", False)] * 2 + [("sell", "1", True)] * 2
+        assert strategy.calls == 2
+
+
+async def test_two_strategies_that_watch_one_agent_have_books_of_their_own():
+    strategy, other = Fails(), Mirrors()
+    async with running(strategy, accounts=("main", "sub"), other=other) as rig:
+        await rig.tell(position("1000", "1"))
+        strategy.word = ValueError("no")
+        await rig.tell(position("2000", "2"))
+        assert (rig.book(), rig.book(agent=Agent("halyrd", "a", "other"))) == (1, 2)
+
+
+def action(key: str, side: Side, size: str, kind: type[Any] = Trade, **more: Any) -> Any:
+    fields: dict[str, Any] = {
+        "origin": Origin("fractrade", "src", "agent:a", T0),
+        "agent": Agent("fractrade", "a"),
+        "key": key * 32,
+        "fingerprint": key,
+        "shape": "flat",
+        "symbol": "BTC",
+        "side": side,
+        "size": D(size),
+        "reduce_only": False,
+        "sender_id": key,
+        "stamped_at_ms": T0,
+        "server_execution": False,
+    }
+    return kind(**(fields | more))
+
+
+@pytest.mark.parametrize("inline", [True, False])
+async def test_the_opposite_of_an_agent_is_in_when_it_is_in_and_out_when_it_is_out(inline):
+    class Opposite(Inverse):
+        fails = False
+
+        def on_action(self, action: Any, view: Any) -> Any:
+            if self.fails:
+                raise ValueError("no")
+            return super().on_action(action, view)
+
+    Opposite.inline = inline
+    strategy = Opposite(Inverse.Options(multiplier=D("0.5")))
+    async with running(strategy) as rig:
+        await rig.tell(action("1", Side.BUY, "4"))
+        await rig.tell(action("2", Side.SELL, "4", SetStop, trigger_px=D(90), reduce_only=True))
+        await rig.tell(action("3", Side.SELL, "4", SetTarget, trigger_px=D(110), reduce_only=True))
+        assert [(leg.kind, leg.side, leg.trigger_px) for leg in rig.state.live.values()] == [
+            ("target", Side.BUY, 90),
+            ("stop", Side.BUY, 110),
+        ]
+        strategy.fails = True
+        await rig.tell(action("4", Side.SELL, "1"), action("5", Side.SELL, "3"))
+        assert rig.venue.orders == [("sell", "2", False), ("buy", "0.5", True), ("buy", "1.5", True)]
+        assert rig.book(agent=Agent("fractrade", "a")) == 0
+
+
+async def test_what_an_action_makes_a_strategy_remember_is_kept():
+    class Learns(Strategy):
+        inline = True
+
+        def on_action(self, action: Any, view: Any) -> Any:
+            seen = [*view.memory.get("seen", []), str(action.size)]
+            return [Remember(memory={"seen": seen}), TradeIntent(coin=view.coin, side=action.side, size=action.size)]
+
+    async with running(Learns()) as rig:
+        await rig.tell(action("1", Side.BUY, "1"), action("2", Side.BUY, "2"))
+        assert rig.venue.orders == [("buy", "1", False), ("buy", "2", False)]
+        assert restore(rig.ledger, ["main"])[0].memories == {"mine": {"seen": ["1", "2"]}}
+
+
+@pytest.mark.parametrize("memory", [{"a": {1, 2}}, {"a": "x" * 70_000}, ["no dictionary"], {"a": D(1)}])
+async def test_what_is_no_memory_fails_the_strategy(memory):
+    class Bad(Strategy):
+        inline = True
+
+        def on_position(self, fact: Any, view: Any) -> Any:
+            return [Remember(memory=memory)]
+
+    async with running(Bad()) as rig:
+        await rig.tell(position("1", "1"))
+        assert len(rig.recorded(ev.StrategyFailed)) == 1

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from executor.api import SetStop, SetTarget, Side, StopIntent, TargetIntent, Trade, TradeIntent
+from executor.api import Quote, SetStop, SetTarget, Side, StopIntent, TargetIntent, Trade, TradeIntent
 from strategies.scaled import Scaled
 
 D = Decimal
@@ -52,6 +53,9 @@ def test_stops_and_targets_stay_as_the_agent_gives_them(action: Any, view: Any) 
         {"multiplier": 1, "leverage": "2.5"},
         {"multiplier": 1, "leverage": 0},
         {"multipler": 1},
+        {"risk_pct": 1},
+        {"risk_pct": 1, "stop_pct": 1, "multiplier": 1},
+        {"risk_pct": 100, "stop_pct": 1},
     ],
 )
 def test_anything_but_one_sensible_size_is_an_error(options: dict[str, Any]) -> None:
@@ -61,3 +65,22 @@ def test_anything_but_one_sensible_size_is_an_error(options: dict[str, Any]) -> 
 
 def test_it_needs_no_thread() -> None:
     assert Scaled.inline
+
+
+def test_risk_per_trade_sizes_by_the_distance_of_the_stop_it_sets(action: Any, view: Any) -> None:
+    careful = scaled(risk_pct=1, stop_pct=4)
+    priced = replace(view(0), quote=Quote(D(99), D(100), D(100), 0))
+    (bought,) = careful.on_action(action(Trade), priced)
+    (sold,) = careful.on_action(action(Trade, side=Side.SELL), priced)
+    assert bought == TradeIntent(coin="BTC", side=Side.BUY, equity_pct=D(25), stop_px=D(96))
+    assert sold == TradeIntent(coin="BTC", side=Side.SELL, equity_pct=D(25), stop_px=D("102.96"))
+    with pytest.raises(LookupError):
+        careful.on_action(action(Trade), view(0))
+
+
+def test_a_stop_may_go_with_any_size(action: Any, view: Any) -> None:
+    priced = replace(view(0), quote=Quote(None, D(100), D(100), 0))
+    stopped = scaled(multiplier=1, stop_pct=10)
+    assert stopped.on_action(action(Trade), priced)[0].stop_px == 90
+    with pytest.raises(LookupError):
+        stopped.on_action(action(Trade, side=Side.SELL), priced)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -72,7 +72,10 @@ class LiquidationDistance(BaseRule[Distance]):
         own = (_own_pct(proposal), f"this {proposal.coin} entry")
         held = [(pct, f"the {coin} position") for coin, pct in exposure.liquidation_pct.items()]
         pct, what = min([own, *held])
-        value, limit = f"{plain(pct.quantize(_HUNDREDTH)) or '0'} % for {what}", f"{plain(self.options.min_pct)} %"
+        value, limit = (
+            f"{plain(pct.quantize(_HUNDREDTH, ROUND_FLOOR)) or '0'} % for {what}",
+            f"{plain(self.options.min_pct)} %",
+        )
         return self.word(pct < self.options.min_pct, "LIQUIDATION_DISTANCE", value, limit)
 
 

@@ -8,7 +8,7 @@ import pytest
 from story import Story
 
 from executor.core import events as ev
-from executor.core.batch import MAX_BATCH, entry_batches, ready_entries, urgent
+from executor.core.batch import MAX_BATCH, Batch, entry_batches, halves, ready_entries, urgent
 from executor.core.state import Cancel, Leverage
 
 D = Decimal
@@ -178,3 +178,22 @@ def test_after_an_unclean_stop_a_planned_entry_is_looked_up_before_it_leaves():
     s.note([ev.Reconciled(at_ms=s.now, account="main", why="start")])
     s.state.leverage["BTC"] = Leverage(3, False, "confirmed")
     assert ready_entries(s.desk, s.state, s.market) == []
+
+
+def test_a_batch_comes_apart_into_halves_until_one_order_stands_alone():
+    s = quiet()
+    for _ in range(3):
+        s.long(1)
+    batch = Batch("entry", tuple(s.state.legs_of("BTC", "entry")))
+    first, second = halves(batch)
+    assert (*first.legs, *second.legs) == batch.legs
+    assert {first.purpose, second.purpose} == {"entry"}
+    assert [len(half.legs) for half in halves(second)] == [1, 1]
+    assert halves(first) == ()
+
+
+def test_a_bracket_and_what_has_no_orders_stay_whole():
+    s = quiet()
+    s.long(1, stop_px=90)
+    assert halves(Batch("entry", tuple(s.state.live.values()), grouping="normalTpsl")) == ()
+    assert halves(Batch("leverage", coin="BTC")) == ()

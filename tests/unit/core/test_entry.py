@@ -230,6 +230,16 @@ def test_a_rule_that_latches_does_so_until_midnight_and_once():
     assert [e.rule for e in s.of(ev.BreakerReset)] == ["daily_loss"]
 
 
+def test_a_rule_that_latches_until_a_reset_has_no_end_of_its_own():
+    no = Remembers("drawdown", outcome="refuse", reason="DRAWDOWN", latch=True, ends="reset")
+    s = Story({"rules": (no,)})
+    s.long(1)
+    assert [e.until_ms for e in s.of(ev.BreakerLatched)] == [None]
+    s.later(10 * 86_400_000)
+    assert not s.of(ev.BreakerReset)
+    assert s.state.breakers == {"drawdown": None}
+
+
 def test_rules_see_whether_a_stop_is_there():
     rule = Remembers()
     s = Story({"rules": (rule,)})

@@ -7,7 +7,7 @@ from decimal import Decimal
 from story import Story, quote
 
 from executor.core.exposure import day_pnl_usd, exposure_of, open_coins, unrealized_usd
-from executor.core.state import Day, Position
+from executor.core.state import Day, Leverage, Position
 
 D = Decimal
 
@@ -103,3 +103,50 @@ def test_open_coins_have_a_position_or_an_entry_under_way():
     s.stop(90, coin="SOL")
     assert open_coins(s.state) == {"BTC", "ETH"}
     assert quote(3).mark == 3
+
+
+def test_what_is_held_counts_signed_less_what_an_exit_may_take():
+    s = Story()
+    s.long(2)
+    s.short(3, coin="ETH")
+    s.set("exit", "wait")
+    s.long(1, coin="ETH")
+    s.price(50)
+    assert shown(s).held_usd == {"BTC": 100, "ETH": -200}
+
+
+def test_a_position_an_exit_takes_whole_is_held_no_more():
+    s = Story()
+    s.long(2)
+    s.set("exit", "wait")
+    s.short(2)
+    assert shown(s).held_usd == {"BTC": 0}
+
+
+def test_margin_counts_positions_at_their_leverage_and_entries_under_way_whole():
+    s = Story()
+    s.state.positions["BTC"] = Position("BTC", size=D(-6), entry_px=D(70), leverage=3)
+    s.state.positions["ETH"] = Position("ETH", size=D(5), entry_px=D(70))
+    s.state.leverage["ETH"] = Leverage(5, False, "confirmed")
+    s.state.positions["SOL"] = Position("SOL", size=D(1), entry_px=D(70))
+    assert shown(s).margin_used_usd == 200 + 100 + 100
+    s.state.margin_used_usd = D(777)
+    assert shown(s).margin_used_usd == 777
+    s.set("entry", "wait")
+    s.state.positions.clear()
+    s.long(3, coin="BTC")
+    assert shown(s).margin_used_usd == D(777) + D("100.5")
+    s.quotes.clear()
+    assert shown(s).margin_used_usd == D(777) + D("100.5")
+
+
+def test_the_way_to_liquidation_is_in_percent_of_the_mark_and_below_zero_behind_it():
+    s = Story()
+    s.state.positions["BTC"] = Position("BTC", size=D(1), entry_px=D(90), liquidation_px=D(75))
+    s.state.positions["ETH"] = Position("ETH", size=D(-1), entry_px=D(90), liquidation_px=D(99))
+    s.state.positions["SOL"] = Position("SOL", size=D(-1), entry_px=D(90))
+    s.state.positions["ISO"] = Position("ISO", liquidation_px=D(9))
+    assert shown(s).liquidation_pct == {"BTC": 25, "ETH": -1}
+    s.quotes.clear()
+    s.state.positions["BTC"].entry_px = D(0)
+    assert shown(s).liquidation_pct == {"ETH": 10}

@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from coincurve import PrivateKey
 from story import T0, UNIVERSE, Story, quote
 
@@ -18,10 +19,13 @@ from executor.core.types import Side
 from executor.errors import ExecutorError
 from executor.execution.desk import GATHER_S, Desk
 from executor.execution.nonces import Nonces
+from executor.execution.requests import signed
 from executor.execution.turn import Turn
+from executor.hyperliquid.signer_policy import SignerPolicy
 from executor.ledger.memory import MemoryLedger
 from executor.ports import FeedNews, FillsNews, OrdersNews, Signer
 from executor.venue.rules import HyperliquidRules
+from executor.venue.signer import AccountSigner
 from executor.venue.signer import Signer as KeySigner
 
 D = Decimal
@@ -318,3 +322,113 @@ def test_an_entry_about_to_end_takes_no_other_with_it():
     turn = b.reply(first, filled())
     sent = [(len(o.record.cloids), o.record.expires_after_ms) for o in turn.outgoing]
     assert sorted(sent) == [(1, T0 + 100), (2, T0 + 10_000)]
+
+
+# -- the signer's own policy --------------------------------------------------------------------------------------
+
+
+class Markets:
+    """The bench's universe at one price."""
+
+    def coin(self, asset_id: int) -> str | None:
+        return UNIVERSE.assets[asset_id].coin
+
+    def price(self, asset_id: int) -> Decimal | None:
+        return D(100)
+
+
+def guarded(b: Bench | None = None, **limits: Any) -> AccountSigner:
+    """The bench's key behind limits; going on from what an earlier desk recorded, where there was one."""
+    key = KeySigner(PrivateKey(b"\x01" * 32), mainnet=False)
+    earlier: dict[str, Any] = {}
+    if b is not None:
+        state = b.story.state
+        requests = {request.nonce: request.action for request in state.requests.values()}
+        earlier = {"day_start_ms": state.signed.start_ms, "signed_usd": state.signed.usd, "signed": requests}
+    return AccountSigner(key, SignerPolicy(**limits), Markets(), lambda: T0, **earlier)
+
+
+def refused(b: Bench) -> list[str]:
+    return [event.rule for event in b.events if isinstance(event, ev.SignerRefused)]
+
+
+def sent(turn: Turn) -> list[list[str]]:
+    """The sizes of each request's orders."""
+    return [[order["s"] for order in o.request.action["orders"]] for o in turn.outgoing]
+
+
+def gathered(b: Bench, *sizes: int) -> Turn:
+    """Entries that became ready while another was out leave together with its answer."""
+    first = b.trade(Side.BUY, 1)
+    for size in sizes:
+        assert not b.trade(Side.BUY, size, coin="ETH").outgoing
+    return b.reply(first, filled())
+
+
+@pytest.mark.parametrize("sizes", [(3, 50, 4, 5), (50, 3, 4, 5), (3, 4, 5, 50), (50, 3, 4, 50, 5)])
+def test_an_entry_the_signer_refuses_costs_no_other_of_its_batch(sizes: tuple[int, ...]):
+    b = Bench(guarded(per_trade_cap_usd=D(1000)))
+    turn = gathered(b, *sizes)
+    assert sorted(size for request in sent(turn) for size in request) == sorted(
+        str(size) for size in sizes if size != 50
+    )
+    assert refused(b) == ["per_trade_cap"] * sizes.count(50)
+    assert [e.reason for e in b.events if isinstance(e, ev.ActionRefused)] == ["SIGNER_PER_TRADE_CAP"] * sizes.count(50)
+    assert len({o.record.nonce for o in turn.outgoing}) == len(turn.outgoing)
+    assert not [e for e in b.events if isinstance(e, ev.AlarmRaised)]
+
+
+def test_the_lane_waits_for_every_part_of_a_batch_that_came_apart():
+    b = Bench(guarded(per_trade_cap_usd=D(1000)))
+    turn = gathered(b, 3, 4, 50, 5)
+    assert len(turn.outgoing) == 2
+    assert b.desk.lane.out == {o.record.request_id for o in turn.outgoing}
+
+
+def test_the_days_cap_takes_what_fits_in_order():
+    b = Bench(guarded(daily_cap_usd=D(1000)))
+    assert sent(gathered(b, 4, 3, 2)) == [["4"], ["3"]]
+    assert refused(b) == ["daily_cap"]
+
+
+def test_exits_and_stops_of_a_coin_off_the_list_leave_whatever_was_signed():
+    b = Bench()
+    b.reply(b.trade(Side.BUY, 5), filled("5.0"))
+    b.desk.signer = guarded(b, symbols=frozenset({"ETH"}), per_trade_cap_usd=D(1), daily_cap_usd=D(1))
+    turn = b.trade(Side.SELL, 5)
+    assert [o.record.purpose for o in turn.outgoing] == ["exit"]
+    assert not b.trade(Side.BUY, 1).outgoing
+    assert refused(b) == ["allowlist"]
+
+
+def test_a_refusal_says_its_rule_its_order_and_its_action():
+    b = Bench(guarded(symbols=frozenset({"ETH"})))
+    assert not b.trade(Side.BUY, 1).outgoing
+    [told] = [event for event in b.events if isinstance(event, ev.SignerRefused)]
+    [leg] = b.story.state.legs.values()
+    assert (told.key, told.cloids, told.coin) == (leg.key, (leg.cloid,), "BTC")
+    assert told.reason == "SIGNER_ALLOWLIST"
+    assert "btc" in told.text.lower()
+    assert not b.story.state.live
+
+
+def test_a_restart_gives_no_day_a_second_cap():
+    b = Bench(guarded(daily_cap_usd=D(1000)))
+    b.reply(b.trade(Side.BUY, 6), filled("6.0"))
+    restarted = DeskState("main")
+    for stored in b.ledger.read():
+        evolve(restarted, stored.event)
+    assert restarted.signed == b.story.state.signed
+    assert restarted.signed.usd == D(603)
+    b.desk.signer = guarded(b, daily_cap_usd=D(1000))
+    assert not b.trade(Side.BUY, 4).outgoing
+    assert sent(b.trade(Side.BUY, 3)) == [["3"]]
+
+
+def test_the_same_bytes_again_count_nothing_also_after_a_restart():
+    b = Bench(guarded(daily_cap_usd=D(1000)))
+    turn = b.trade(Side.BUY, 9)
+    [request] = b.story.state.requests.values()
+    for signer in (b.desk.signer, guarded(b, daily_cap_usd=D(1000))):
+        for _ in range(3):
+            assert signed(signer, request) == turn.outgoing[0].request

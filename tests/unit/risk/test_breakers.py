@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from executor.risk.breakers import DailyLoss, KillFile
+from executor.risk.breakers import ConsecutiveFailures, ConsecutiveLosses, DailyLoss, Drawdown, KillFile
 
 D = Decimal
 
@@ -70,3 +70,59 @@ def test_the_file_is_watched() -> None:
 def test_a_folder_is_no_file_to_watch(path: str) -> None:
     with pytest.raises(ValidationError, match="name a file"):
         KillFile.Options(path=Path(path))
+
+
+# -- drawdown, and rows -----------------------------------------------------------------------------------------
+
+FALL = {"peak_equity_usd": D(2000)}
+
+
+@pytest.mark.parametrize(
+    ("options", "fall_usd", "reason", "limit"),
+    [
+        ({"max_usd": 100}, "99.99", "", "100 USD"),
+        ({"max_usd": 100}, "100", "DRAWDOWN", "100 USD"),
+        ({"max_pct": 10}, "199.99", "", "200 USD"),
+        ({"max_pct": 10}, "200", "DRAWDOWN", "200 USD"),
+    ],
+)
+def test_a_fall_from_the_highest_latches_until_a_person_resets_it(
+    ask: Any, words: Any, options: dict[str, Any], fall_usd: str, reason: str, limit: str
+) -> None:
+    seen = {**FALL, "drawdown_usd": D(fall_usd)}
+    assert words(Drawdown, options, seen) == (reason, f"{fall_usd} USD below the highest", limit)
+    verdict = ask(Drawdown, options, seen)
+    assert verdict.latch == bool(reason)
+    assert verdict.ends == ("reset" if reason else "midnight")
+
+
+def test_a_latched_drawdown_outlasts_the_recovery(words: Any) -> None:
+    seen = {**FALL, "latched": ("drawdown",)}
+    assert words(Drawdown, {"max_pct": 10}, seen)[0] == "DRAWDOWN_LATCHED"
+
+
+def test_a_drawdown_may_end_at_midnight(ask: Any) -> None:
+    verdict = ask(Drawdown, {"max_usd": 1, "until": "midnight"}, {"drawdown_usd": D(5)})
+    assert (verdict.latch, verdict.ends) == (True, "midnight")
+
+
+ROWS = {
+    ConsecutiveLosses: ("losses_in_a_row", "CONSECUTIVE_LOSSES", "losses in a row"),
+    ConsecutiveFailures: ("failures_in_a_row", "CONSECUTIVE_FAILURES", "entries failed in a row"),
+}
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_so_many_in_a_row_stop_entries_until_midnight_or_a_reset(ask: Any, words: Any, kind: Any) -> None:
+    fact, reason, text = ROWS[kind]
+    assert words(kind, {"max": 3}, {fact: 2}) == ("", f"2 {text}", "fewer than 3")
+    assert words(kind, {"max": 3}, {fact: 3}) == (reason, f"3 {text}", "fewer than 3")
+    assert words(kind, {"max": 3}, {"latched": (kind.name,)})[0] == f"{reason}_LATCHED"
+    assert ask(kind, {"max": 3}, {fact: 3}).ends == "midnight"
+    assert ask(kind, {"max": 3, "until": "reset"}, {fact: 4}).ends == "reset"
+
+
+@pytest.mark.parametrize("options", [{}, {"max_usd": 1, "max_pct": 1}, {"max_usd": 1, "until": "never"}])
+def test_a_drawdown_has_exactly_one_limit_and_a_known_end(options: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Drawdown.Options(**options)

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from executor.core.types import Side
-from executor.risk.notional import MaxGrossExposure, MaxOrderNotional, MaxPositionNotional
+from executor.risk.notional import MaxGrossExposure, MaxNetExposure, MaxOrderNotional, MaxPositionNotional
 
 D = Decimal
 
@@ -98,3 +98,28 @@ def test_a_cap_without_any_room_refuses_also_when_it_would_shrink(
 def test_options_that_make_no_sense_are_named(kind: type[Any], options: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ValidationError, match=complaint):
         kind.Options(**options)
+
+
+@pytest.mark.parametrize(
+    ("side", "seen", "expected"),
+    [
+        (Side.BUY, {"long_usd": {"ETH": D(400)}}, ("", "1000 USD")),
+        (Side.BUY, {"long_usd": {"ETH": D(401)}}, ("MAX_NET_EXPOSURE", "1001 USD")),
+        (Side.BUY, {"long_usd": {"ETH": D(900)}, "held_usd": {"SOL": D(-500)}}, ("", "1000 USD")),
+        (Side.BUY, {"long_usd": {"ETH": D(900)}, "short_usd": {"SOL": D(500)}}, ("MAX_NET_EXPOSURE", "1500 USD")),
+        (Side.SELL, {"short_usd": {"ETH": D(900)}, "held_usd": {"SOL": D(500)}}, ("", "1000 USD")),
+        (Side.SELL, {"held_usd": {"SOL": D(500), "ETH": D(400)}}, ("", "-300 USD")),
+        (Side.SELL, {"short_usd": {"ETH": D(401)}, "held_usd": {"BTC": D(600)}}, ("MAX_NET_EXPOSURE", "1001 USD")),
+        (Side.SELL, {"short_usd": {"ETH": D(401)}, "held_usd": {"ETH": D(-401)}}, ("MAX_NET_EXPOSURE", "1001 USD")),
+    ],
+)
+def test_net_exposure_offsets_only_what_is_certainly_held_against_it_in_other_coins(
+    words: Any, side: Side, seen: dict[str, Any], expected: tuple[str, str]
+) -> None:
+    assert words(MaxNetExposure, {"max_usd": 1000}, seen, side=side) == (*expected, "1000 USD")
+
+
+def test_net_exposure_shrinks_to_what_is_left(ask: Any) -> None:
+    seen = {"long_usd": {"ETH": D(1200)}, "held_usd": {"SOL": D(-500)}}
+    verdict = ask(MaxNetExposure, {"max_usd": 1000, "on_breach": "shrink"}, seen)
+    assert (verdict.outcome, verdict.allowed_size) == ("shrink", D(1))

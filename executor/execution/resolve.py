@@ -8,12 +8,13 @@ past expiry and margin, and then successful, empty reads of its status, the open
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
 
 from executor.core.answers import lookup_events
-from executor.core.facts import Fill, OpenOrder
+from executor.core.facts import Fill, OpenOrder, OrderFact
 from executor.core.reconcile import with_causes
 from executor.core.settings import LOOK_SLOWEST_MS, RESEND_EVERY_MS, RESEND_STOPS_MS
 from executor.core.state import Leg, Request
@@ -39,24 +40,29 @@ class Resolver:
         self._looked: dict[str, tuple[int, int]] = {}
 
     async def run(self) -> None:
-        """Until cancelled: resolve whatever is uncertain; exits and protection never wait behind entries."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._rounds(of_entries=False))
-            group.create_task(self._rounds(of_entries=True))
+        """Until cancelled: resolve whatever is uncertain; exits and protection never wait behind entries.
 
-    async def _rounds(self, *, of_entries: bool) -> None:
-        while True:
-            await self.once(of_entries=of_entries)
-            await asyncio.sleep(POLL_S)
+        Nor do resends behind look-ups: while the venue fails, those wait for its recovery, and a request expires.
+        """
+        async with asyncio.TaskGroup() as group:
+            for step in (self._send_again, self._look):
+                for of_entries in (False, True):
+                    group.create_task(_for_ever(step, of_entries))
 
     async def once(self, *, of_entries: bool) -> None:
         """One round over every uncertain leg of entries, or over all others."""
+        await self._send_again(of_entries)
+        await self._look(of_entries)
+
+    async def _send_again(self, of_entries: bool) -> None:
         for request in self._desk.unknown_requests():
             if (request.purpose == "entry") is of_entries:
                 await self._resend(request)
-        for leg in self._desk.uncertain_legs():
-            if (leg.kind == "entry") is of_entries and self._is_due(leg):
-                await self._look_up(leg)
+
+    async def _look(self, of_entries: bool) -> None:
+        legs = [leg for leg in self._desk.uncertain_legs() if (leg.kind == "entry") is of_entries and self._is_due(leg)]
+        if legs:
+            await self._look_up(legs)
 
     def _is_due(self, leg: Leg) -> bool:
         """At once, then ever more slowly: look-ups without end would leave nothing of the rate budget for reads."""
@@ -95,24 +101,55 @@ class Resolver:
         self._desk.answered(turn, record, reply, resend=True)
         self._worker.finish(turn, [self._desk])
 
-    async def _look_up(self, leg: Leg) -> None:
-        venue, address = self._worker.venue, self._desk.settings.address
+    async def _look_up(self, legs: Sequence[Leg]) -> None:
+        """Each by its name; fills and open orders are read once for all: after a storm there may be many."""
+        asked_ms = self._worker.venue.now_ms()
+        facts = await asyncio.gather(*(self._status(leg) for leg in legs))
+        found = [(leg, fact) for leg, fact in zip(legs, facts, strict=True) if fact is not None]
         try:
-            asked_ms = venue.now_ms()
-            fact = await venue.order_status(address, leg.cloid)
-            past = leg.deadline_ms is not None and asked_ms > leg.deadline_ms
-            listed: tuple[OpenOrder, ...] = ()
-            fills: tuple[Fill, ...] = ()
-            if fact.order is not None or past:
-                fills = await venue.fills_since(address, min(leg.sent_at_ms, asked_ms) - 60_000)
-            if fact.order is None and past:
-                listed = await venue.open_orders(address)
+            fills, listed = await self._evidence(found, asked_ms)
+        except VenueError as error:
+            log.warning("look-up failed", action="lookup_failed", legs=len(found), error=str(error))
+            return
+        for leg, fact in found:
+            self._conclude(leg, fact, fills, listed, asked_ms)
+
+    async def _status(self, leg: Leg) -> OrderFact | None:
+        try:
+            return await self._worker.venue.order_status(self._desk.settings.address, leg.cloid)
         except VenueError as error:
             log.warning("look-up failed", action="lookup_failed", cloid=leg.cloid, error=str(error))
-            return
+            return None
+
+    async def _evidence(
+        self, found: Sequence[tuple[Leg, OrderFact]], asked_ms: int
+    ) -> tuple[tuple[Fill, ...], tuple[OpenOrder, ...]]:
+        """Fills, for what is known or may be proved absent; open orders, for the latter. Read after the statuses."""
+        venue, address = self._worker.venue, self._desk.settings.address
+        gone = [leg for leg, fact in found if fact.order is None and _is_past(leg, asked_ms)]
+        asked = [leg for leg, fact in found if fact.order is not None] + gone
+        if not asked:
+            return (), ()
+        start_ms = min(asked_ms, *(leg.sent_at_ms for leg in asked)) - 60_000
+        fills = await venue.fills_since(address, start_ms)
+        return fills, await venue.open_orders(address) if gone else ()
+
+    def _conclude(
+        self, leg: Leg, fact: OrderFact, fills: Sequence[Fill], listed: Sequence[OpenOrder], asked_ms: int
+    ) -> None:
         turn = self._worker.turn()
         turn.now_ms = max(turn.now_ms, asked_ms)
         is_listed = any(order.cloid == leg.cloid for order in listed)
         told = lookup_events(self._desk.state, leg, fact, fills, asked_ms, listed=is_listed)
         self._desk.note(turn, with_causes(self._desk.state, told))
         self._worker.finish(turn, [self._desk])
+
+
+def _is_past(leg: Leg, now_ms: int) -> bool:
+    return leg.deadline_ms is not None and now_ms > leg.deadline_ms
+
+
+async def _for_ever(step: Callable[[bool], Awaitable[None]], of_entries: bool) -> None:
+    while True:
+        await step(of_entries)
+        await asyncio.sleep(POLL_S)

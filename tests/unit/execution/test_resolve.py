@@ -60,6 +60,14 @@ class Office:
             await self.never.wait()
         return OrderFact(None, "", self.story.now)
 
+    async def fills_since(self, address: str, start_ms: int) -> tuple[()]:
+        self.asked.append("fills")
+        return ()
+
+    async def open_orders(self, address: str) -> tuple[()]:
+        self.asked.append("listed")
+        return ()
+
 
 def bench() -> tuple[Story, Office, Resolver]:
     story = Story()
@@ -129,3 +137,27 @@ async def test_look_ups_of_one_order_slow_down():
         await resolver.once(of_entries=True)
         story.now += 100
     assert 5 <= len(office.asked) <= 12
+
+
+async def test_many_orders_nobody_knows_of_cost_one_reading_of_fills_and_open_orders():
+    story, office, resolver = bench()
+    story.set("entry", "unknown")
+    for coin in ("BTC", "ETH", "SOL"):
+        story.long(1, coin=coin)
+    office.never.set()
+    story.now += 60_000
+    await resolver.once(of_entries=True)
+    assert sorted(office.asked) == ["entry", "entry", "entry", "fills", "listed"]
+    assert [leg.kind for leg in story.state.live.values()] == []
+
+
+async def test_what_is_sent_again_waits_for_no_look_up():
+    story, office, resolver = bench()
+    story.set("entry", "unknown")
+    story.long(1)
+    running = asyncio.create_task(resolver.run())  # the look-up hangs
+    async with asyncio.timeout(5):
+        while len(office.again) < 2:
+            await asyncio.sleep(0.05)
+            story.now += 250
+    running.cancel()

@@ -148,7 +148,7 @@ def _exit_part(state: DeskState, signal: Signal, fraction: Decimal, now_ms: int,
         return [_refuse(state, signal, now_ms, "SYMBOL_OWNED", f"the {coin} position is not this agent's", "exit")]
     position = state.position(coin)
     older = position.owned != 0 and signal.signal_at_ms < position.opened_at_ms
-    if older and received.book_after != 0:
+    if older and received.book_after * position.owned > 0:
         return [_refuse(state, signal, now_ms, "SUPERSEDED", "older than the position it would close", "exit")]
     dropped = _drop_planned(state, signal, fraction, now_ms)
     gone = sum((state.legs[d.cloid].remaining for d in dropped if state.legs[d.cloid].kind == "entry"), ZERO)

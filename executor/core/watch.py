@@ -43,7 +43,7 @@ def naked_steps(
     claimed = claimed_stops(state, coin, position.owned)
     patience_ms = settings.after_ms * (CLAIM_PATIENCE if claimed else 1)
     policy = "alert" if claimed or position.owned == 0 else settings.policy
-    if position.acted and not _undone(state, position, policy, now_ms, market) or now_ms - since < patience_ms:
+    if (position.acted and not _undone(state, position, policy, now_ms, market)) or now_ms - since < patience_ms:
         return []
     return _act(settings, state, position, policy, now_ms, market)
 

@@ -271,6 +271,14 @@ def test_a_late_exit_after_which_the_agent_is_flat_closes_all_the_same():
     assert s.held() == 0
 
 
+def test_a_late_exit_after_which_the_agent_stands_on_the_other_side_closes_too():
+    s = Story()
+    s.long(1, at=T0)
+    s.short(3, at=T0 - 10)
+    assert s.held() == 0
+    assert s.refusals() == ["SUPERSEDED"]  # its opening part alone
+
+
 def test_an_exit_without_anything_to_close_says_so():
     s = Story()
     s.long(1, signal={"failure": "boom"})

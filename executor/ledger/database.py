@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Mapping
@@ -44,9 +45,20 @@ _FAULTS: Mapping[str, tuple[str, str]] = {
 }
 
 
+_OF_THE_SYSTEM = {
+    errno.ENOSPC: "SQLITE_FULL",
+    errno.EDQUOT: "SQLITE_FULL",
+    errno.EIO: "SQLITE_IOERR",
+    errno.EROFS: "SQLITE_READONLY",
+    errno.EACCES: "SQLITE_PERM",
+}
+"""What the system says in SQLite's words."""
+
+
 def as_ledger_error(error: Exception, path: Path) -> LedgerError:
     """The error as a user should read it, with what to do about it."""
-    name = getattr(error, "sqlite_errorname", None) or ""
+    number = error.errno if isinstance(error, OSError) else None
+    name = getattr(error, "sqlite_errorname", None) or _OF_THE_SYSTEM.get(number or 0, "")
     family = "_".join(name.split("_")[:2])
     what, remedy = _FAULTS.get(family, ("the ledger cannot be used", DAMAGED_REMEDY))
     return LedgerError(f"{what}: {path} ({error})", remedy)

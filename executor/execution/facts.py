@@ -7,28 +7,23 @@ have opened; what the source itself reports as closed is closed all the same (``
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from executor.core import events as ev
-from executor.core.book import BookKey
-from executor.core.derive import Derived, Held, Standing, agent_of, content_of, derive, key_of
-from executor.core.entry import holder_of
+from executor.core.derive import Derived, content_of, derive, key_of
 from executor.core.intake import Route, admit_derived
 from executor.core.intents import Remember, Wish
 from executor.core.protocols import NOTHING, StrategyView
 from executor.core.source_events import Candle, SourcePortfolio, SourcePosition, SourceTrade, Ticker
-from executor.core.state import DeskState
 from executor.core.strategy import Handler, Hook
-from executor.core.types import ZERO, Agent
 from executor.core.watched import Fact, OrderUpdate, TimerFired, VenueFill
 from executor.errors import LedgerError
 from executor.execution.desk import Desk
+from executor.execution.moment import ENDINGS, Listener, Seen, of_venue, standing, view
 from executor.execution.strategies import StrategyCaller, Wished
 from executor.execution.turn import Turn
 from executor.logs import redact
@@ -50,52 +45,7 @@ BACKLOG_HUNG = 4
 TELL_EVERY_MS = 60_000
 """How often a strategy's failures are recorded while they last."""
 
-_ORDER_STATES: dict[type[ev.Event], str] = {
-    ev.LegRested: "resting",
-    ev.LegTriggered: "triggered",
-    ev.LegFilled: "filled",
-    ev.LegRejected: "rejected",
-    ev.LegUnknown: "unknown",
-    ev.LegAbsent: "absent",
-}
-
-
-@dataclass(slots=True)
-class Seen:
-    """One fact as it came in: its raw frame until it is journaled, and the journal's number of it from then on."""
-
-    fact: Fact
-    raw: str | bytes = b""
-    frame_id: int | None = None
-
-
-@dataclass(slots=True)
-class Listener:
-    """One route whose strategy watches facts, with what waits for it."""
-
-    route: Route
-    caller: StrategyCaller
-    waiting: deque[tuple[Seen, tuple[Handler, ...]]] = field(default_factory=deque)
-    busy: bool = False
-    failures: int = 0
-    told_ms: int = 0
-    told: str = ""
-
-    @property
-    def via(self) -> str:
-        """What its own books and its memory are called."""
-        return self.route.via or self.route.strategy
-
-    def concerns(self, fact: Fact) -> bool:
-        """Whether the fact comes this route's way: of its source and agents, of its accounts, or time itself."""
-        if isinstance(fact, TimerFired):
-            return True
-        if isinstance(fact, VenueFill | OrderUpdate):
-            return fact.account in self.route.accounts
-        agent = getattr(fact, "agent", None)
-        if agent is None:
-            return self.route.source == fact.origin.source
-        return self.route.takes(fact.origin.source, agent.agent_id)
+_KIND_OF: dict[type[ev.Event], type] = {ev.FillSeen: VenueFill, **dict.fromkeys(ENDINGS, OrderUpdate)}
 
 
 class FactDesk:
@@ -273,13 +223,13 @@ class FactDesk:
 
     def _derived(self, listener: Listener, fact: Fact, wished: Wished) -> tuple[list[Derived], str]:
         """The actions; where the wishes make none, those the fact itself asks for."""
-        standing = self._standing(listener, fact)
+        known = standing(self._worker, listener, fact)
         source = listener.route.source
         try:
-            return derive(fact, listener.via, source, wished.wishes, standing, wished.failure), wished.failure
+            return derive(fact, listener.via, source, wished.wishes, known, wished.failure), wished.failure
         except (ArithmeticError, ValueError) as error:
             failure = f"{listener.via} wants what cannot be done: {error}"[:300]
-        return derive(fact, listener.via, source, (), standing, failure), failure
+        return derive(fact, listener.via, source, (), known, failure), failure
 
     def _admit(self, turn: Turn, listener: Listener, seen: Seen, one: Derived) -> dict[str, Desk]:
         worker = self._worker
@@ -324,95 +274,8 @@ class FactDesk:
         seen.frame_id = self._worker.journal(turn, seen.raw, origin)
         self._last_raw[place] = (seen.raw, seen.frame_id)
 
-    # -- what is known --------------------------------------------------------------------------------------------
-
-    def _books(self, agent: Agent) -> dict[str, Any]:
-        books = self._worker.intake.books
-        return {key.coin: book.size for key, book in books.items() if key.agent == agent and book.size != 0}
-
-    def _desks(self, listener: Listener) -> list[Desk]:
-        return [self._worker.desks[name] for name in listener.route.accounts]
-
     def _view(self, listener: Listener, fact: Fact) -> StrategyView:
-        worker, first = self._worker, self._desks(listener)[0].state
-        books = self._books(agent_of(fact, listener.via))
-        symbol = getattr(fact, "symbol", "") or ""
-        coin = (worker.venue.rules.resolve(symbol)[0] if symbol else None) or ""
-        position = first.position(coin)
-        return StrategyView(
-            now_ms=worker.venue.now_ms(),
-            account=first.account,
-            coin=coin,
-            book_before=books.get(coin, ZERO),
-            book_after=books.get(coin, ZERO),
-            our_size=position.owned if position.owner == agent_of(fact, listener.via) else ZERO,
-            equity_usd=first.equity_usd,
-            quote=worker.venue.quotes.get(coin),
-            memory=self.memory(listener.route.name),
-            books=books,
-            positions={name: p.size for name, p in first.positions.items() if p.size != 0},
-            quotes=worker.venue.quotes,
-            resolve=worker.venue.rules.resolve,
-        )
-
-    def _standing(self, listener: Listener, fact: Fact) -> Standing:
-        worker, agent = self._worker, agent_of(fact, listener.via)
-        states = [desk.state for desk in self._desks(listener)]
-        market = worker.market
-        marks = {coin: mark for coin in market.quotes if (mark := market.mark(coin)) is not None}
-        subjects = {name: subject for (who, name), subject in worker.intake.subjects.items() if who == agent}
-        return Standing(
-            now_ms=worker.venue.now_ms(),
-            resolve=worker.venue.rules.resolve,
-            books=self._books(agent),
-            subjects=subjects,
-            held=self._held(listener, states, agent),
-            marks=marks,
-            equity_usd=states[0].equity_usd,
-        )
-
-    def _held(self, listener: Listener, states: Sequence[DeskState], own: Agent) -> dict[str, list[Held]]:
-        """What the route's accounts hold for this agent and strategy, or for an agent whose actions it brings."""
-        held: dict[str, list[Held]] = {}
-        for state in states:
-            for coin in state.coins():
-                holder = holder_of(state, coin)
-                if holder is not None and (holder == own or self._brings(listener, holder)):
-                    held.setdefault(coin, []).append(self._holding(state, coin, holder))
-        return held
-
-    def _brings(self, listener: Listener, holder: Agent) -> bool:
-        return not holder.via and ("*" in listener.route.agents or holder.agent_id in listener.route.agents)
-
-    def _holding(self, state: DeskState, coin: str, holder: Agent) -> Held:
-        book = self._worker.intake.books.get(BookKey(holder, coin))
-        stop = state.stops.get(coin)
-        return Held(
-            agent=holder,
-            size=state.position(coin).owned,
-            book=ZERO if book is None else book.size,
-            stop_px=None if stop is None else stop.trigger_px,
-            target_pxs=tuple(wish.trigger_px for wish in state.targets.get(coin, ())),
-        )
+        return view(self._worker, listener, fact, self.memory(listener.route.name))
 
     def _of_venue(self, event: ev.Event) -> Fact | None:
-        if isinstance(event, ev.FillSeen) and VenueFill in self._by_kind:
-            state = self._worker.desks[event.account or ""].state
-            owner = state.position(event.fill.coin).owner
-            return VenueFill(account=state.account, fill=event.fill, agent=owner, action_key=event.key)
-        word = event.ending if isinstance(event, ev.LegEnded) else _ORDER_STATES.get(type(event))
-        if word is None or OrderUpdate not in self._by_kind:
-            return None
-        cloid: str = getattr(event, "cloid", "")
-        leg = self._worker.desks[event.account or ""].state.legs.get(cloid)
-        if leg is None:
-            return None
-        return OrderUpdate(
-            account=event.account or "",
-            coin=leg.coin,
-            cloid=cloid,
-            leg=leg.kind,
-            state=word,
-            action_key=event.key,
-            at_ms=event.at_ms,
-        )
+        return of_venue(self._worker, event) if _KIND_OF.get(type(event)) in self._by_kind else None

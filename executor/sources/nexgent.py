@@ -210,6 +210,7 @@ class NexgentSource:
         message = decode(item.raw, origin)
         match message:
             case Malformed():
+                channel.wants_snapshot = channel.wants_snapshot or message.field.startswith("position")
                 emit(item.raw, message)
             case Ping():
                 channel.pinged_s = self._clock.monotonic_s()

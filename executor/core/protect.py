@@ -184,8 +184,8 @@ def _stop_step(
     good = [leg for leg in legs if leg.key == wish.key and _covers(leg, size, state)]
     if good:
         keep = good[-1]
-        if keep.state is not LegState.RESTING:
-            return []
+        if keep.state is not LegState.RESTING or not keep.listed:
+            return []  # the old one goes when the venue itself has shown the new one
         return [event for leg in legs if leg is not keep for event in _cancel(state, leg, "replaced", now_ms)]
     if now_ms - wish.failed_at_ms < _pause_ms(wish) or any(leg.state is LegState.PLANNED for leg in legs):
         return []

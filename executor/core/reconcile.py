@@ -225,7 +225,9 @@ def _ending_cause(state: DeskState, event: ev.Event) -> str:
     leg = state.legs.get(event.cloid)
     if leg is None or leg.state is not LegState.RESTING or event.cloid in state.cancels:
         return ""
-    return "liquidation" if event.status == "liquidatedCanceled" else "canceled elsewhere"
+    if event.status == "liquidatedCanceled":
+        return "liquidation"
+    return "canceled elsewhere" if state.position(leg.coin).size else ""  # with the position what closes it may go
 
 
 def missing(state: DeskState, orders: Sequence[OpenOrder], asked_at_ms: int) -> list[Leg]:

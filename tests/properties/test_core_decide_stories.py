@@ -62,6 +62,8 @@ class Wild(Story):
         request = self.state.requests.get(request_id)
         if request is None:
             return  # given up as unanswered and proved absent meanwhile: nobody reads the answer any more
+        if batch.legs and self.now > (request.expires_after_ms or self.now):
+            how = "never" if how in ("lost", "never") else "reject"  # the venue takes nothing that has expired
         truths = self.carried_out(batch, how)
         answers: list[Answer] = truths
         if how in ("lost", "never"):
@@ -159,6 +161,9 @@ class Wild(Story):
         else:
             self.note([ev.LegRejected(**base, reason="REDUCE_ONLY", text="")])
         self.settle()
+
+    def on_venue(self) -> list[Leg]:
+        return list(self.resting.values())
 
     def stops(self, coin: str) -> int:
         """How many stops that close the venue's position rest there."""

@@ -205,6 +205,10 @@ class Story:
                 return
         raise AssertionError("it does not come to an end")
 
+    def on_venue(self) -> list[Leg]:
+        """Our triggers that rest there."""
+        return [leg for leg in self.state.live.values() if leg.trigger_px and leg.state == "resting"]
+
     def list_orders(self) -> bool:
         """The venue's list of open orders is read: triggers that rest, and what others have there; whether it is news.
 
@@ -212,8 +216,11 @@ class Story:
         """
         if not self.lists:
             return False
+        resting = self.on_venue()
+        shown = {order.cloid for order in self.state.orders.values() if order.cloid in self.state.legs}
+        if shown == {leg.cloid for leg in resting} and all(leg.listed == leg.size - leg.filled for leg in resting):
+            return False
         others = [order for order in self.state.orders.values() if order.cloid not in self.state.legs]
-        resting = [leg for leg in self.state.live.values() if leg.trigger_px and leg.state == "resting"]
         events = order_list_events(self.state, [*others, *map(listed, resting)], self.now, self.now)
         self.note(events)
         return bool(events)

@@ -285,11 +285,15 @@ def ended(status: str = "canceled", ending: Any = "canceled") -> ev.LegEnded:
 def test_an_ending_nobody_here_asked_for_gets_its_class(
     before: tuple[ev.Event, ...], told: ev.Event, cause: str | None
 ) -> None:
-    state = desk(planned(kind="stop"), sent("0x1"), *before)
+    state = desk(ev.AccountRead(at_ms=1, fact=fact(5, BTC="1")), planned(kind="stop"), sent("0x1"), *before)
     events = with_causes(state, [told])
     assert events[-1] is told
     assert differences(events) == ([("BTC", cause, "1", "0")] if cause else [])
     assert all(event.key == "k" for event in events[:-1])
+
+
+def test_what_protected_a_position_that_is_gone_may_go_with_it() -> None:
+    assert with_causes(desk(planned(kind="stop"), sent("0x1"), rested()), [ended()]) == [ended()]
 
 
 def test_an_ending_of_an_order_that_is_not_ours_has_no_class() -> None:

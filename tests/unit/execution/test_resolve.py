@@ -141,8 +141,8 @@ async def test_look_ups_of_one_order_slow_down():
 
 async def test_many_orders_nobody_knows_of_cost_one_reading_of_fills_and_open_orders():
     story, office, resolver = bench()
-    story.set("entry", "unknown")
     for coin in ("BTC", "ETH", "SOL"):
+        story.set("entry", "unknown")
         story.long(1, coin=coin)
     office.never.set()
     story.now += 60_000

@@ -11,10 +11,14 @@ import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any, cast
 from urllib.parse import quote, quote_plus, urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.messages import MAX_FRAGMENTS
 from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.frames import DATA_OPCODES, CloseCode, Frame
+from websockets.protocol import Event
 
 from executor.backoff import Line, Server
 from executor.clock import Clock
@@ -104,6 +108,52 @@ class _Handshake(connect):
         return exc
 
 
+def _drop(_: bytes) -> None:
+    """What comes after the end."""
+
+
+class _Direct(ClientConnection):
+    """Hands each message over while it is being read: a queue, and a task woken for it, would cost an order its start.
+
+    What arrives before ``hand_to`` waits for it. A mistake of the taker's ends the connection and is kept.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.mistake: Exception | None = None
+        self._early: list[bytes] = []
+        self._parts: list[bytes] = []
+        self._take: Callable[[bytes], None] = self._early.append
+
+    def hand_to(self, take: Callable[[bytes], None]) -> None:
+        """From now on every message goes here at once, those that waited first."""
+        for raw in self._early:
+            take(raw)
+        self._take = take
+
+    def process_event(self, event: Event) -> None:
+        """The library's hook for what it has read: messages are ours, handshake and control frames its own."""
+        if not isinstance(event, Frame) or event.opcode not in DATA_OPCODES:
+            super().process_event(event)
+            return
+        self._parts.append(bytes(event.data))
+        if len(self._parts) > MAX_FRAGMENTS:  # the library counts them where it keeps them, which is not here
+            self._parts, self._take = [], _drop
+            self.protocol.fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
+            self.send_data()
+        elif event.fin:
+            raw, self._parts = b"".join(self._parts), []
+            self._hand_over(raw)
+
+    def _hand_over(self, raw: bytes) -> None:
+        try:
+            if self.mistake is None:
+                self._take(raw)
+        except Exception as mistake:  # noqa: BLE001  raised again by whoever listens; here it would only be logged
+            self.mistake = mistake
+            self.transport.abort()
+
+
 def _silenced() -> logging.Logger:
     """A logger of no hierarchy that says nothing: at DEBUG the library writes the request line and headers."""
     logger = logging.Logger("executor.silenced")  # noqa: LOG001  # in the hierarchy, a log setting could wake it
@@ -114,8 +164,8 @@ def _silenced() -> logging.Logger:
 class Connection:
     """One endpoint, kept open. ``run`` calls back with items, in order; the callback must not block.
 
-    Nothing is buffered here: the library holds a few frames and then stops reading from the network. Connections to
-    the same ``server`` share it, so that together they do not storm it.
+    Nothing is buffered here: a frame is delivered before the next one is read. Connections to the same ``server``
+    share it, so that together they do not storm it.
     """
 
     def __init__(
@@ -134,8 +184,9 @@ class Connection:
         self._proxy = proxy
         self._line = Line(server or Server(), jitter)
         self._ending = asyncio.Event()
-        self._socket: ClientConnection | None = None
+        self._socket: _Direct | None = None
         self._heard = self._stable = False
+        self._heard_s = 0.0
 
     def __repr__(self) -> str:
         return f"<Connection {self._endpoint.name} {self._endpoint.shown}>"
@@ -203,9 +254,9 @@ class Connection:
             await socket.close()
             self._stable = self._lasted(socket, opened_s)
 
-    def _open(self) -> _Handshake:
+    async def _open(self) -> _Direct:
         timing = self._timing
-        return _Handshake(
+        socket = await _Handshake(
             self._endpoint.url,
             additional_headers=self._endpoint.headers,
             compression=None,
@@ -216,31 +267,42 @@ class Connection:
             close_timeout=timing.close_s,
             max_size=MAX_MESSAGE_BYTES,
             logger=_silenced(),
+            create_connection=_Direct,
         )
+        return cast("_Direct", socket)  # what create_connection made
 
-    async def _listen(self, socket: ClientConnection, deliver: Callable[[Item], None]) -> Verdict:
+    async def _listen(self, socket: _Direct, deliver: Callable[[Item], None]) -> Verdict:
+        """Until the connection ends; every message is delivered as it is read."""
         self._heard = False
-        try:
-            while True:
-                raw = await self._receive(socket)
-                self._heard = True
-                deliver(Received(raw, self._clock.now_ms()))
-        except ConnectionClosed as end:
-            return judge(end)
-        except TimeoutError:
-            return Retry("SILENT", f"no frame for {self._timing.silence_s} s")
+        self._heard_s = self._clock.monotonic_s()
 
-    async def _receive(self, socket: ClientConnection) -> str | bytes:
-        """One message. Text that is not UTF-8 stays bytes, for the decoder to refuse, and ends no connection."""
-        if self._timing.silence_s is None:
-            raw = await socket.recv(decode=False)
-        else:
-            async with asyncio.timeout(self._timing.silence_s):
-                raw = await socket.recv(decode=False)
-        try:
-            return raw.decode()
-        except UnicodeDecodeError:
-            return raw
+        def take(raw: bytes) -> None:
+            self._heard = True
+            self._heard_s = self._clock.monotonic_s()
+            deliver(Received(_text(raw), self._clock.now_ms()))
+
+        socket.hand_to(take)
+        if await self._fell_silent(socket):
+            return Retry("SILENT", f"no frame for {self._timing.silence_s} s")
+        if socket.mistake is not None:
+            raise socket.mistake
+        return judge(socket.close_exc)
+
+    async def _fell_silent(self, socket: _Direct) -> bool:
+        """Wait for the connection's end; true when there was no frame for too long before it."""
+        while True:
+            left_s = self._silent_in_s()
+            if left_s is not None and left_s <= 0:
+                return True
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await socket.wait_closed()
+                    return False
+
+    def _silent_in_s(self) -> float | None:
+        """How long until the silence is too long; ``None`` where it never is."""
+        limit_s = self._timing.silence_s
+        return None if limit_s is None else self._heard_s + limit_s - self._clock.monotonic_s()
 
     def _lasted(self, socket: ClientConnection, opened_s: float) -> bool:
         """Only a connection that lasted and spoke ends the trouble; accept-then-close goes on counting."""
@@ -254,6 +316,14 @@ class Connection:
 
     def _redacted(self, verdict: Verdict) -> Verdict:
         return replace(verdict, detail=redacted(verdict.detail, self._endpoint.secrets))
+
+
+def _text(raw: bytes) -> str | bytes:
+    """Text that is not UTF-8 stays bytes, for the decoder to refuse, and ends no connection."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
 
 
 def redacted(text: str, secrets: tuple[str, ...]) -> str:

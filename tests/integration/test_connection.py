@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 import pytest
+from websockets.asyncio.messages import MAX_FRAGMENTS
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
@@ -87,7 +88,7 @@ class Listener:
         self.items.append(item)
         self.news.set()
 
-    async def until(self, fulfilled: Callable[[list[Item]], bool], timeout_s: float = 5) -> None:
+    async def until(self, fulfilled: Callable[[list[Item]], bool], timeout_s: float = 20) -> None:
         async with asyncio.timeout(timeout_s):
             while not fulfilled(self.items):
                 self.news.clear()
@@ -218,6 +219,44 @@ async def test_a_connection_that_never_spoke_is_not_stable_however_long_it_laste
     async with peer(accept_then_close) as server, listening(server.url, Timing(stable_s=0)) as listener:
         await listener.until(seen(Closed, 3))
         assert len({item.retry_in_s for item in listener.of(Closed)}) == 3
+
+
+async def test_what_comes_with_the_handshake_in_one_and_in_pieces_arrives_whole_and_in_order() -> None:
+    async def talk(connection: ServerConnection) -> None:
+        for word in ("a", ["b", "c", "", "d"], b"\xff", ["é"[:0], "é"]):
+            await connection.send(word)
+        await connection.wait_closed()
+
+    async with peer(talk) as server, listening(server.url) as listener:
+        await listener.until(seen(Received, 4))
+    assert isinstance(listener.items[0], Opened)
+    assert [item.raw for item in listener.of(Received)] == ["a", "bcd", b"\xff", "é"]
+
+
+async def test_a_message_in_endless_pieces_ends_the_connection() -> None:
+    async def drip(connection: ServerConnection) -> None:
+        await connection.send("x" for _ in range(MAX_FRAGMENTS + 10))
+        await connection.wait_closed()
+
+    async with peer(drip) as server, listening(server.url) as listener:
+        await listener.until(seen(Closed))
+    assert listener.of(Closed)[0].verdict.reason == "MESSAGE_TOO_BIG"
+    assert listener.of(Received) == []
+
+
+async def test_a_mistake_of_who_takes_the_frames_is_not_lost_in_the_loop() -> None:
+    async def talk(connection: ServerConnection) -> None:
+        await connection.send("a")
+        await connection.wait_closed()
+
+    def take(item: Item) -> None:
+        if item != Opened(item.at_ms):
+            raise LookupError("ours")
+
+    async with peer(talk) as server:
+        connection = Connection(Endpoint("channel", server.url), SystemClock(), lambda: 0.0)
+        with pytest.raises(LookupError, match="ours"):
+            await asyncio.wait_for(connection.run(take), 20)
 
 
 async def test_silence_beyond_the_limit_is_a_dead_connection_though_pings_are_answered() -> None:

@@ -12,7 +12,7 @@ import orjson
 import structlog
 
 from executor.app import compose
-from executor.app.control_socket import beside, is_trusted, listen_on, place
+from executor.app.control_socket import STANDING, beside, is_trusted, listen_on, place
 from executor.app.identity import traders
 from executor.app.locking import hold
 from executor.clock import SystemClock
@@ -41,9 +41,10 @@ EFFECTS = {
 class ControlServer:
     """Takes one JSON line per connection: ``{"command", "account", "rule"}``, and answers each with one."""
 
-    def __init__(self, path: Path, take: Take) -> None:
+    def __init__(self, path: Path, take: Take, standing: Callable[[], dict[str, Any]] = dict) -> None:
         self._path = place(path)
         self._take = take
+        self._standing = standing
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -75,6 +76,8 @@ class ControlServer:
             return {"error": "commands are taken from the worker's own user alone"}
         try:
             line = await _line(reader)
+            if line.strip() == STANDING:
+                return self._standing()
             return carry_out(self._take, parse_command(line), "cli") if line else None
         except BadCommand as error:
             log.warning("a command was not understood", action="command_failed", error=str(error))

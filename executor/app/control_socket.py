@@ -9,11 +9,19 @@ import stat
 import struct
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
+
+import orjson
 
 from executor.errors import ConfigError
 
 MAX_PATH = 100
 """Bytes; a Unix socket's address holds 104 to 108, depending on the system."""
+
+STANDING = b'{"command":"standing"}'
+"""Asks a worker how it stands; anything else on its socket is a command."""
+
+ANSWER_S = 1.0
 
 _SHORT = Path("/tmp")  # noqa: S108  # only a 0700 folder of our own below it is used
 _REMEDY = "name another place in ledger.path: the command socket lies beside the ledger"
@@ -79,6 +87,23 @@ def is_listening(path: Path) -> bool:
         except OSError:
             return False
         return is_trusted(link)
+
+
+def standing(path: Path) -> dict[str, Any] | None:
+    """What the worker there says of itself beyond its record (``ledger_failed``); ``None`` where none runs."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+        link.settimeout(ANSWER_S)
+        try:
+            link.connect(str(path))
+            if not is_trusted(link):
+                return None
+            link.sendall(STANDING + b"\n")
+            answer = orjson.loads(link.makefile("rb").readline() or b"{}")
+        except TimeoutError:
+            return {}  # one is there, and busy or halted
+        except (OSError, orjson.JSONDecodeError):
+            return None
+    return answer if isinstance(answer, dict) else {}
 
 
 def is_trusted(link: socket.socket) -> bool:

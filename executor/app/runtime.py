@@ -112,7 +112,7 @@ class Runtime:
         self._take_over()
         self._run_desks()
         if self._with_control:
-            control = ControlServer(compose.socket_path(self.loaded), self.worker.command)
+            control = ControlServer(compose.socket_path(self.loaded), self.worker.command, self._standing)
             await control.start()
             self._stack.push_async_callback(control.close)
             await self._serve()
@@ -239,6 +239,11 @@ class Runtime:
         accounts = all(desk.state.reconciled for desk in self.worker.desks.values())
         opened = all(channel.state == "open" for channel in channels)
         return accounts and opened and self.worker.failed is None
+
+    def _standing(self) -> dict[str, str | None]:
+        """What ``status`` cannot read from the record: that there is none any more."""
+        failed = self.worker.failed
+        return {"ledger_failed": None if failed is None else failed.message}
 
     def unwell(self) -> str:
         """Why the worker is of no use as it stands, for the sign of life; empty while it is."""

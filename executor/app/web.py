@@ -47,7 +47,8 @@ def readiness(runtime: Runtime) -> Readiness:
     channels = tuple(channel for source in runtime.sources for channel in source.channels())
     accounts = {name: desk.state.reconciled for name, desk in runtime.worker.desks.items()}
     missing = {name: desk.state.missing for name, desk in runtime.worker.desks.items() if desk.state.missing}
-    return Readiness(runtime.ready(), channels, accounts, missing)
+    failed = runtime.worker.failed
+    return Readiness(runtime.ready(), channels, accounts, missing, None if failed is None else failed.message)
 
 
 def commander(runtime: Runtime) -> Callable[[str, str | None, str | None, str], dict[str, Any]]:

@@ -32,9 +32,10 @@ def status(
     with _reader(settings, account) as reader:
         document = reader.status()
     if document.get("worker") is not None:
-        from executor.app.control_socket import beside, is_listening
+        from executor.app.control_socket import beside, standing
 
-        document["worker"]["running"] = is_listening(beside(settings.config.ledger.path))
+        said = standing(beside(settings.config.ledger.path))
+        document["worker"] |= {"running": said is not None, "ledger_failed": (said or {}).get("ledger_failed")}
     document["accounts"] = [row for row in document["accounts"] if account in (None, row["account"])][:limit]
     _show("status", document, json_out)
 

@@ -254,6 +254,9 @@ def _worker(worker: Mapping[str, Any] | None) -> str:
     if worker is None:
         return "none ever ran with this ledger"
     started = f"{worker['mode']}, started {when(worker['started_at'])} UTC"
+    if worker.get("ledger_failed"):
+        why = worker["ledger_failed"]
+        return f"{started}; running without a ledger: entries are stopped, exits go on unrecorded: {why}"
     if worker.get("running"):
         return f"{started}; running"
     if worker.get("stopped_at") is None:

@@ -47,13 +47,15 @@ OpenReader = Callable[[], ReadModel]
 class Readiness:
     """Whether every configured channel is open and every account reconciled (``accounts``: name to reconciled).
 
-    ``missing`` names by account what of it could not be read: positions, open orders, fills.
+    ``missing`` names by account what of it could not be read: positions, open orders, fills. ``ledger_failed`` is why
+    the ledger cannot be written, if it cannot.
     """
 
     ready: bool
     channels: tuple[ChannelState, ...]
     accounts: Mapping[str, bool]
     missing: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    ledger_failed: str | None = None
 
 
 CommandHandler = Callable[[str, str | None, str | None, str], Document | Awaitable[Document]]

@@ -79,6 +79,7 @@ class Rest:
             "channels": [asdict(channel) for channel in now.channels],
             "accounts": dict(now.accounts),
             "missing": {name: list(parts) for name, parts in now.missing.items()},
+            "ledger_failed": now.ledger_failed,
         }
         return answer({"ready": now.ready, **(details if self.trusts(request) else {})}, 200 if now.ready else 503)
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 from contextlib import contextmanager
 from decimal import Decimal
 
+import orjson
 import pytest
 
 from executor import faults
 from executor.app.identity import traders
 from executor.app.runtime import Runtime, exit_code
+from executor.app.web import readiness
 from executor.core.identity import CLOID_TAG
 from executor.errors import LedgerError
 
@@ -137,6 +139,22 @@ async def _story(rig, n, *, flatten):
 @pytest.mark.parametrize("n", [n if n in SAMPLE else pytest.param(n, marks=pytest.mark.full) for n in range(1, 201)])
 async def test_after_the_nth_write_failed_only_what_reduces_leaves_and_a_restart_doubles_nothing(rig, n):
     await _story(rig, n, flatten=n % 2 == 0)
+
+
+async def test_status_tells_that_a_running_worker_has_no_ledger_any_more(rig):
+    async with rig.inside() as runtime:
+        with failing("ledger_write:1+:enospc"):
+            await rig.send(rig.trade("btc-open", "LONG", 0.1))
+            await rig.until(lambda: runtime.worker.failed)
+        code, said = await rig.command("status", "--json")
+        worker = orjson.loads(said)["worker"]
+        assert (code, worker["running"]) == (0, True)
+        assert "the disk is full" in worker["ledger_failed"]
+        assert "the disk is full" in (readiness(runtime).ledger_failed or "")
+        _, shown = await rig.command("status")
+        assert "exits go on unrecorded" in " ".join(shown.split())
+        with pytest.raises(LedgerError, match="resume is not possible"):
+            runtime.worker.command("resume", None, "test")
 
 
 START = (1, 2, 4)

@@ -237,3 +237,28 @@ def test_without_a_worker_nobody_is_asked(tmp_path):
     control_socket.listen_on(tmp_path / "dead").close()
     assert control._ask_worker(tmp_path / "dead", {}) is None
     assert control._ask_worker(tmp_path / "nothing", {}) is None
+
+
+async def test_a_worker_without_a_ledger_says_so_to_who_asks_how_it_stands(tmp_path, desk):
+    server = ControlServer(tmp_path / "other.sock", desk, lambda: {"ledger_failed": "the disk is full"})
+    await server.start()
+    try:
+        told = await asyncio.to_thread(control_socket.standing, tmp_path / "other.sock")
+    finally:
+        await server.close()
+    assert told == {"ledger_failed": "the disk is full"}
+    assert desk.taken == []
+
+
+def test_where_no_worker_listens_nobody_stands(tmp_path):
+    assert control_socket.standing(tmp_path / "none.sock") is None
+
+
+async def test_a_worker_that_does_not_answer_is_there_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(control_socket, "ANSWER_S", 0.1)
+    halted = control_socket.listen_on(tmp_path / "halted.sock")
+    halted.listen()
+    try:
+        assert await asyncio.to_thread(control_socket.standing, tmp_path / "halted.sock") == {}
+    finally:
+        halted.close()

@@ -91,7 +91,7 @@ class NexgentMirror(Strategy):
             rows.pop(fact.position_id, None)
         else:
             rows[fact.position_id] = self._row(fact, perp, rows.get(fact.position_id, {}), view.quotes.get(perp.coin))
-        held = [row for row in rows.values() if row["coin"] == perp.coin]
+        held = [row for row in rows.values() if (row["coin"], row["agent"]) == (perp.coin, fact.agent.agent_id)]
         return self._target(perp, held), Remember(memory={"positions": rows})
 
     def perp_of(self, fact: SourcePosition) -> Perp | None:
@@ -101,6 +101,7 @@ class NexgentMirror(Strategy):
     def _row(self, fact: SourcePosition, perp: Perp, before: Mapping[str, Any], quote: Quote | None) -> Row:
         row = {
             "coin": perp.coin,
+            "agent": fact.agent.agent_id,
             "held": plain(fact.size),
             "first": before.get("first") or plain(fact.bought or fact.size),
             "stop": before.get("stop"),

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from executor.core import events as ev
 from executor.core.exits import exit_steps
+from executor.core.facts import OpenOrder
 from executor.core.identity import is_ours
 from executor.core.lifecycle import LegState
 from executor.core.protect import protect_steps
@@ -19,6 +20,7 @@ from executor.core.protocols import Market
 from executor.core.settings import DeskSettings
 from executor.core.state import DeskState, Leg
 from executor.core.unmet import unmet_steps
+from executor.core.watch import covered
 
 Step = Callable[[DeskSettings, DeskState, str, int, Market], list[ev.Event]]
 
@@ -154,7 +156,7 @@ def _unanswered(state: DeskState, now_ms: int) -> list[ev.Event]:
 
 
 def _left_behind(state: DeskState, now_ms: int) -> list[ev.Event]:
-    """Triggers with our tag that no leg tells of, on a flat coin: of a life whose ledger is gone. They go."""
+    """Triggers with our tag that no leg tells of: of a life whose ledger is gone, or could not be written. They go."""
     if not state.reconciled:
         return []
     return [
@@ -164,9 +166,16 @@ def _left_behind(state: DeskState, now_ms: int) -> list[ev.Event]:
         and is_ours(order.cloid)
         and order.cloid not in state.legs
         and order.cloid not in state.cancels
-        and state.position(order.coin).size == 0
-        and not any(leg.coin == order.coin for leg in state.live.values())
+        and _needs_no(state, order)
     ]
+
+
+def _needs_no(state: DeskState, order: OpenOrder) -> bool:
+    """Whether the coin is flat, or a stop of ours that is on record covers it: then this one does nothing but harm."""
+    owned = state.position(order.coin).owned
+    if state.position(order.coin).size == 0:
+        return not any(leg.coin == order.coin for leg in state.live.values())
+    return order.is_stop and owned != 0 and covered(state, order.coin, owned)
 
 
 def _closed_requests(state: DeskState, now_ms: int) -> list[ev.Event]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -324,6 +325,20 @@ def test_a_trigger_of_ours_whose_ledger_is_gone_goes_from_a_flat_coin():
 )
 def test_nothing_else_is_swept_for_being_unknown(kept, size):
     assert cancels(listed(kept, size=size)) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "stop", "gone"),
+    [("Stop Market", 90, [OURS]), ("Stop Market", None, []), ("Take Profit Market", 90, [])],
+    ids=["ours stands", "it alone protects", "a target"],
+)
+def test_an_unknown_stop_of_ours_goes_once_one_on_record_covers_the_position(kind, stop, gone):
+    s = Story()
+    s.long(1, coin="ETH")
+    if stop is not None:
+        s.stop(stop, coin="ETH")
+    s.state.orders[77] = replace(order(77, trigger="80", cloid=OURS), order_type=kind)
+    assert cancels(s) == gone
 
 
 def test_nothing_is_swept_before_the_account_is_reconciled():

@@ -39,9 +39,10 @@ class WebhookNotifier:
 
     Options = WebhookOptions
 
-    def __init__(self, url: SecretStr, pauses_s: tuple[float, ...] = PAUSES_S) -> None:
+    def __init__(self, url: SecretStr, pauses_s: tuple[float, ...] = PAUSES_S, close_s: float = CLOSE_S) -> None:
         self._url = url
         self._pauses_s = pauses_s
+        self._close_s = close_s
         self._waiting: deque[bytes] = deque()
         self._task: asyncio.Task[None] | None = None
 
@@ -66,17 +67,18 @@ class WebhookNotifier:
         if self._task is None:
             return
         try:
-            async with asyncio.timeout(CLOSE_S):
+            async with asyncio.timeout(self._close_s):
                 await self._task
         except TimeoutError:
             log.warning("not everything was told", action="webhook_left", left=len(self._waiting))
 
     async def _tell(self) -> None:
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-        async with aiohttp.ClientSession(timeout=timeout, headers={"content-type": "application/json"}) as session:
-            while self._waiting:
-                await self._post(session, self._waiting[0])
-                self._waiting.popleft()
+        while self._waiting:  # looked at again after the session is closed: news may have come meanwhile
+            timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+            async with aiohttp.ClientSession(timeout=timeout, headers={"content-type": "application/json"}) as session:
+                while self._waiting:
+                    await self._post(session, self._waiting[0])
+                    self._waiting.popleft()
 
     async def _post(self, session: aiohttp.ClientSession, data: bytes) -> None:
         """Up to three attempts; an answer that will not change is not asked for twice."""

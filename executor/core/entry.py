@@ -202,7 +202,8 @@ def _judged(
         leverage=judgement.leverage,
         verdicts=judgement.verdicts,
     )
-    latched = [_latch(state, verdict, now_ms) for verdict in judgement.verdicts if _latches(state, verdict)][:1]
+    fired = {verdict.rule: verdict for verdict in judgement.verdicts if _latches(state, verdict)}
+    latched = [_latch(state, verdict, now_ms) for verdict in fired.values()]
     if judgement.refusal is not None:
         no = judgement.refusal
         text = f"{no.rule}: {no.value} against a limit of {no.limit}"

@@ -230,6 +230,13 @@ def test_a_rule_that_latches_does_so_until_midnight_and_once():
     assert [e.rule for e in s.of(ev.BreakerReset)] == ["daily_loss"]
 
 
+def test_every_rule_that_asks_for_it_is_latched_by_one_entry():
+    names = ("drawdown", "daily_loss")
+    s = Story({"rules": tuple(Remembers(n, outcome="refuse", reason="NO", latch=True) for n in names)})
+    s.long(1)
+    assert [e.rule for e in s.of(ev.BreakerLatched)] == list(names)
+
+
 def test_a_rule_that_latches_until_a_reset_has_no_end_of_its_own():
     no = Remembers("drawdown", outcome="refuse", reason="DRAWDOWN", latch=True, ends="reset")
     s = Story({"rules": (no,)})

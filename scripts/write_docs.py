@@ -24,9 +24,11 @@ from executor.core.events import KINDS
 from executor.core.lifecycle import mermaid
 from executor.risk.base import RefuseOnly
 from executor.sources.fractrade import FractradeOptions
+from executor.sources.nexgent import NexgentOptions
 from executor.sources.replay import ReplaySource
 from strategies.breakout import Breakout
 from strategies.inverse import Inverse
+from strategies.nexgent_mirror import NexgentMirror
 from strategies.scaled import Scaled
 
 ROOT = Path(__file__).parents[1]
@@ -37,6 +39,7 @@ BLOCKS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("", models.Config),
     ("sources[]", models.Source),
     ("sources[]", FractradeOptions),
+    ("sources[] of type nexgent:", NexgentOptions),
     ("sources[] of type replay:", ReplaySource.Options),
     ("accounts[]", models.Account),
     ("accounts[].signer_policy", models.SignerPolicy),
@@ -44,6 +47,7 @@ BLOCKS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("routes[].with of scaled:", Scaled.Options),
     ("routes[].with of inverse:", Inverse.Options),
     ("routes[].with of breakout:", Breakout.Options),
+    ("routes[].with of nexgent_mirror:", NexgentMirror.Options),
     ("hyperliquid", models.Hyperliquid),
     ("risk[]", models.Rule),
     ("execution", models.Execution),
@@ -80,6 +84,26 @@ WORDS = {
     "routes[].with of inverse: leverage": "in place of the action's own",
     "routes[].with of breakout: coin": "what is traded, by the venue's name",
     "routes[].with of breakout: interval": "the source's candles that count",
+    "routes[].with of nexgent_mirror: symbols": "perps by mint address or symbol: `BONK: kBONK` (1 kBONK is 1000 BONK)",
+    "routes[].with of nexgent_mirror: multiplier": "times the agent's own size",
+    "routes[].with of nexgent_mirror: notional_usd": "US dollars for the first purchase; more and less in proportion",
+    "routes[].with of nexgent_mirror: equity_pct": "the same, as percent of the account's equity",
+    "routes[].with of nexgent_mirror: leverage": "the leverage of entries; null: the account's default",
+    "routes[].with of nexgent_mirror: follow_stop": "keep a stop where the agent's stop percentage puts it",
+    "sources[] of type nexgent: url": "the server, http(s); socket and REST are on one port",
+    "sources[] of type nexgent: agents": "agent ids: one socket each, and only one client an agent",
+    "sources[] of type nexgent: wallets": "positions of these wallets alone; empty: of all the agent's",
+    "sources[] of type nexgent: access_token_env": "a JWT; needs renewing every 15 minutes",
+    "sources[] of type nexgent: refresh_token_env": "renews the access token before each connection",
+    "sources[] of type nexgent: email_env": "logs in where no token is good any more, with password",
+    "sources[] of type nexgent: password_env": "as email_env",
+    "sources[] of type nexgent: reconnect_interval_s": "the first pause; each is 1.5 times the one before",
+    "sources[] of type nexgent: max_reconnect_attempts": "after so many, one attempt follows every reconnect_rest_s",
+    "sources[] of type nexgent: reconnect_rest_s": "the longest pause of an outage",
+    "sources[] of type nexgent: taken_over_pause_s": "the pause after another client took the agent's connection",
+    "sources[] of type nexgent: ping_silence_s": "so long without a server ping: the socket is mute, closed and opened anew",
+    "sources[] of type nexgent: rest_poll_s": "how often positions are read by REST where the socket cannot tell",
+    "sources[] of type nexgent: mark_every_s": "how often prices alone are worth a row in the journal",
     "routes[].with of breakout: lookback": "how many candles make the channel",
     "routes[].with of breakout: notional_usd": "US dollars per entry",
     "routes[].with of breakout: stop_pct": "percent from the close: each entry goes out with this stop",

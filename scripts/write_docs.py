@@ -44,6 +44,7 @@ BLOCKS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("accounts[]", models.Account),
     ("accounts[].signer_policy", models.SignerPolicy),
     ("routes[]", models.Route),
+    ("routes[].precedence", models.Precedence),
     ("routes[].with of scaled:", Scaled.Options),
     ("routes[].with of inverse:", Inverse.Options),
     ("routes[].with of breakout:", Breakout.Options),
@@ -74,6 +75,10 @@ WORDS = {
     "accounts[].signer_cmd": "the same, printed by a command",
     "routes[].source": "a source's name",
     "routes[].accounts": "accounts by name; each gets every action of the route",
+    "routes[].precedence.leverage": "inherit: the signal's; override: the strategy's; only_if_missing: its where none is",
+    "routes[].precedence.size": "the same for the size; a sender's action always has one",
+    "routes[].precedence.stop": "the same for stops: those the agent set, or those the strategy adds",
+    "routes[].precedence.target": "the same for targets",
     "routes[].with of scaled: multiplier": "times the agent's size",
     "routes[].with of scaled: notional_usd": "US dollars per entry",
     "routes[].with of scaled: equity_pct": "percent of the account's equity per entry, as notional",
@@ -173,9 +178,10 @@ def keys() -> Iterator[tuple[str, tuple[str, str]]]:
 
 
 def is_block(model: type[BaseModel], name: str) -> bool:
-    """Whether a key of the file's top, or of an account, is a block of its own."""
-    if model is models.Account:
-        return any(block == f"accounts[].{name}" for block, _ in BLOCKS)
+    """Whether a key of the file's top, of an account or of a route, is a block of its own."""
+    lists = {models.Account: "accounts[]", models.Route: "routes[]"}
+    if model in lists:
+        return any(block == f"{lists[model]}.{name}" for block, _ in BLOCKS)
     return model is models.Config and any(block.removesuffix("[]") == name for block, _ in BLOCKS)
 
 

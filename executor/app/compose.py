@@ -14,6 +14,7 @@ from executor.app.notify import AtLeast
 from executor.clock import Clock, SystemClock, chance
 from executor.config import Config, Loaded, Route, Source
 from executor.core.intake import Route as IntakeRoute
+from executor.core.precedence import Precedence
 from executor.core.protocols import Rule
 from executor.core.settings import DeskSettings
 from executor.core.state import DeskState
@@ -201,7 +202,8 @@ def _strategy(loaded: Loaded, route: Route) -> StrategyCaller:
         raise PluginError(
             f"strategy '{route.strategy}' cannot be built: {logs.redact(str(error))}", "mend it or its options"
         ) from error
-    return StrategyCaller(route.strategy, strategy)
+    chosen = Precedence(**route.precedence.model_dump())
+    return StrategyCaller(route.strategy, strategy, precedence=None if chosen == Precedence() else chosen)
 
 
 def source(

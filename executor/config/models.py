@@ -38,6 +38,7 @@ def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
 
 
+Word = Literal["inherit", "override", "only_if_missing"]
 Name = Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Variable = Annotated[str, AfterValidator(_variable)]
 Address = Annotated[str, Field(pattern=r"^0[xX][0-9a-fA-F]{40}$"), AfterValidator(str.lower)]
@@ -128,6 +129,15 @@ class Account(Model):
         return _reference(self, "signer")
 
 
+class Precedence(Model):
+    """Whose word counts where the signal and the route's strategy both say something."""
+
+    leverage: Word = "override"
+    size: Word = "override"
+    stop: Word = "override"
+    target: Word = "override"
+
+
 class Route(Model):
     """Which agents of a source are traded on which accounts, by which strategy."""
 
@@ -136,6 +146,7 @@ class Route(Model):
     strategy: str = "follow"
     raw: dict[str, Any] = Field(default={}, alias="with")
     options: BaseModel | None = None
+    precedence: Precedence = Precedence()
     accounts: Annotated[tuple[str, ...], Field(min_length=1)]
 
     def takes(self, agent_id: str) -> bool:

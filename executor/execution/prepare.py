@@ -18,7 +18,9 @@ from executor.core.answers import leverage_failed
 from executor.core.entry import occupied_leverage
 from executor.core.identity import real_id
 from executor.core.intake import closes, opens
+from executor.core.intents import Intent
 from executor.core.mirror import mirrored
+from executor.core.precedence import Precedence, settled
 from executor.core.protocols import StrategyView
 from executor.core.signal import Found, Signal
 from executor.core.source_events import Action, Origin, SetStop, SetTarget, Trade
@@ -308,11 +310,12 @@ class Preparer:
             return
         worker = self._worker
         caller = worker.strategies.get(self._route(received))
+        word = caller.precedence if caller else None
         signal = Signal(
             received=received,
             route=self._route(received),
             strategy=caller.name if caller else "",
-            intents=wanted.intents,
+            intents=wanted.intents if word is None else self._settled(received, wanted, word),
             failure=wanted.failure,
             unstated=worker.unstated.get(received.source, "skip"),
             after_gap=worker.after_gap.get(received.source, "reduce_only"),
@@ -325,3 +328,8 @@ class Preparer:
         if wanted.memory is not None and caller is not None:
             worker.facts.remember(turn, self._route(received), wanted.memory)
         self._desk.take(turn, signal, worker.market)
+
+    def _settled(self, received: ev.ActionReceived, wanted: Wanted, word: Precedence) -> tuple[Intent, ...]:
+        coin, state = received.coin or "", self._desk.state
+        stop = coin in state.stops and not state.stops[coin].default
+        return settled(wanted.intents, received, word, stop=stop, target=bool(state.targets.get(coin)))

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import orjson
 
 from executor.core.intents import Intent, Remember, StopIntent, TargetIntent, TargetPosition, TradeIntent, Wish
+from executor.core.precedence import Precedence
 from executor.core.protocols import StrategyView
 from executor.core.strategy import Handler, Hook, action_handler, hooks_of
 from executor.logs import redact
@@ -59,6 +60,8 @@ class StrategyCaller:
     strategy: Any
     deadline_s: float = DEADLINE_S
     hung: int = 0
+    precedence: Precedence | None = None
+    """Who has the word where the signal says something too; ``None`` where the strategy always has."""
     inline: bool = field(init=False)
     """Whether it may be called in the event loop."""
     opposite: bool = field(init=False)

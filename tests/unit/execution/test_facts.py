@@ -17,6 +17,7 @@ from executor.core.book import BookKey
 from executor.core.facts import AccountFact, OrderFact, RawReply
 from executor.core.intake import Route
 from executor.core.intents import Remember, StopIntent, TargetPosition, TradeIntent
+from executor.core.precedence import Precedence
 from executor.core.source_events import Candle, Origin, SetStop, SetTarget, SourcePosition, SourceTrade, Ticker, Trade
 from executor.core.state import DeskState
 from executor.core.strategy import Strategy, on_candles, on_ticker, on_timer
@@ -667,3 +668,23 @@ async def test_what_is_no_memory_fails_the_strategy(memory):
     async with running(Bad()) as rig:
         await rig.tell(position("1", "1"))
         assert len(rig.recorded(ev.StrategyFailed)) == 1
+
+
+async def test_a_route_may_leave_the_word_to_the_signal():
+    class Own(Strategy):
+        inline = True
+
+        def on_action(self, action: Any, view: Any) -> Any:
+            if not isinstance(action, Trade):
+                return [StopIntent(coin=view.coin, trigger_px=D(70))]
+            return [TradeIntent(coin=view.coin, side=action.side, size=D(5), stop_px=D(80))]
+
+    words = Precedence(size="inherit", stop="only_if_missing")
+    async with running(Own(), precedence=words) as rig:
+        await rig.tell(action("1", Side.BUY, "2"))
+        assert (rig.venue.orders, rig.venue.triggers) == ([("buy", "2", False)], ["80"])
+        await rig.tell(action("2", Side.SELL, "2", SetStop, trigger_px=D(95), reduce_only=True))
+        assert rig.venue.triggers[-1] == "95"
+        before = len(rig.venue.triggers)
+        await rig.tell(action("3", Side.BUY, "1"))
+        assert "80" not in rig.venue.triggers[before:]

@@ -193,7 +193,7 @@ class Venue(Protocol):
         """Fills from this venue time on, oldest first, all pages."""
 
     async def fundings_since(self, address: str, start_ms: int) -> tuple[Funding, ...]:
-        """Funding payments from this venue time on, oldest first; of very many only the first."""
+        """Funding payments from this venue time on, oldest first, all pages."""
 
     async def order_status(self, address: str, cloid: str) -> OrderFact:
         """One order by its client id."""

@@ -15,6 +15,7 @@ from executor.core.facts import AccountFact, Fill, OpenOrder
 from executor.core.lifecycle import LegState
 from executor.core.reconcile import account_events, missing, order_list_events, told_fills, with_causes
 from executor.core.watch import unlisted
+from executor.core.unwritten import found_again, next_names
 from executor.errors import VenueError
 from executor.execution.desk import Desk
 
@@ -36,6 +37,9 @@ RECORD_EVERY_MS = 60_000
 HOUR_MS = 3_600_000
 FUNDING_LATE_MS = 10_000
 """How long after the hour its payments are listed for certain."""
+
+LOOKED_BACK = 60
+"""How many names are asked about after an unclean end, at most."""
 
 HELD_TRIES = 3
 """How many reads may fail before a desk goes on without knowing what an earlier life sent unwritten."""
@@ -88,6 +92,8 @@ class Reader:
             venue.open_orders(address),
             return_exceptions=True,
         )
+        if self._desk.held:
+            await self._guarded_look_back()
         if not isinstance(fills, BaseException):
             self._take_fills(fills, None if isinstance(orders, BaseException) else orders)
         self._let_go(done=not isinstance(fills, BaseException) and not isinstance(orders, BaseException))
@@ -96,9 +102,28 @@ class Reader:
         if isinstance(fills, BaseException) or isinstance(account, BaseException) or isinstance(orders, BaseException):
             return self._failed({"fills": fills, "positions": account, "open orders": orders})
         await self._take_orders(orders, asked_ms)
-        await self._take_fundings(asked_ms)
         self._worker.preparers[self._desk.settings.account].resume()
+        await self._take_fundings(asked_ms)
         return True
+
+    async def _look_back(self) -> None:
+        """After an unclean end no name is given that the venue knows already: the ledger may be an older copy."""
+        desk, asked = self._desk, set[str]()
+        for _ in range(LOOKED_BACK):
+            name = next((one for one in next_names(desk.settings, desk.state) if one.cloid not in asked), None)
+            if name is None:
+                return
+            asked.add(name.cloid)
+            fact = await self._worker.venue.order_status(desk.settings.address, name.cloid)
+            turn = self._worker.turn()
+            desk.note(turn, found_again(desk.state, name, fact, turn.now_ms))
+            self._worker.finish(turn, ())
+
+    async def _guarded_look_back(self) -> None:
+        try:
+            await self._look_back()
+        except VenueError as error:
+            log.warning("look-up failed", action="lookup_failed", error=str(error))
 
     def _take_fills(self, fills: Sequence[Fill], orders: Sequence[OpenOrder] | None) -> None:
         """Fold the fills; at the first read after an unclean end what was sent unwritten becomes known before them."""
@@ -158,7 +183,7 @@ class Reader:
         It stops no entry and no exit: what a breaker does not know yet it measures with the next read.
         """
         state, hour = self._desk.state, (asked_ms - FUNDING_LATE_MS) // HOUR_MS
-        if hour <= self._funding_hour:
+        if hour == self._funding_hour:
             return
         since_ms = max(state.last_funding_ms, state.earnings.since_ms)
         try:

@@ -229,7 +229,7 @@ class HyperliquidVenue:
         return await self._reads.fills_since(address, start_ms)
 
     async def fundings_since(self, address: str, start_ms: int) -> tuple[Funding, ...]:
-        """Funding payments from this venue time on, oldest first; of very many only the first."""
+        """Funding payments from this venue time on, oldest first, all pages."""
         return await self._reads.fundings_since(address, start_ms)
 
     async def order_status(self, address: str, cloid: str) -> OrderFact:

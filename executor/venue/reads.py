@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import TypeVar
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
@@ -28,6 +29,9 @@ FULL_PAGE = 500
 MAX_PAGES = 25
 """The venue reaches back 10 000 fills."""
 COLLATERAL = "USDC"
+
+Timed = TypeVar("Timed", Fill, Funding)
+"""What the venue lists by time."""
 
 MODES = STANDARD_MODES | {UNIFIED, PORTFOLIO_MARGIN, "dexAbstraction"}
 
@@ -137,22 +141,37 @@ class Reads:
         return parse.parse_open_orders(await self.ask("frontendOpenOrders", user=address))
 
     async def fills_since(self, address: str, start_ms: int) -> tuple[Fill, ...]:
-        """Fills from this venue time on, oldest first; pages overlap by a time stamp, (tid, oid) tells fills apart."""
-        found: dict[tuple[int, int], Fill] = {}
-        for _ in range(MAX_PAGES):
-            page = parse.parse_fills(await self.ask("userFillsByTime", user=address, startTime=start_ms))
-            before = len(found)
-            found |= {(fill.tid, fill.oid): fill for fill in page}
-            if len(page) < FULL_PAGE:
-                return tuple(sorted(found.values(), key=lambda fill: fill.at_ms))
-            if len(found) == before:
-                raise VenueAnswerOdd(f"userFillsByTime: a full page from {start_ms} holds nothing new")
-            start_ms = max(fill.at_ms for fill in page)
-        raise VenueAnswerOdd(f"userFillsByTime: more than {MAX_PAGES} pages")
+        """Fills from this venue time on, oldest first; (tid, oid) tells them apart."""
+        return await self._since(
+            "userFillsByTime", parse.parse_fills, lambda fill: (fill.tid, fill.oid), address, start_ms
+        )
 
     async def fundings_since(self, address: str, start_ms: int) -> tuple[Funding, ...]:
-        """Funding payments from this venue time on, oldest first; at most the first 500 of them (section 1)."""
-        return parse.parse_fundings(await self.ask("userFunding", user=address, startTime=start_ms))
+        """Funding payments from this venue time on, oldest first; time and coin tell them apart."""
+        return await self._since(
+            "userFunding", parse.parse_fundings, lambda one: (one.at_ms, one.coin), address, start_ms
+        )
+
+    async def _since(
+        self,
+        kind: str,
+        read: Callable[[object], tuple[Timed, ...]],
+        identity: Callable[[Timed], object],
+        address: str,
+        start_ms: int,
+    ) -> tuple[Timed, ...]:
+        """Every page from this venue time on, oldest first; pages overlap by a time stamp."""
+        found: dict[object, Timed] = {}
+        for _ in range(MAX_PAGES):
+            page = read(await self.ask(kind, user=address, startTime=start_ms))
+            before = len(found)
+            found |= {identity(one): one for one in page}
+            if len(page) < FULL_PAGE:
+                return tuple(sorted(found.values(), key=lambda one: one.at_ms))
+            if len(found) == before:
+                raise VenueAnswerOdd(f"{kind}: a full page from {start_ms} holds nothing new")
+            start_ms = max(one.at_ms for one in page)
+        raise VenueAnswerOdd(f"{kind}: more than {MAX_PAGES} pages")
 
     async def order_status(self, address: str, cloid: str) -> OrderFact:
         """One order by its client id."""

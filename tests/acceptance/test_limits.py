@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+ADDRESS = "0x" + "a1" * 20
 PATH = "/canary-monitor-5f2e7a90c1"
 
 
@@ -43,9 +44,7 @@ async def outside() -> AsyncIterator[Outside]:
 
 
 def account(**policy: Any) -> list[dict[str, Any]]:
-    return [
-        {"name": "main", "address": "0x" + "a1" * 20, "signer_env": "HYPERLIQUID_PRIVATE_KEY", "signer_policy": policy}
-    ]
+    return [{"name": "main", "address": ADDRESS, "signer_env": "HYPERLIQUID_PRIVATE_KEY", "signer_policy": policy}]
 
 
 async def test_the_signer_refuses_what_the_rules_let_pass_and_no_restart_gives_the_day_again(rig):
@@ -122,6 +121,29 @@ async def test_a_breaker_holds_over_a_restart_until_it_is_reset_and_exits_go_on(
     assert outside.titles() == ["BREAKER drawdown", "BREAKER consecutive_losses"]
     assert outside.news[0]["level"] == "warning"
     assert PATH.encode() not in rig.ledger_path.read_bytes()
+
+
+async def test_all_that_is_earned_adds_up_to_the_equity_funding_paid_while_away_included(rig):
+    rig.configure(sources=[rig.source(after_gap="continue")])
+    async with rig.inside():
+        await rig.send(rig.trade("one", "LONG", 1), rig.trade("two", "SHORT", 5, "ETH"))
+        await rig.settled("one", "two")
+        rig.market.set_quote("ETH", "4099", "4101")
+        await rig.send(rig.trade("some", "LONG", 2, "ETH"))
+        await rig.settled("some")
+    rig.exchange.service.state.last_funding_hour -= 1
+    await rig.until(lambda: len(rig.exchange.service.state.fundings[ADDRESS]) == 2)
+    async with rig.inside() as runtime:
+        await rig.until(lambda: len(rig.events("FundingSeen")) == 2)
+        rig.market.set_quote("BTC", "100990", "101010")
+        await rig.send(rig.trade("rest", "SHORT", 1), rig.trade("flat", "LONG", 3, "ETH"))
+        await rig.settled("rest", "flat")
+        state = runtime.worker.desks["main"].state
+        await rig.until(lambda: len(rig.events("FillSeen")) == 5)
+        fact = await runtime.venue.account(ADDRESS)
+        assert fact.positions == ()
+        assert fact.equity_usd - 1_000_000 == state.earnings.realized_usd == state.day.realized_usd
+        assert state.open_trades == {}
 
 
 def _looks(runtime: Any) -> list[int]:

@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from executor.core.protocols import Exposure, Proposal, Rule
 from executor.core.types import Asset, Side
 from executor.core.verdict import Judgement, judge
-from executor.risk.breakers import DailyLoss, KillFile
+from executor.risk.breakers import ConsecutiveFailures, ConsecutiveLosses, DailyLoss, Drawdown, KillFile
 from executor.risk.leverage import MaxLeverage
 from executor.risk.lists import Sides, Symbols
-from executor.risk.notional import MaxGrossExposure, MaxOrderNotional, MaxPositionNotional
+from executor.risk.margin import LiquidationDistance, MarginReserve
+from executor.risk.notional import MaxGrossExposure, MaxNetExposure, MaxOrderNotional, MaxPositionNotional
 from executor.risk.pace import Cooldown, OrderRate
-from executor.risk.positions import MaxOpenPositions
+from executor.risk.positions import MaxOpenPositions, MaxSameDirection
+from executor.risk.schedule import Schedule
 from executor.risk.stops import RequireStop
 
 D = Decimal
@@ -78,7 +80,14 @@ EXPOSURES = st.builds(
     day_pnl_usd=st.decimals(-500, 500, places=2),
     day_start_equity_usd=MONEY,
     files_present=st.frozensets(st.sampled_from(["/stop"])),
-    latched=st.frozensets(st.sampled_from(["daily_loss"])),
+    latched=st.frozensets(st.sampled_from(["daily_loss", "drawdown", "consecutive_losses"])),
+    held_usd=st.dictionaries(st.sampled_from(COINS), st.decimals(-5000, 5000, places=2)),
+    drawdown_usd=MONEY,
+    peak_equity_usd=MONEY,
+    losses_in_a_row=st.integers(0, 4),
+    failures_in_a_row=st.integers(0, 4),
+    margin_used_usd=MONEY,
+    liquidation_pct=st.dictionaries(st.sampled_from(COINS), st.decimals(-10, 100, places=2)),
 )
 
 
@@ -88,8 +97,9 @@ def rule(kind: type[Any], **options: st.SearchStrategy[Any]) -> st.SearchStrateg
 
 CAPS = {
     kind: rule(kind, max_usd=LIMITS, on_breach=BREACH)
-    for kind in (MaxOrderNotional, MaxPositionNotional, MaxGrossExposure)
+    for kind in (MaxOrderNotional, MaxPositionNotional, MaxGrossExposure, MaxNetExposure)
 }
+CAPS[MarginReserve] = rule(MarginReserve, min_pct=st.integers(1, 99), on_breach=BREACH)
 LEVERAGE = rule(MaxLeverage, max=st.integers(1, 50), on_breach=BREACH)
 OTHERS = (
     rule(MaxOpenPositions, max=st.integers(1, 3)),
@@ -100,6 +110,12 @@ OTHERS = (
     rule(DailyLoss, max_usd=st.integers(1, 600)),
     rule(RequireStop),
     rule(KillFile, path=st.just("/stop")),
+    rule(MaxSameDirection, max=st.integers(1, 3)),
+    rule(Drawdown, max_pct=st.integers(1, 100)),
+    rule(ConsecutiveLosses, max=st.integers(1, 4)),
+    rule(ConsecutiveFailures, max=st.integers(1, 4)),
+    rule(LiquidationDistance, min_pct=st.integers(1, 50)),
+    rule(Schedule, windows=st.just(["thu 00:00-00:01", "00:01-00:02"])),
 )
 ANY_RULE = st.one_of(*CAPS.values(), LEVERAGE, *OTHERS)
 CHAINS = st.lists(st.one_of(*CAPS.values(), LEVERAGE), max_size=4).flatmap(
@@ -120,15 +136,21 @@ CALM_PROPOSALS = st.builds(
 )
 SMALL_BOOKS = st.dictionaries(st.sampled_from(COINS), st.decimals(0, 200, places=2))
 CALM = st.builds(
-    lambda long_usd, short_usd: Exposure(0, D(0), long_usd, short_usd, (), (), {}, D(0), D(0), (), ()),
+    lambda long_usd, short_usd, margin_usd: Exposure(
+        0, D(10_000), long_usd, short_usd, (), (), {}, D(0), D(0), (), (),
+        held_usd={coin: long_usd.get(coin, D(0)) - short_usd.get(coin, D(0)) for coin in COINS},
+        margin_used_usd=margin_usd,
+    ),
     SMALL_BOOKS,
     SMALL_BOOKS,
-)
+    st.decimals(0, 2000, places=2),
+)  # fmt: skip
 ROOMY = st.decimals(600, 3000, places=2)
 SHRINKING = [
     rule(kind, max_usd=ROOMY, on_breach=st.just("shrink"))
-    for kind in (MaxOrderNotional, MaxPositionNotional, MaxGrossExposure)
+    for kind in (MaxOrderNotional, MaxPositionNotional, MaxGrossExposure, MaxNetExposure)
 ]
+SHRINKING.append(rule(MarginReserve, min_usd=st.integers(7000, 9000), on_breach=st.just("shrink")))
 CLAMP = rule(MaxLeverage, max=st.integers(1, 5), on_breach=st.just("shrink"))
 
 
@@ -188,12 +210,22 @@ def test_caps_hold_for_the_final_order(proposal: Proposal, exposure: Exposure, r
         "max_order_notional": usd,
         "max_position_notional": after[proposal.coin],
         "max_gross_exposure": sum(max(after.get(coin, D(0)), opposite.get(coin, D(0))) for coin in COINS),
+        "max_net_exposure": sum(after.values()) - sum(_against(exposure, proposal)),
     }
     for one in rules:
+        if one.name == "margin_reserve":
+            bound = exposure.margin_used_usd + usd / result.leverage
+            assert exposure.equity_usd - bound >= one.options.min_usd  # type: ignore[attr-defined]  # it was given
         if one.name in measured:
             assert measured[one.name] <= one.options.max_usd  # type: ignore[attr-defined]  # the caps have it
         if one.name == "max_leverage":
             assert result.leverage <= one.options.max  # type: ignore[attr-defined]  # so has this one
+
+
+def _against(exposure: Exposure, proposal: Proposal) -> list[Decimal]:
+    """What other coins hold against the proposal's side."""
+    held = [usd * -proposal.side.sign for coin, usd in exposure.held_usd.items() if coin != proposal.coin]
+    return [usd for usd in held if usd > 0]
 
 
 @given(CALM_PROPOSALS, CALM, st.one_of(*SHRINKING))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from executor.core.facts import Fill, LeverageFact, OpenOrder, OrderFact, PositionFact
+from executor.core.facts import Fill, Funding, LeverageFact, OpenOrder, OrderFact, PositionFact
 from executor.core.types import Quote, Side
 from executor.errors import VenueAnswerOdd
 from executor.hyperliquid import parse
@@ -217,3 +217,15 @@ ORDER = recorded("get_frontend_open_orders")[0]
 def test_odd_shapes_name_the_field(read: Callable[[object], object], obj: object, problem: str) -> None:
     with pytest.raises(VenueAnswerOdd, match=problem):
         read(obj)
+
+
+def test_funding_that_was_paid_is_below_zero() -> None:
+    delta = {"type": "funding", "coin": "ETH", "usdc": "-3.625312", "szi": "49.14", "fundingRate": "0.0000417"}
+    row = {"time": 1681222254710, "hash": "0xa1", "delta": delta}
+    assert parse.parse_fundings([row]) == (Funding("ETH", D("-3.625312"), 1681222254710),)
+
+
+@pytest.mark.parametrize("rows", [{}, [3], [{"time": 1}], [{"time": 1, "delta": {"coin": "ETH"}}]])
+def test_odd_funding_is_told(rows: object) -> None:
+    with pytest.raises(VenueAnswerOdd):
+        parse.parse_fundings(rows)

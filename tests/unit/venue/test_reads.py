@@ -160,3 +160,15 @@ async def test_small_answers_are_read() -> None:
     assert (await reads.order_status(ME, "0xno")).order is None
     assert await reads.open_orders(ME) == ()
     assert isinstance(await reads.meta(), dict)
+
+
+def payment(hour: int, coin: str) -> dict[str, Any]:
+    delta = {"type": "funding", "coin": coin, "usdc": "-1.5", "szi": "2", "fundingRate": "0.0001", "nSamples": None}
+    return {"time": hour * 3_600_000, "hash": "0x0", "delta": delta}
+
+
+async def test_funding_is_paged_through_and_each_payment_stands_once() -> None:
+    paid = [payment(hour, coin) for hour in range(300) for coin in ("BTC", "ETH", "SOL")]
+    found = await Asked(userFunding=pages(paid, FULL_PAGE)).reads().fundings_since(ME, 0)
+    assert [(one.at_ms, one.coin) for one in found] == [(one["time"], one["delta"]["coin"]) for one in paid]
+    assert {one.usd for one in found} == {Decimal("-1.5")}

@@ -28,8 +28,8 @@ class CopiedTrades(Strategy):
     class Options(BaseOptions):
         """At most one size: ``multiplier`` of what was traded (1 unless told), ``notional_usd`` or ``equity_pct``.
 
-        ``symbols`` maps what the system calls a market to the perp, where it is not the same coin (``PEPE/USDT:
-        kPEPE``); then entries are sized by value. ``stop_pct`` puts a stop so many percent below each entry's price.
+        ``symbols`` maps what the system calls a market to the perp, where the names differ (``PEPE/USDT: kPEPE``).
+        ``stop_pct`` puts a stop so many percent below each entry's price.
         ``flat_within_pct``: a sell that leaves less of the book than this closes it.
         """
 
@@ -67,10 +67,9 @@ class CopiedTrades(Strategy):
     def entry(self, fact: SourceTrade, view: StrategyView, coin: str) -> TradeIntent | None:
         """The buy in our size; ``None`` where it cannot be sized."""
         chosen = self.options
-        usd = chosen.notional_usd
-        size = None
+        size, usd = None, chosen.notional_usd
         if usd is None and chosen.equity_pct is None:
-            size, usd = self.copied(fact, chosen.multiplier or Decimal(1))
+            size, usd = copied(fact, coin, chosen.multiplier or Decimal(1))
             if size is None and usd is None:
                 return None
         return TradeIntent(
@@ -80,25 +79,36 @@ class CopiedTrades(Strategy):
             notional_usd=usd,
             equity_pct=chosen.equity_pct,
             leverage=chosen.leverage,
-            stop_px=self._stop_px(view, coin),
+            stop_px=None if chosen.stop_pct is None else reference_px(fact, view, coin) * (1 - chosen.stop_pct / PCT),
         )
-
-    def copied(self, fact: SourceTrade, multiplier: Decimal) -> tuple[Decimal | None, Decimal | None]:
-        """Our size of it, in base units or else in dollars. A mapped market counts other units: by value."""
-        value = value_of(fact)
-        if fact.size is None or fact.symbol in self.options.symbols:
-            return None, None if value is None else value * multiplier
-        return fact.size * multiplier, None
 
     def _ends(self, fact: SourceTrade, book: Decimal) -> bool:
         """Whether a sell closes the book, but for what rounding leaves."""
         size = size_of(fact)
         return book > 0 and size is not None and book - size <= book * self.options.flat_within_pct / PCT
 
-    def _stop_px(self, view: StrategyView, coin: str) -> Decimal | None:
-        quote, away = view.quotes.get(coin), self.options.stop_pct
-        px = None if quote is None else quote.ask or quote.mark
-        return None if px is None or away is None else Decimal(px * (1 - away / PCT))
+
+def units(symbol: str, coin: str) -> Decimal:
+    """How many of the system's coins are one of the venue's: a ``kPEPE`` is a thousand PEPE."""
+    return Decimal(1000) if coin[:1] == "k" and symbol.upper().startswith(coin[1:].upper()) else Decimal(1)
+
+
+def copied(fact: SourceTrade, coin: str, multiplier: Decimal) -> tuple[Decimal | None, Decimal | None]:
+    """Our size of it as the system gave its own: in the venue's units of the coin, or in dollars."""
+    if fact.size is None:
+        return None, None if fact.quote_size is None else fact.quote_size * multiplier
+    return fact.size * multiplier / units(fact.symbol, coin), None
+
+
+def reference_px(fact: SourceTrade, view: StrategyView, coin: str) -> Decimal:
+    """The venue's price; the system's own while the venue's is not known. Without any there is no stop, so no entry."""
+    quote = view.quotes.get(coin)
+    px = None if quote is None else quote.ask or quote.mark
+    if px is None and fact.px is not None:
+        px = fact.px * units(fact.symbol, coin)
+    if px is None:
+        raise ValueError(f"no price of {coin} to put its stop by")
+    return px
 
 
 def size_of(fact: SourceTrade) -> Decimal | None:
@@ -106,10 +116,3 @@ def size_of(fact: SourceTrade) -> Decimal | None:
     if fact.size is not None or fact.quote_size is None or not fact.px:
         return fact.size
     return fact.quote_size / fact.px
-
-
-def value_of(fact: SourceTrade) -> Decimal | None:
-    """How much was traded, in dollars, if that can be told."""
-    if fact.quote_size is not None or fact.size is None or fact.px is None:
-        return fact.quote_size
-    return fact.size * fact.px

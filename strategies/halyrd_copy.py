@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -45,19 +45,16 @@ class HalyrdCopy(CopiedTrades):
 
     def on_notice(self, notice: AgentNotice, view: StrategyView) -> Sequence[Wish]:
         """Remember what concerns entries; close what the agent's rules closed."""
-        kept = _kept(view, notice)
-        at_ms = view.now_ms if notice.at_ms is None else notice.at_ms
         if notice.kind == "risk_veto":
-            until_ms = max(self._vetoed_until_ms(notice, at_ms), kept.get("vetoed_until_ms", 0))
+            at_ms = view.now_ms if notice.at_ms is None else notice.at_ms
+            until_ms = max(self._vetoed_until_ms(notice, at_ms), _kept(view, notice).get("vetoed_until_ms", 0))
             return _remembered(view, notice, vetoed_until_ms=until_ms)
-        if at_ms < kept.get("changed_ms", 0):
-            return ()  # an older transition, told late
         if notice.now == LIVE:
-            return _remembered(view, notice, demoted=False, changed_ms=at_ms)
-        if not _demotes(notice):
+            return _remembered(view, notice, demoted=False, live=True)
+        if not _demotes(notice, _kept(view, notice)):
             return ()
         closing = _all_closed(view) if self.options.close_on_demotion else ()
-        return (*closing, *_remembered(view, notice, demoted=True, changed_ms=at_ms))
+        return (*closing, *_remembered(view, notice, demoted=True, live=False))
 
     def _vetoed_until_ms(self, notice: AgentNotice, at_ms: int) -> int:
         if notice.rule in DRAWDOWNS:
@@ -70,9 +67,11 @@ def _all_closed(view: StrategyView) -> Sequence[Wish]:
     return tuple(TargetPosition(coin=coin, size=Decimal(0)) for coin, book in view.books.items() if book)
 
 
-def _demotes(notice: AgentNotice) -> bool:
-    """A demotion, or the change of status that is all one sees of it after a gap."""
-    return notice.now == DEMOTED or (notice.kind == "status_change" and notice.was == LIVE)
+def _demotes(notice: AgentNotice, kept: Mapping[str, Any]) -> bool:
+    """A demotion, or the status that is all one sees of it after a gap: not live, and live when last heard of."""
+    if notice.now is None:
+        return False
+    return notice.now == DEMOTED or notice.was == LIVE or bool(kept.get("live"))
 
 
 def _whose(fact: SourceTrade | AgentNotice) -> str:

@@ -47,7 +47,12 @@ _GROUPS: dict[str, tuple[str, tuple[tuple[str, Callable[..., None]], ...]]] = {
     "plugins": ("Sources, strategies, risk rules, notifiers.", (("list", configuring.plugins_list),)),
     "sim": (
         "Signal systems, simulated on this machine.",
-        (("fractrade", servers.sim_fractrade), ("nexgent", servers.sim_nexgent)),
+        (
+            ("fractrade", servers.sim_fractrade),
+            ("nexgent", servers.sim_nexgent),
+            ("halyrd", servers.sim_halyrd),
+            ("tradeready", servers.sim_tradeready),
+        ),
     ),
 }
 

@@ -138,6 +138,38 @@ def sim_nexgent(
     _serve(nexgent_script.serve(host, port, steps, _said(), ping_s=ping_s), host, port)
 
 
+def sim_halyrd(
+    host: Host = LOOPBACK,
+    port: Port = 0,
+    script: Annotated[
+        Path | None, typer.Option("--script", exists=True, dir_okay=False, help="What to play; the bundled otherwise.")
+    ] = None,
+) -> None:
+    """A Halyrd on this machine: the event stream of one agent and the REST lists behind it."""
+    _logs()
+    _warn_if_open(host, "whoever reaches it can listen; it has no credentials")
+    from executor.sim import halyrd_script
+
+    _serve(halyrd_script.serve(host, port, halyrd_script.load(script), _said()), host, port)
+
+
+def sim_tradeready(
+    host: Host = LOOPBACK,
+    port: Port = 0,
+    script: Annotated[
+        Path | None, typer.Option("--script", exists=True, dir_okay=False, help="What to play; the bundled otherwise.")
+    ] = None,
+    ping_s: Annotated[float, typer.Option("--ping-s", min=0.01, help="How often the server pings.")] = 30.0,
+) -> None:
+    """A TradeReady on this machine: prices by socket and the rest by REST, as the real server was seen to behave."""
+    _logs()
+    _warn_if_open(host, "whoever reaches it can listen; its credentials are no secrets")
+    from executor.sim import tradeready_script
+
+    steps = tradeready_script.load(script)
+    _serve(tradeready_script.serve(host, port, steps, _said(), ping_s=ping_s), host, port)
+
+
 def _said() -> Callable[[str], None]:
     """Lines for people as they are."""
     console = out()

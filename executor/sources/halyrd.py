@@ -11,6 +11,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from decimal import Decimal
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import quote
 
@@ -61,8 +62,13 @@ class HalyrdOptions(BaseModel):
     url: str = "http://localhost:8000"
     agents: tuple[str, ...] = ("current",)
     label: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,50}$")] | None = None
-    poll_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    poll_s: Annotated[Decimal, Field(gt=0, le=3600)] = Decimal(30)
     after_gap: Literal["reduce_only", "continue"] = "reduce_only"
+
+    @property
+    def pause_s(self) -> float:
+        """``poll_s`` for the event loop."""
+        return int(self.poll_s * 1000) / 1000
 
 
 class Transitions:
@@ -188,9 +194,9 @@ class HalyrdSource:
 
     async def _fill(self, agent: _Agent, rest: RestReader, emit: Emit) -> None:
         """Read REST after each time the socket opened, and every ``poll_s`` while it is down."""
-        pause_s = self.options.poll_s
+        pause_s = self.options.pause_s
         while await _due(agent, pause_s):
-            pause_s = self.options.poll_s
+            pause_s = self.options.pause_s
             if not agent.owed and agent.channel.state == "open":
                 continue
             agent.owed = False
@@ -201,12 +207,12 @@ class HalyrdSource:
         """Until the next look: shorter where a back-fill is still owed."""
         if not failed or agent.channel.state != "open":
             agent.failures = 0
-            return self.options.poll_s
+            return self.options.pause_s
         if agent.failures == 0:
             self._note(agent.channel.name, f"what a gap may have hidden cannot be read yet: {failed}")
         agent.owed = True
         agent.failures += 1
-        return min(AGAIN_S * 2.0 ** min(agent.failures - 1, 10), self.options.poll_s)
+        return min(AGAIN_S * 2.0 ** min(agent.failures - 1, 10), self.options.pause_s)
 
     async def _read(self, agent: _Agent, rest: RestReader, emit: Emit) -> str:
         """Every list once; what failed, if anything did."""
@@ -227,11 +233,12 @@ class HalyrdSource:
 
     async def _read_status(self, agent: _Agent, rest: RestReader, emit: Emit) -> str:
         """A transition nobody told, a missed demotion above all, is told as the status_change it was."""
+        before, asked_ms = agent.status, self._clock.now_ms()
         answer = await rest.get(agent.path)
         status = halyrd_rest.status(answer.body) if answer.ok else None
-        if status is not None and status != agent.status:
-            at = iso(self._clock.now_ms())
-            self._tell_all(agent, [{"event": "status_change", "ts": at, "from": agent.status, "to": status}], emit)
+        if status is not None and status != before and agent.status == before:  # else the socket told something newer
+            frame: Frame = {"event": "status_change", "ts": iso(asked_ms), "from": before, "to": status}
+            self._tell_all(agent, [frame], emit)
             agent.status = status
         return _failure("agent", answer)
 

@@ -76,10 +76,15 @@ class TradeReadyOptions(BaseModel):
     orders: bool = False
     portfolio: bool = False
     agent: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[!-~]+$")] = "account"
-    poll_s: Annotated[float, Field(gt=0, le=3600)] = 2.0
+    poll_s: Annotated[Decimal, Field(gt=0, le=3600)] = Decimal(2)
     ticker_ms: Annotated[int, Field(ge=0, le=60_000)] = 250
     live_candles: bool = False
     after_gap: Literal["reduce_only", "continue"] = "reduce_only"
+
+    @property
+    def pause_s(self) -> float:
+        """``poll_s`` for the event loop."""
+        return int(self.poll_s * 1000) / 1000
 
     @property
     def charts(self) -> tuple[tuple[str, str], ...]:
@@ -185,7 +190,7 @@ class TradeReadySource:
                 self._note(self._stream.name, f"candles {symbol}:{interval}: the server is known to have {known} only")
 
     def _poller(self, rest: RestReader) -> Poller:
-        return Poller(self._wanted, self._polled, rest, self._clock, self.options.poll_s, self._tell, self._note)
+        return Poller(self._wanted, self._polled, rest, self._clock, self.options.pause_s, self._tell, self._note)
 
     # -- the socket -----------------------------------------------------------------------------------------------
 

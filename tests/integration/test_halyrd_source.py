@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from executor.app.doctor_sources import handshakes
 from executor.clock import SystemClock
 from executor.core.source_events import AgentNotice, Malformed, SourceEvent, SourcePortfolio, SourceTrade, Status
 from executor.core.types import Side
@@ -218,3 +219,19 @@ def test_agents_that_cannot_be_followed_as_listed_are_refused(agents: tuple[str,
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(ConfigError):
         HalyrdSource("mine", HalyrdOptions(url=url), SystemClock(), lambda: 0.0)
+
+
+async def test_the_doctor_opens_the_channel_as_the_worker_would() -> None:
+    async with HalyrdSimulator() as simulator:
+        source = HalyrdSource("mine", HalyrdOptions(url=simulator.url), SystemClock(), lambda: 0.0)
+        (check,) = await handshakes(source)
+        assert (check.name, check.outcome) == ("channel mine/agent:current", "pass")
+
+
+async def test_a_label_tells_the_agents_of_two_halyrds_apart() -> None:
+    async with HalyrdSimulator() as simulator, listening(simulator, label="office") as listener:
+        await simulator.wait_connected()
+        await simulator.trade("LINK/USDT", "buy", 80.0, 17.42)
+        await until(lambda: listener.trades, WAIT_S)
+        assert listener.trades[0].agent.agent_id == "office:current"
+        assert listener.of(Status)[0].agent_ids == ("office:current",)

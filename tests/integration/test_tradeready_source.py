@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr, ValidationError
 
+from executor.app.doctor_sources import handshakes
 from executor.clock import SystemClock
 from executor.core.source_events import (
     AgentNotice,
@@ -34,7 +35,7 @@ from executor.testing.waiting import until
 WAIT_S = 20.0
 KEY = {"api_key": SecretStr(API_KEY)}
 BTC: dict[str, Any] = {"tickers": ("BTCUSDT",)}
-ORDERS: dict[str, Any] = {"orders": True, "poll_s": 0.02}
+ORDERS: dict[str, Any] = {"orders": True, "poll_s": Decimal("0.02")}
 
 
 class Listener:
@@ -129,7 +130,7 @@ async def test_the_simulator_drops_a_client_that_answers_as_the_documents_say() 
 
 async def test_an_interval_the_server_lacks_is_reported_and_the_rest_goes_on() -> None:
     async with TradeReadySimulator() as simulator:
-        keys = {"candles": ("BTCUSDT:15m", "BTCUSDT:1m"), "poll_s": 0.02, **BTC}
+        keys = {"candles": ("BTCUSDT:15m", "BTCUSDT:1m"), "poll_s": Decimal("0.02"), **BTC}
         async with listening(simulator, **keys) as listener:
             await until(lambda: len(listener.notes) == 3, WAIT_S)
             told = "\n".join(listener.notes)
@@ -145,7 +146,7 @@ async def test_an_interval_the_server_lacks_is_reported_and_the_rest_goes_on() -
 async def test_an_eleventh_channel_is_left_to_rest_and_said_so() -> None:
     async with TradeReadySimulator() as simulator:
         charts = tuple(f"C{n}USDT:1m" for n in range(11))
-        async with listening(simulator, candles=charts, poll_s=0.02) as listener:
+        async with listening(simulator, candles=charts, poll_s=Decimal("0.02")) as listener:
             await until(subscribed(simulator, 10), WAIT_S)
             assert listener.notes == ["no room among 10 subscriptions, read over REST only: candles:C10USDT:1m"]
             simulator.candle("C10USDT", "1m", SystemClock().now_ms() - 120_000, "7")
@@ -267,7 +268,10 @@ async def test_all_pages_are_read_at_a_start() -> None:
 
 
 async def test_a_portfolio_is_told_when_it_changed_also_back_to_what_it_was() -> None:
-    async with TradeReadySimulator() as simulator, listening(simulator, portfolio=True, poll_s=0.01) as listener:
+    async with (
+        TradeReadySimulator() as simulator,
+        listening(simulator, portfolio=True, poll_s=Decimal("0.01")) as listener,
+    ):
         for number, equity in enumerate(("10000", "10050", "10000"), start=1):
             simulator.equity = equity
             await listener.count(SourcePortfolio, number)
@@ -369,3 +373,16 @@ def test_a_source_without_a_key_is_refused() -> None:
 def test_what_is_no_symbol_or_candle_is_refused(keys: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         TradeReadyOptions(**keys)
+
+
+@pytest.mark.parametrize(("key", "outcome"), [(API_KEY, "pass"), ("ak_live_wr0ng", "fail")])
+async def test_the_doctor_tries_socket_and_rest(key: str, outcome: str) -> None:
+    async with TradeReadySimulator() as simulator:
+        options = TradeReadyOptions(url=simulator.url, orders=True)
+        source = TradeReadySource("mine", options, {"api_key": SecretStr(key)}, SystemClock(), lambda: 0.0)
+        checks = await handshakes(source)
+        assert [(check.name, check.outcome) for check in checks] == [
+            ("channel mine/stream:account", outcome),
+            ("channel mine/rest:account", outcome),
+        ]
+        assert "wr0ng" not in str(checks)

@@ -1,0 +1,78 @@
+"""The words every simulator's script has: any frame, any text, and the faults of a server and its network."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from executor.clock import Clock
+from executor.sim.loopback import LoopbackServer
+from executor.sim.scenario import Say, Seconds, Step, Vocabulary, Word, play
+
+FAULTS: dict[str, Any] = {
+    "frame": dict[str, Any],
+    "raw": str,
+    "cut": int,
+    "silence": Seconds,
+    "refuse": int,
+    "refuse_rest": int,
+}
+"""``cut``: a close code, 1006 drops; ``refuse`` and ``refuse_rest``: an HTTP status, 0 to welcome again."""
+
+
+def faults(server: LoopbackServer, send: Callable[[dict[str, Any]], Awaitable[int]] | None = None) -> Vocabulary:
+    """The words on a running simulator; ``send`` sends a frame that is written out, stamped as that system does."""
+
+    async def frame(value: dict[str, Any]) -> str:
+        return _sent(await (server.broadcast(json.dumps(value)) if send is None else send(value)))
+
+    async def raw(value: str) -> str:
+        return _sent(await server.broadcast(value))
+
+    async def cut(code: int) -> str:
+        return f"cut {await server.cut(code, 'scripted')} clients with {code}"
+
+    async def silence(seconds: float) -> str:
+        server.silent = True
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            server.silent = False
+        return f"was silent for {seconds:g} s"
+
+    async def refuse(status: int) -> str:
+        server.refuse_with = status or None
+        return f"refusing handshakes with {status}" if status else "welcoming handshakes"
+
+    async def refuse_rest(status: int) -> str:
+        server.rest_refuse_with = status or None
+        return f"refusing requests with {status}" if status else "answering requests"
+
+    does: dict[str, Callable[[Any], Awaitable[str]]] = {
+        "frame": frame,
+        "raw": raw,
+        "cut": cut,
+        "silence": silence,
+        "refuse": refuse,
+        "refuse_rest": refuse_rest,
+    }
+    return {name: Word(FAULTS[name], do) for name, do in does.items()}
+
+
+async def run(
+    server: LoopbackServer, told: str, steps: tuple[Step, ...], words: Vocabulary, clock: Clock, say: Say
+) -> None:
+    """The simulator alone, until cancelled; each time a first client comes, the script is played once to its end."""
+    async with server:
+        say(f"{told} on {server.url}")
+        while True:
+            await server.wait_connected(1, timeout_s=None)
+            await play(steps, words, clock, say)
+            say("the script is over; it starts again with the next first client")
+            await server.wait_disconnected(timeout_s=None)
+
+
+def _sent(clients: int) -> str:
+    return f"sent to {clients} clients"

@@ -17,7 +17,10 @@ Frame = dict[str, object]
 
 def text_of(frame: Frame) -> str:
     """The frame as it would stand on the wire; numbers keep every digit, as text."""
-    return json.dumps(frame, default=str, separators=(",", ":"))
+    try:
+        return json.dumps(frame, default=str, separators=(",", ":"))
+    except RecursionError:  # nested as deeply as was just readable: no row of any list
+        return "null"
 
 
 def orders(body: object) -> list[Frame]:

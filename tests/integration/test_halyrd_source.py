@@ -225,7 +225,7 @@ async def test_the_doctor_opens_the_channel_as_the_worker_would() -> None:
     async with HalyrdSimulator() as simulator:
         source = HalyrdSource("mine", HalyrdOptions(url=simulator.url), SystemClock(), lambda: 0.0)
         (check,) = await handshakes(source)
-        assert (check.name, check.outcome) == ("channel mine/agent:current", "pass")
+        assert (check.name, check.level) == ("channel mine/agent:current", "pass")
 
 
 async def test_a_label_tells_the_agents_of_two_halyrds_apart() -> None:

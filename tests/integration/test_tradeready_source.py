@@ -381,7 +381,7 @@ async def test_the_doctor_tries_socket_and_rest(key: str, outcome: str) -> None:
         options = TradeReadyOptions(url=simulator.url, orders=True)
         source = TradeReadySource("mine", options, {"api_key": SecretStr(key)}, SystemClock(), lambda: 0.0)
         checks = await handshakes(source)
-        assert [(check.name, check.outcome) for check in checks] == [
+        assert [(check.name, check.level) for check in checks] == [
             ("channel mine/stream:account", outcome),
             ("channel mine/rest:account", outcome),
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
@@ -81,6 +82,21 @@ async def test_a_position_that_was_closed_while_no_worker_ran_is_closed_at_the_n
         await sim.sell(AGENT, "p1", told=False)
         async with rig.inside(channels=0):
             await holds(rig, 0)
+
+
+async def test_the_mirror_is_seen_on_the_command_line_while_the_worker_runs_and_after(rig):
+    async with nexgent(rig) as sim:
+        async with rig.inside(channels=0):
+            await sim.buy(AGENT, "p1", **BOUGHT)
+            await holds(rig, 9949)
+            code, said = await rig.command("mirror", "--source", "nex", "--json")
+            assert (code, json.loads(said)["positions"][0]["holding"]) == (0, "50000000")
+        code, said = await rig.command("mirror")
+        assert code == 0
+        assert "PEPE" in said
+        code, said = await rig.command("mirror", "--source", "fractrade")
+        assert code == 2
+        assert "those that do: nex" in said
 
 
 async def test_a_token_without_a_perp_is_not_traded_and_the_record_says_why(rig):

@@ -44,6 +44,9 @@ class Record:
     def positions(self, account=None):
         return {"positions": [{"account": "main", "symbol": "BTC", "size": "1", "unprotected_s": "1.5"}]}
 
+    def mirror(self, source=None):
+        return {"positions": []} if source == "nex" else None
+
     def events(self, after=0, limit=1000):
         numbers = range(after + 1, min(after + limit, 2500) + 1)
         rows = [
@@ -150,6 +153,7 @@ async def test_a_stranger_learns_of_readiness_the_word_only():
         ("/api/orders", "orders"),
         ("/api/positions", "positions"),
         ("/api/accounts", "accounts"),
+        ("/api/sources/nex/positions", "positions"),
     ],
 )
 async def test_the_record_is_answered_as_the_command_line_prints_it(path, member):
@@ -333,6 +337,11 @@ async def test_a_browser_is_given_no_leave_and_no_hint():
             assert headers["X-Content-Type-Options"] == "nosniff"
             assert headers["Server"] == "executor"
             assert not [name for name in headers if name.startswith("Access-Control")]
+
+
+async def test_a_source_that_mirrors_nothing_is_not_found():
+    async with serving() as (_, client):
+        assert (await client.get("/api/sources/fractrade/positions")).status == 404
 
 
 async def test_what_goes_wrong_inside_is_not_told_outside():

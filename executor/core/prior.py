@@ -15,8 +15,11 @@ from executor.core.signal import Found, Signal
 from executor.core.state import UNWRITTEN, DeskState
 from executor.core.types import ZERO, ActionType
 
-ATTEMPTS = (1, 2, 3, UNWRITTEN + 1, UNWRITTEN + 2, UNWRITTEN + 3)
-"""Which attempts of each leg are asked for: more were never made without a ledger saying so."""
+ALWAYS_ASKED = 3
+"""How many attempts of each leg are asked for in any case; further ones while the one before was found."""
+
+ATTEMPTS = (*range(1, 21), *range(UNWRITTEN + 1, UNWRITTEN + 4))
+"""Which attempts of each leg an earlier life may have made."""
 
 LEGS: dict[str, tuple[ev.LegKind, ...]] = {
     ActionType.TRADE: ("entry", "exit"),

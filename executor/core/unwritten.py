@@ -13,9 +13,10 @@ from decimal import Decimal
 
 from executor.core import events as ev
 from executor.core.batch import Batch
-from executor.core.facts import Fill, OpenOrder
+from executor.core.facts import Fill, OpenOrder, OrderFact
 from executor.core.holdings import fill_id
 from executor.core.identity import cloid, is_ours
+from executor.core.prior import status_events
 from executor.core.settings import DeskSettings
 from executor.core.state import UNWRITTEN, DeskState
 from executor.core.types import ZERO, Agent, Side
@@ -68,8 +69,8 @@ def _cancels(sent: ev.SendStarted) -> list[tuple[int | None, str | None]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Name:
-    """An order that an unwritten life may have sent."""
+class Name:
+    """An order that a life whose record is lost may have sent."""
 
     cloid: str
     leg: ev.LegKind
@@ -114,7 +115,36 @@ def _is_strange(state: DeskState, name: str | None) -> bool:
     return is_ours(name) and name not in state.legs
 
 
-def _names(settings: DeskSettings, state: DeskState) -> Iterator[_Name]:
+def next_names(settings: DeskSettings, state: DeskState) -> list[Name]:
+    """The name each exit, stop and target would give its next order: an older copy of a ledger may have given it."""
+    names = []
+    for kind, key, identity, agent in _wanted(state):
+        made = [leg.attempt for leg in state.legs.values() if leg.key == key and leg.kind == kind]
+        attempt = state.attempt_after(max(made, default=0))
+        names.append(
+            Name(cloid(settings.network, settings.address, identity, kind, attempt), kind, key, attempt, agent)
+        )
+    return names
+
+
+def found_again(state: DeskState, name: Name, fact: OrderFact, now_ms: int) -> list[ev.Event]:
+    """The leg of an order that is known to the venue and not to this ledger; empty where there is no such order."""
+    order = fact.order
+    if order is None:
+        return []
+    planned = _planned(state, name, order.coin, order.side, order.orig_size, order.limit_px, order, now_ms)
+    return [planned, *status_events(state, name.key, name.cloid, fact.status, order.oid, now_ms)]
+
+
+def _names(settings: DeskSettings, state: DeskState) -> Iterator[Name]:
+    for kind, key, identity, agent in _wanted(state):
+        for attempt in range(UNWRITTEN + 1, UNWRITTEN + 1 + LOOKED_FOR):
+            name = cloid(settings.network, settings.address, identity, kind, attempt)
+            yield Name(name, kind, key, attempt, agent)
+
+
+def _wanted(state: DeskState) -> list[tuple[ev.LegKind, str, str, Agent | None]]:
+    """Every exit, stop and target that may send another order: kind, key, what its names are made of, agent."""
     wanted: list[tuple[ev.LegKind, str, str, Agent | None]] = [
         ("exit", owed.key, owed.identity, owed.agent) for owed in state.exits.values()
     ]
@@ -122,15 +152,12 @@ def _names(settings: DeskSettings, state: DeskState) -> Iterator[_Name]:
         wanted.append(("stop", stop.key, stop.key, state.position(coin).owner))
     for coin, targets in state.targets.items():
         wanted += [("target", wish.key, wish.key, state.position(coin).owner) for wish in targets]
-    for kind, key, identity, agent in wanted:
-        for attempt in range(UNWRITTEN + 1, UNWRITTEN + 1 + LOOKED_FOR):
-            name = cloid(settings.network, settings.address, identity, kind, attempt)
-            yield _Name(name, kind, key, attempt, agent)
+    return wanted
 
 
 def _planned(
     state: DeskState,
-    name: _Name,
+    name: Name,
     coin: str,
     side: Side,
     size: Decimal,

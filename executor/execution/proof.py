@@ -18,10 +18,9 @@ import structlog
 from executor.core import events as ev
 from executor.core.facts import Fill, OpenOrder, OrderFact
 from executor.core.intake import opens
-from executor.core.prior import cloids_of
+from executor.core.prior import ALWAYS_ASKED, cloids_of
 from executor.core.settings import ABSENT_MARGIN_MS, MAX_STAMP_AHEAD_MS
 from executor.core.signal import Found
-from executor.core.state import UNWRITTEN
 from executor.core.types import ZERO
 from executor.errors import VenueError
 from executor.execution.desk import Desk
@@ -125,17 +124,18 @@ class Prover:
         settings, venue = self._desk.settings, self._worker.venue
         fills = await self._fills(fills_from_ms(received))
         found: dict[str, Found] = {}
-        listed = {order.cloid for order in self._desk.state.orders.values()}
+        listed, before = {order.cloid for order in self._desk.state.orders.values()}, ""
         for name, (leg, attempt) in cloids_of(settings, received.key or "", received.action_type).items():
             mine = tuple(fill for fill in fills if fill.cloid == name)
             if mine and leg in ("entry", "exit"):
                 found[name] = Found(_filled(mine, reduce_only=leg == "exit"), mine)
-            elif leg != "exit" and (attempt <= UNWRITTEN or name in listed):
+            elif leg != "exit" and (attempt <= ALWAYS_ASKED or before in found or name in listed):
                 # an exit without a fill did nothing: sent again, it closes what is there
                 fact = await venue.order_status(settings.address, name)
                 if fact.order is not None:
                     by_oid = tuple(fill for fill in fills if fill.oid == fact.order.oid)
                     found[name] = Found(fact, mine or by_oid)
+            before = name
         return found
 
     async def _fills(self, start_ms: int) -> tuple[Fill, ...]:

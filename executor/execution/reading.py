@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -14,8 +15,8 @@ from executor.core.earnings import funding_events
 from executor.core.facts import AccountFact, Fill, OpenOrder
 from executor.core.lifecycle import LegState
 from executor.core.reconcile import account_events, missing, order_list_events, told_fills, with_causes
-from executor.core.watch import unlisted
 from executor.core.unwritten import found_again, next_names
+from executor.core.watch import unlisted
 from executor.errors import VenueError
 from executor.execution.desk import Desk
 
@@ -25,12 +26,15 @@ if TYPE_CHECKING:
 log = structlog.get_logger("executor.reading")
 
 EVERY_S = 30.0
-RETRY_S = 1.0
-SOON_S = 1.0
-"""How soon the account is read again after a fill or in a flatten: positions carry on by fills meanwhile."""
+SOON_S = 0.5
+"""How far apart two complete reads are at least, and how soon one follows a change: positions carry on by fills."""
 
 SLOWEST_S = 5.0
-"""What that grows to while it lasts: a complete read costs 42 of the 1200 units of a minute (section 5.1)."""
+"""What that grows to, times the number of accounts, while reads follow one another: a complete read costs 42 of the
+1200 units of a minute (section 5.1), and one that lacks a part has cost the others for nothing."""
+
+CALM_S = 10.0
+"""After so long without a read the next ones may follow one another quickly again."""
 
 RECORD_EVERY_MS = 60_000
 
@@ -45,6 +49,22 @@ HELD_TRIES = 3
 """How many reads may fail before a desk goes on without knowing what an earlier life sent unwritten."""
 
 
+class Pace:
+    """How far apart reads are: soon after one change, ever slower while changes, or failures, do not end."""
+
+    def __init__(self, slowest_s: float) -> None:
+        self._slowest_s = slowest_s
+        self._apart_s = 0.0
+        self._last_s = -CALM_S
+
+    def after(self, now_s: float) -> float:
+        """How long to wait after a read that ended now."""
+        rested = now_s - self._last_s >= CALM_S + self._apart_s
+        self._apart_s = SOON_S if rested else min(self._apart_s * 1.5, self._slowest_s)
+        self._last_s = now_s
+        return self._apart_s
+
+
 class Reader:
     """One desk's reads."""
 
@@ -54,7 +74,7 @@ class Reader:
         self._recorded_ms = 0
         self._recorded_shape: tuple[object, ...] = ()
         self._skipped = False
-        self._soon_s = SOON_S
+        self._pace = Pace(SLOWEST_S * len(worker.desks))
         self._funding_hour = 0
         self._tries = 0
 
@@ -64,19 +84,15 @@ class Reader:
         while True:
             wake.clear()
             done = await self.reconcile()
-            pause_s = self._pause_s() if done else RETRY_S
-            try:
-                async with asyncio.timeout(pause_s):
-                    await wake.wait()
-            except TimeoutError:
-                continue
+            await asyncio.sleep(self._pace.after(self._worker.clock.monotonic_s()))
+            if done and not self._goes_on():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(EVERY_S):
+                        await wake.wait()
 
-    def _pause_s(self) -> float:
-        if not (self._desk.state.flattening or self._skipped or unlisted(self._desk.state)):
-            self._soon_s = SOON_S
-            return EVERY_S
-        pause_s, self._soon_s = self._soon_s, min(self._soon_s * 1.5, SLOWEST_S)
-        return pause_s
+    def _goes_on(self) -> bool:
+        """Whether the next read is due without anybody asking for it."""
+        return self._desk.state.flattening or self._skipped or bool(unlisted(self._desk.state))
 
     async def reconcile(self) -> bool:
         """One complete read; false when some part of it failed (what was read still counts).

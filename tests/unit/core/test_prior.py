@@ -11,7 +11,7 @@ from executor.core import events as ev
 from executor.core.evolve import evolve
 from executor.core.facts import AccountFact, Fill, OpenOrder, OrderFact, PositionFact
 from executor.core.identity import cloid, is_ours
-from executor.core.prior import cloids_of, ending_of, prior_events, status_events
+from executor.core.prior import ATTEMPTS, cloids_of, ending_of, prior_events, status_events
 from executor.core.settings import DeskSettings
 from executor.core.signal import Found, Signal
 from executor.core.state import DeskState
@@ -107,14 +107,15 @@ def take(state: DeskState, prior: dict[str, Found], key: str = "k", agent_id: st
 @pytest.mark.parametrize(
     ("kind", "legs"),
     [
-        (ActionType.TRADE, [("entry", 1), *(("exit", attempt) for attempt in (1, 2, 3, 101, 102, 103))]),
-        (ActionType.STOP_LOSS, [("stop", attempt) for attempt in (1, 2, 3, 101, 102, 103)]),
-        (ActionType.TAKE_PROFIT, [("target", attempt) for attempt in (1, 2, 3, 101, 102, 103)]),
+        (ActionType.TRADE, [("entry", 1), *(("exit", attempt) for attempt in ATTEMPTS)]),
+        (ActionType.STOP_LOSS, [("stop", attempt) for attempt in ATTEMPTS]),
+        (ActionType.TAKE_PROFIT, [("target", attempt) for attempt in ATTEMPTS]),
     ],
 )
 def test_every_attempt_an_action_may_have_made_is_asked_for(kind: ActionType, legs: list[tuple[str, int]]) -> None:
     names = cloids_of(SETTINGS, "k", kind)
     assert list(names.values()) == legs
+    assert {1, 2, 3, 101, 102, 103} <= set(ATTEMPTS)
     assert all(is_ours(one) for one in names)
     assert next(iter(names)) == name("k", *legs[0])
 

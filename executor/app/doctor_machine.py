@@ -24,13 +24,19 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def secrets(loaded: Loaded) -> Iterator[Check]:
-    """Every reference of the sources and of the server; the accounts' keys come with their accounts."""
+    """Every reference of sources, notifiers, heartbeat and server; the accounts' keys come with their accounts."""
     for source in loaded.config.sources:
         for name, ref in source.secrets.items():
             yield _secret(loaded, f"secret {source.name}.{name}", ref, "not set; a channel that needs it says so below")
+    for told in loaded.config.notify:
+        for name, ref in told.secrets.items():
+            yield _needed(loaded, f"secret notify.{name}", ref, f"notify {told.type} has no {name}")
+    if loaded.config.heartbeat.url is not None:
+        yield _needed(loaded, "secret heartbeat.url", loaded.config.heartbeat.url, "the heartbeat has no address")
     server = loaded.config.server
     if server.enabled and not _is_loopback(server.host):
-        yield _needed(loaded, "secret server.token", server.token, server.host)
+        wanted = f"the server listens on {server.host} and has no token"
+        yield _needed(loaded, "secret server.token", server.token, wanted)
     elif server.enabled and server.token is not None:
         yield _secret(loaded, "secret server.token", server.token, "not set: commands over HTTP are off")
 
@@ -43,11 +49,11 @@ def _secret(loaded: Loaded, name: str, ref: SecretRef, if_unset: str) -> Check:
     return passed(name, f"{ref}: {'found' if found is not None else if_unset}")
 
 
-def _needed(loaded: Loaded, name: str, ref: SecretRef | None, host: str) -> Check:
+def _needed(loaded: Loaded, name: str, ref: SecretRef | None, missing: str) -> Check:
     try:
         loaded.secret(ref)
     except ExecutorError as error:
-        return failed(name, f"the server listens on {host} and has no token: {error.message}", error.remedy)
+        return failed(name, f"{missing}: {error.message}", error.remedy)
     return passed(name, f"{ref}: found")
 
 
@@ -125,6 +131,8 @@ def file_modes(loaded: Loaded) -> Iterator[Check]:
 def _private_files(loaded: Loaded) -> list[Path]:
     refs = [ref for source in loaded.config.sources for ref in source.secrets.values()]
     refs += [account.signer for account in loaded.config.accounts if account.signer is not None]
+    refs += [ref for told in loaded.config.notify for ref in told.secrets.values()]
+    refs += [loaded.config.heartbeat.url] if loaded.config.heartbeat.url is not None else []
     refs += [loaded.config.server.token] if loaded.config.server.token is not None else []
     files = [loaded.base / Path(ref.target).expanduser() for ref in refs if ref.kind == "file"]
     return [loaded.base / ".env", *files, loaded.config.ledger.path]

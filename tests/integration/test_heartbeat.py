@@ -8,6 +8,7 @@ import logging
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +16,12 @@ import structlog
 from aiohttp import web
 from pydantic import SecretStr
 
-from executor import logs
+from executor import logs, plugins
+from executor.app import compose
 from executor.app.heartbeat import Heartbeat
 from executor.app.notify import AtLeast
 from executor.app.webhook import MOST_WAITING, WebhookNotifier, WebhookOptions
+from executor.config import Loaded, load_text
 from executor.errors import ConfigError
 
 PATH = "/ping/canary-b7d1f0c2-uuid-9e"
@@ -273,3 +276,63 @@ async def test_a_notifier_that_raises_breaks_nothing() -> None:
     await guarded.close()
     assert (bell.rung, bell.closed) == (["alarm"], True)
     await AtLeast("info", logs.LogNotifier()).close()
+
+
+# -- as configured ----------------------------------------------------------------------------------------------------
+
+MINE = """
+class Bell:
+    def __init__(self):
+        self.rung = []
+
+    def notify(self, level, title, body):
+        self.rung.append(title)
+"""
+
+
+def configured(folder: Path, text: str, **environ: str) -> Loaded:
+    (folder / "mine.py").write_text(MINE)
+    return load_text(text, folder / "config.yaml", [], environ, plugins)
+
+
+def test_the_log_is_always_told_once_and_others_from_their_level_on(tmp_path: Path) -> None:
+    text = "notify: [{type: log}, {type: webhook, url_env: ALERTS}, {type: 'mine.py:Bell', level: alarm}]"
+    log, hook, mine = compose.notifiers(configured(tmp_path, text, ALERTS="https://host/canary-alerts-1f0"))
+    assert isinstance(log, logs.LogNotifier)
+    assert isinstance(hook, AtLeast)
+    assert isinstance(mine, AtLeast)
+    for level in ("info", "warning", "alarm"):
+        mine.notify(level, level, "")
+    assert mine._notifier.rung == ["alarm"]  # type: ignore[attr-defined]  # the test's own bell
+
+
+@pytest.mark.parametrize("text", ["notify: [{type: webhook}]", "notify: [{type: webhook, url_env: ALERTS}]"])
+def test_a_webhook_whose_address_is_not_there_is_refused_at_the_start(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match="no address"):
+        compose.notifiers(configured(tmp_path, text))
+
+
+def test_a_heartbeat_is_there_where_it_has_an_address_and_refused_where_that_is_missing(tmp_path: Path) -> None:
+    assert compose.heartbeat(configured(tmp_path, "version: 1"), str) is None
+    text = "heartbeat: {url_env: ALIVE, every_s: 5}"
+    assert compose.heartbeat(configured(tmp_path, text, ALIVE="https://host/canary-alive-1f0"), str) is not None
+    with pytest.raises(ConfigError, match="url_env: ALIVE"):
+        compose.heartbeat(configured(tmp_path, text), str)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("notify: [{type: bell}]", "no plugin is called 'bell'"),
+        ("notify: [{type: log, level: loud}]", "level"),
+        ("notify: [{type: webhook, url: 'https://host/x'}]", "url"),
+        ("heartbeat: {url_env: 'https://host/x'}", "variable"),
+        ("heartbeat: {url_env: A, url_file: b}", "write one of them"),
+        ("accounts: [{name: main, signer_policy: {symbols: [BTC-PERP]}}]", "symbols"),
+        ("accounts: [{name: main, signer_policy: {daily_cap_usd: 0}}]", "daily_cap_usd"),
+        ("accounts: [{name: main, signer_policy: {dayly_cap_usd: 5}}]", "did you mean"),
+    ],
+)
+def test_what_is_wrong_in_the_configuration_is_told(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        configured(tmp_path, text)

@@ -12,8 +12,8 @@ from executor.core.unsent import refused_by_signer, unsendable
 
 def entry(s: Story) -> Batch:
     """An entry that is ready to leave, and has not."""
-    s.send = lambda batch: None  # type: ignore[method-assign]  # nothing leaves here
-    s.settle = s.steps  # type: ignore[method-assign]
+    s.send = lambda batch: None
+    s.settle = s.steps
     s.long(1)
     s.note([ev.LeverageConfirmed(at_ms=s.now, account="main", coin="BTC", leverage=3, is_cross=False)])
     [batch] = entry_batches(s.state, ready_entries(s.desk, s.state, s.market))
@@ -43,7 +43,7 @@ def test_what_should_never_be_asked_for_is_told_at_once():
 
 def test_a_leverage_setting_that_is_not_signed_refuses_the_entry_by_the_same_code():
     s = Story()
-    s.settle = s.steps  # type: ignore[method-assign]
+    s.settle = s.steps
     s.long(1)
     [batch] = urgent(s.state)
     assert batch.purpose == "leverage"
@@ -56,7 +56,7 @@ def test_a_leverage_setting_that_is_not_signed_refuses_the_entry_by_the_same_cod
 
 def test_a_setting_that_cannot_be_written_leaves_it_unconfirmed():
     s = Story()
-    s.settle = s.steps  # type: ignore[method-assign]
+    s.settle = s.steps
     s.long(1)
     s.note(unsendable(s.state, urgent(s.state)[0], "UNSENDABLE", "odd", s.now))
     assert s.refusals() == ["LEVERAGE_UNCONFIRMED"]
@@ -65,7 +65,7 @@ def test_a_setting_that_cannot_be_written_leaves_it_unconfirmed():
 def test_an_exit_that_could_not_be_sent_counts_as_an_attempt_and_goes_again():
     s = Story()
     s.long(1)
-    s.settle = s.steps  # type: ignore[method-assign]
+    s.settle = s.steps
     s.short(1)
     s.note(refused_by_signer(s.state, urgent(s.state)[0], "shape", "SIGNER_SHAPE", "odd", s.now))
     s.steps()
@@ -77,7 +77,7 @@ def test_a_cancel_that_could_not_be_sent_is_let_go():
     s = Story()
     s.long(1)
     s.stop(90)
-    s.settle = s.steps  # type: ignore[method-assign]
+    s.settle = s.steps
     [leg] = s.state.legs_of("BTC", "stop")
     s.note([ev.CancelWanted(at_ms=s.now, account="main", coin="BTC", oid=leg.oid, cloid=leg.cloid, why="test")])
     batch = next(batch for batch in urgent(s.state) if batch.purpose == "cancel")

@@ -11,7 +11,6 @@ import contextvars
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from random import Random
 from typing import Any
 
 from executor.testing.virtual_loop import LIFE, VirtualLoop
@@ -19,13 +18,13 @@ from executor.testing.virtual_loop import LIFE, VirtualLoop
 
 @dataclass(slots=True)
 class Weather:
-    """How the network is now. Delays in seconds, one way; ``slow`` multiplies them.
+    """How the network is now; ``chance`` gives numbers in [0, 1). Delays in seconds, one way; ``slow`` multiplies them.
 
     ``refused`` and ``dark`` are ports: connections to the first are refused, those to the second are never answered
     and what is open to them carries nothing (half-open).
     """
 
-    rng: Random
+    chance: Callable[[], float]
     least_s: float = 0.001
     most_s: float = 0.02
     slow: float = 1.0
@@ -34,7 +33,7 @@ class Weather:
 
     def delay_s(self) -> float:
         """How long the next bytes are under way."""
-        return self.rng.uniform(self.least_s, self.most_s) * self.slow
+        return (self.least_s + (self.most_s - self.least_s) * self.chance()) * self.slow
 
 
 class Address:
@@ -57,6 +56,17 @@ class Listener(asyncio.AbstractServer):
         self.sockets = (Address(host, port),)
         self._network = network
         self._port = port
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """The loop it belongs to."""
+        return self._network.loop
+
+    async def start_serving(self) -> None:
+        """It does from the start."""
+
+    async def serve_forever(self) -> None:
+        """Until cancelled."""
+        await asyncio.Event().wait()
 
     def close(self) -> None:
         """Stop listening; open connections go on."""
@@ -185,7 +195,7 @@ class Wire(asyncio.Transport):
         self._end(ConnectionResetError("reset"))
 
     def vanish(self) -> None:
-        """This end's machine is gone: nobody here is told."""
+        """The machine of this end is gone: nobody here is told."""
         self._closing = self._lost = True
 
     def _end(self, error: Exception | None) -> None:
@@ -216,8 +226,8 @@ class Network:
         listener = self.listeners[port] = Listener(self, make, host, port)
         return listener
 
-    async def reach(self, host: str, port: int) -> None:
-        """The time of a handshake; ``OSError`` where nobody answers it."""
+    async def reach(self, _host: str, port: int) -> None:
+        """The time of a handshake; ``OSError`` where nobody answers it. All hosts are one: ports tell them apart."""
         if self.is_dark(port):
             await asyncio.sleep(120)
             raise TimeoutError("no answer to the handshake")

@@ -29,7 +29,7 @@ class Wires(Protocol):
     async def dial(self, make: Callable[[], asyncio.Protocol], host: str, port: int) -> tuple[Any, Any]:
         """Connect: a transport and its protocol, or ``OSError``."""
 
-    async def reach(self, host: str, port: int) -> None:
+    async def reach(self, _host: str, port: int) -> None:
         """What a TCP handshake costs, without a protocol yet; ``OSError`` where nobody listens."""
 
     def listen(self, make: Callable[[], asyncio.Protocol], host: str, port: int) -> asyncio.AbstractServer:
@@ -61,7 +61,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._dead: set[int] = set()
         self._tasks: dict[int, list[asyncio.Task[Any]]] = {}
         self._dialled: dict[int, tuple[str, int]] = {}
-        self.set_task_factory(self._new_task)
+        self.set_task_factory(self._new_task)  # type: ignore[arg-type]  # typeshed wants a protocol of its own
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Run to the end and close."""
@@ -103,7 +103,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
             if not task.done():
                 task._log_destroy_pending = False  # type: ignore[attr-defined]  # it is meant
                 with contextlib.suppress(BaseException):
-                    task.get_coro().close()  # type: ignore[union-attr]  # asyncio's own tasks wrap coroutines
+                    task.get_coro().close()
 
     def _new_task(
         self, loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, T], **options: Any
@@ -118,14 +118,14 @@ class VirtualLoop(asyncio.BaseEventLoop):
             held.append(task)
         return task
 
-    def call_soon(
+    def call_soon(  # type: ignore[override]  # typeshed ties the arguments to the callback
         self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.Handle:
         """As asyncio, but nothing is called any more for a dead process."""
         handle = super().call_soon(callback, *args, context=context)
         return self._unless_dead(handle)
 
-    def call_at(
+    def call_at(  # type: ignore[override]  # as above
         self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
         """As asyncio, but nothing is called any more for a dead process."""

@@ -63,7 +63,7 @@ class Watch:
             self._told.add(once)
             self.problems.append(f"{self.world.loop.time() - 1000:.2f} s: {text}")
 
-    # -- (d) protection -------------------------------------------------------------------------------------------
+    # -- (d) protection ----
 
     def _look(self) -> None:
         world, now_s = self.world, self.world.loop.time()
@@ -110,7 +110,7 @@ class Watch:
                 return True
         return False
 
-    # -- (f) caps --------------------------------------------------------------------------------------------------
+    # -- (f) caps ----
 
     def _caps(self) -> None:
         fills = self.world.exchange.service.state.fills[ADDRESS]
@@ -118,9 +118,9 @@ class Watch:
             coin, px, size = fill["coin"], Decimal(fill["px"]), Decimal(fill["sz"])
             before = Decimal(fill["startPosition"])
             after = before + size * (1 if fill["side"] == "B" else -1)
-            if abs(after) > abs(before) and coin not in self.world.manual:
-                if abs(after) * px > POSITION_CAP_USD * GAP:
-                    self._say(f"{coin} position worth {abs(after) * px:.0f} is beyond its cap", f"cap {coin}")
+            grown = abs(after) > abs(before) and coin not in self.world.manual
+            if grown and abs(after) * px > POSITION_CAP_USD * GAP:
+                self._say(f"{coin} position worth {abs(after) * px:.0f} is beyond its cap", f"cap {coin}")
         self._fills = len(fills)
 
 

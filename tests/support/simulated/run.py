@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+
+from executor import faults
+from executor.testing.virtual_loop import Stalled, VirtualLoop
 from simulated import oracle
 from simulated.world import Crashed, World
-
-from executor.testing.virtual_loop import Stalled, VirtualLoop
 
 SETTLE_S = 90.0
 """Peace after the faults. Longer than an order's expiry, its margin, and two timed reads."""
@@ -46,11 +47,10 @@ class Result:
 def run(
     schedule: dict[str, Any],
     *,
-    heals: bool = True,
     show: bool = False,
     inspect: Callable[[World], None] = lambda world: None,
 ) -> Result:
-    """One schedule from start to the oracle. ``heals`` false: the faults go on, and only safety is asked for.
+    """One schedule from start to the oracle.
 
     ``inspect`` sees the world before it ends. Garbage is collected at the end alone, so that no finalizer of a killed
     process runs at a moment of its own choosing.
@@ -65,10 +65,11 @@ def run(
     with _graveyard():
         loop = VirtualLoop()
         try:
-            loop.run(_played(loop, schedule, folder, result, heals, inspect))
+            loop.run(_played(loop, schedule, folder, result, inspect))
         except Stalled as stall:
             result.problems.append(f"stalled: {stall}")
         finally:
+            faults.set_handler(None)
             random.setstate(state)
             shutil.rmtree(folder, ignore_errors=True)
             del loop
@@ -111,7 +112,6 @@ async def _played(
     schedule: dict[str, Any],
     folder: Path,
     result: Result,
-    heals: bool,
     inspect: Callable[[World], None],
 ) -> None:
     world = World(loop, schedule["seed"], folder, schedule["kind"])
@@ -131,14 +131,14 @@ async def _played(
     for task in doing:
         if task.done() and task.exception() is not None:
             result.problems.append(f"the simulation itself failed: {task.exception()!r}")
-    if heals:
+    if schedule["heals"]:
         world.heal()
         watch.healed_s = loop.time()
         await asyncio.sleep(SETTLE_S)
         await _rested(world)
     for task in (supervisor, looking, *doing):
         task.cancel()
-    result.problems += oracle.judge(world, watch, heals=heals)
+    result.problems += oracle.judge(world, watch, heals=schedule["heals"])
     inspect(world)
     await _ended(world, result)
     for life in world.lives:

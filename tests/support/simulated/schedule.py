@@ -1,6 +1,7 @@
 """From a seed to a schedule: what agents say, what prices do, what breaks, and when. Plain data, nothing else.
 
-A schedule is ``{"seed", "kind", "steps"}``; a step has ``at`` (seconds from the worker's first start) and ``do``.
+A schedule is ``{"seed", "heals", "kind", "steps"}``: with ``heals`` false the faults go on to the end, and only safety
+is asked for. A step has ``at`` (seconds from the worker's first start) and ``do``.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 from typing import Any
+
+from executor.faults import POINTS
 
 Step = dict[str, Any]
 
@@ -27,7 +30,6 @@ INFO_FAULTS = (
 )  # fmt: skip
 INFO_TYPES = ("clearinghouseState", "frontendOpenOrders", "orderStatus", "userFillsByTime", "l2Book", None)
 CLOSE_CODES = (1000, 1001, 1006, 1008, 1009, 1011, 1012)
-POINTS = ("before_commit", "after_commit", "before_send", "after_send")
 GARBAGE = ("", "{", "[]", "null", '{"action_id":"x"}', "\u0000", '{"action_type":"NO_SUCH","action_id":"n"}', "9" * 400)
 
 
@@ -59,7 +61,8 @@ class Writer:
         steps = [step for at in self._times(rng.randint(12, 24)) for step in self._said(at)]
         steps += [self._move(at) for at in self._times(rng.randint(3, 10))]
         steps += [self._broken(at) for at in self._times(faults)]
-        return {"seed": self.seed, "kind": self._kind(), "steps": sorted(steps, key=lambda step: step["at"])}
+        steps.sort(key=lambda step: step["at"])
+        return {"seed": self.seed, "heals": not self.unlimited, "kind": self._kind(), "steps": steps}
 
     def _times(self, count: int) -> list[float]:
         return sorted(round(self.rng.uniform(2.0, LAST_S), 3) for _ in range(count))
@@ -82,7 +85,7 @@ class Writer:
             },
         }
 
-    # -- what agents say ------------------------------------------------------------------------------------------
+    # -- what agents say ----
 
     def _said(self, at: float) -> list[Step]:
         rng = self.rng
@@ -134,14 +137,14 @@ class Writer:
         step = {"at": at, "do": "signal", "id": name, "agent": agent.name, "coin": coin}
         return {**step, "size": round(size, 6), "side": side, "age_s": agent.slow_s}
 
-    # -- what prices do -------------------------------------------------------------------------------------------
+    # -- what prices do ----
 
     def _move(self, at: float) -> Step:
         rng = self.rng
         most = 1_000 if rng.random() < 0.15 else 120
         return {"at": at, "do": "move", "coin": rng.choice(COINS), "bps": rng.randint(-most, most)}
 
-    # -- what breaks ----------------------------------------------------------------------------------------------
+    # -- what breaks ----
 
     def _broken(self, at: float) -> Step:
         kinds = [
@@ -215,13 +218,14 @@ class Writer:
     def _crash(self) -> Step:
         if self.rng.random() < 0.2:
             return {"do": "crash"}
-        return {"do": "crash", "point": self.rng.choice(POINTS), "count": self.rng.randint(1, 4)}
+        return {"do": "crash", "point": self.rng.choice(tuple(POINTS)), "count": self.rng.randint(1, 4)}
 
     def _restart(self) -> Step:
         return {"do": "restart"}
 
     def _disk(self) -> Step:
-        return {"do": "disk", "error": self.rng.choice(("ENOSPC", "EIO")), "count": self.rng.randint(1, 10)}
+        error, onward = self.rng.choice(("ENOSPC", "EIO")), self.rng.random() < 0.8
+        return {"do": "disk", "error": error, "count": self.rng.randint(1, 40), "onward": onward}
 
     def _clock(self) -> Step:
         return {"do": "clock", "ms": self.rng.choice((3_600_000, -3_600_000, 90_000_000, -176_400_000, 30_000))}

@@ -12,6 +12,7 @@ import errno
 import os
 import random
 import sqlite3
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -21,7 +22,7 @@ from typing import Any
 
 import orjson
 
-from executor import config, plugins
+from executor import config, faults, plugins
 from executor.app.identity import Trader, traders
 from executor.app.runtime import Runtime
 from executor.clock import iso
@@ -30,7 +31,6 @@ from executor.core import events as ev
 from executor.core.types import Side
 from executor.errors import ExecutorError
 from executor.hyperliquid import wire
-from executor.ledger.database import as_ledger_error
 from executor.paper.feeds import ManualMarket
 from executor.paper.gate import read_request
 from executor.paper.model import Rules
@@ -59,6 +59,10 @@ SECRETS = {
     "HYPERLIQUID_PRIVATE_KEY": KEY,
 }
 PORTS = {"exchange": EXCHANGE_PORT, "signals": SIGNALS_PORT}
+
+
+PERSON_S = 8.0
+"""How long it takes until somebody heard the alarm of a failed ledger, made room and restarted the worker."""
 
 
 class Crashed(BaseException):
@@ -137,10 +141,10 @@ class Life:
     ended: bool = False
     why: str = ""
     up_at_s: float | None = None
-    commits: int = 0
-    submits: int = 0
+    reached: Counter[str] = field(default_factory=Counter)
     crash_at: tuple[str, int] | None = None
-    fail_at: tuple[str, int, int] | None = None
+    fail_at: tuple[str, int, bool] | None = None
+    """The error, the write from which on, and whether every later one fails as well."""
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -153,7 +157,7 @@ class Process(Runtime):
         self._world, self._life = world, life
 
     async def _open_venue(self) -> None:
-        self._world.instrument(self._life, self)
+        self._world.record(self)
         await super()._open_venue()
 
 
@@ -164,7 +168,7 @@ class World:
         self.loop = loop
         self.rng = random.Random(seed)
         self.kind = kind
-        self.weather = Weather(random.Random(seed + 1))
+        self.weather = Weather(random.Random(seed + 1).random)
         self.network = Network(loop, self.weather)
         self.clock = WorldClock(loop)
         self.worker_clock = WorkerClock(loop)
@@ -203,6 +207,7 @@ class World:
     # -- the surroundings -----------------------------------------------------------------------------------------
 
     async def open(self) -> None:
+        faults.set_handler(self.reach)
         await self.exchange.__aenter__()
         await self.sim.__aenter__()
         for coin in QUOTES:
@@ -213,6 +218,7 @@ class World:
         self.other = other
 
     async def close(self) -> None:
+        faults.set_handler(None)
         await self.sim.__aexit__(None, None, None)
         await self.exchange.__aexit__(None, None, None)
 
@@ -270,43 +276,34 @@ class World:
         finally:
             life.ended = True
 
-    def instrument(self, life: Life, runtime: Runtime) -> None:
-        """Crashes and disk faults at the n-th commit and the n-th submit of this life."""
-        commit, submit = runtime.ledger.commit, runtime.venue.submit
+    def record(self, runtime: Runtime) -> None:
+        """Keep what is written down, with its moment."""
+        commit = runtime.ledger.commit
 
-        def counted_commit(frames: Any, events: Any) -> int:
-            life.commits += 1
-            self._maybe_crash(life, "before_commit", life.commits)
-            self._maybe_fail(life, life.commits)
+        def recorded(frames: Any, events: Any) -> int:
             seq = commit(frames, events)
             self.recorded += [(self.loop.time(), event) for event in events]
-            self._maybe_crash(life, "after_commit", life.commits)
             return seq
 
-        def counted_submit(*args: Any) -> Any:
-            life.submits += 1
-            self._maybe_crash(life, "before_send", life.submits)
-            answer = submit(*args)
-            if life.crash_at == ("after_send", life.submits):
-                answer.close()
-            self._maybe_crash(life, "after_send", life.submits)
-            return answer
+        runtime.ledger.commit = recorded  # type: ignore[method-assign]
 
-        runtime.ledger.commit = counted_commit  # type: ignore[method-assign]
-        runtime.venue.submit = counted_submit  # type: ignore[method-assign]
-
-    def _maybe_crash(self, life: Life, point: str, count: int) -> None:
-        if self.loop.is_dead(life.number):
-            raise Crashed
-        if life.crash_at == (point, count):
-            self.crash(f"at {point} {count}")
-            raise Crashed
-
-    def _maybe_fail(self, life: Life, count: int) -> None:
-        if life.fail_at is None or count < life.fail_at[1]:
+    def reach(self, name: str) -> None:
+        """A named point of the worker's code (``executor.faults``): here it crashes, or its disk fails."""
+        number = LIFE.get()
+        if not number:
             return
-        number = getattr(errno, life.fail_at[0])
-        raise as_ledger_error(OSError(number, os.strerror(number)), self.ledger_path)
+        if self.loop.is_dead(number):
+            raise Crashed
+        life = self.lives[number - 1]
+        life.reached[name] += 1
+        if life.crash_at == (name, life.reached[name]):
+            self.crash(f"at {name} {life.reached[name]}")
+            raise Crashed
+        if name == "ledger_write" and life.fail_at is not None and life.reached[name] >= life.fail_at[1]:
+            error = getattr(errno, life.fail_at[0])
+            if not life.fail_at[2]:
+                life.fail_at = None
+            raise OSError(error, os.strerror(error))
 
     def crash(self, why: str) -> None:
         """Kill -9 of the process that runs now."""
@@ -335,7 +332,7 @@ class World:
         life = self.life
         return None if life is None or life.runtime is None else life.runtime.worker.desks["main"]
 
-    # -- signals --------------------------------------------------------------------------------------------------
+    # -- signals ----
 
     def frame(self, step: dict[str, Any]) -> dict[str, Any]:
         """A signal as the signal system sends it now."""
@@ -393,7 +390,7 @@ class World:
         body = orjson.loads(exchange_body(request))
         self.exchange.service.execute(read_request(body))
 
-    # -- what a schedule can do -----------------------------------------------------------------------------------------
+    # -- what a schedule can do ----
 
     async def do(self, step: dict[str, Any]) -> None:
         """Carry out one step of a schedule."""
@@ -491,8 +488,7 @@ class World:
         if point is None:
             self.crash("by the schedule")
         elif self.life is not None:
-            count = self.life.submits if point.endswith("send") else self.life.commits
-            self.life.crash_at = (point, count + step["count"])
+            self.life.crash_at = (point, self.life.reached[point] + step["count"])
 
     def _do_restart(self, step: dict[str, Any]) -> Any:
         return self.restart()
@@ -500,7 +496,8 @@ class World:
     def _do_disk(self, step: dict[str, Any]) -> None:
         """From the n-th commit on, this process can write no more."""
         if self.life is not None:
-            self.life.fail_at = (step["error"], self.life.commits + step["count"], 0)
+            nth = self.life.reached["ledger_write"] + step["count"]
+            self.life.fail_at = (step["error"], nth, step.get("onward", True))
 
     def _do_clock(self, step: dict[str, Any]) -> None:
         self.worker_clock.jump_ms += step["ms"]
@@ -508,7 +505,7 @@ class World:
     def _do_command(self, step: dict[str, Any]) -> None:
         if self.life is None or self.life.runtime is None:
             return
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, ExecutorError):
             number = self.life.number
             token = LIFE.set(number)
             try:
@@ -526,7 +523,7 @@ class World:
         unwell = life is None or life.runtime is None or life.crash_at or life.fail_at
         return bool(pending or troubled or lagging or unwell or self.loop.time() < self.disturbed_s)
 
-    # -- peace ----------------------------------------------------------------------------------------------------------
+    # -- peace ----
 
     def heal(self) -> None:
         """Every fault off, for good."""
@@ -543,16 +540,21 @@ class World:
             self._refill(coin)
         life = self.life
         if life is not None:
-            life.crash_at = None
+            life.crash_at = life.fail_at = None
 
     async def supervise(self) -> None:
-        """What a service manager does: a worker that ended is started again."""
+        """What a service manager and a person do: start what ended, and restart what can write no more."""
         while True:
             await asyncio.sleep(0.5)
-            if self.life is None:
+            life = self.life
+            if life is None:
                 self.start_worker()
+            elif life.runtime is not None and life.runtime.worker.failed is not None:
+                await asyncio.sleep(PERSON_S)
+                if self.life is life:
+                    await self.restart()
 
-    # -- what the exchange knows ----------------------------------------------------------------------------------------
+    # -- what the exchange knows ----
 
     def size(self, coin: str) -> Decimal:
         position = self.exchange.service.state.accounts[ADDRESS].positions.get(coin)

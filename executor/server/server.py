@@ -159,6 +159,8 @@ class WorkerServer:
         except TimeoutError:
             if request.transport is not None:
                 request.transport.abort()
+        except ConnectionError:
+            pass  # the client went before its answer: nobody's mistake, and no line of the log
         return response
 
 

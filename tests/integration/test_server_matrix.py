@@ -195,9 +195,8 @@ async def test_subscribers_that_never_read_are_dropped_and_hold_no_memory(tmp_pa
             served.server.notify(served.ledger.commit([], alarms))
             assert await served.ask("GET", "/healthz", {"Host": served.host()}) == 200, batch
         async with asyncio.timeout(30):
-            while served.server._streams.dropped < 30:
+            while served.server._streams.dropped < 30 or len(served.server._streams):
                 await asyncio.sleep(0.05)
-        assert len(served.server._streams) == 0
         assert resident() - before < 100 << 20, "30 readers x 20 MB were owed"
 
 
@@ -226,7 +225,7 @@ class Bytes(Mangler):
         self._kinds = (self._bytes, self._bytes, self._bytes, self._splice)
 
 
-@pytest.mark.parametrize("count", [200, pytest.param(3_000, marks=pytest.mark.full)])
+@pytest.mark.parametrize("count", [200, pytest.param(1_200, marks=pytest.mark.full)])
 async def test_mangled_requests_are_answered_or_cut_and_command_nothing(tmp_path, count, caplog):
     async with serving(tmp_path, token=SecretStr(TOKEN), limits=Limits(head_s=2, body_s=1)) as served:
         requests = tuple(request.replace("PORT", str(served.port)) for request in REQUESTS)

@@ -228,6 +228,9 @@ _ANOMALIES = {
 }
 
 _CHANNELS = {
+    "AGENT_NOT_FOUND": (
+        "The server knows no such agent of this user: check the agent's id and whose the credentials are, then restart."
+    ),
     "BAD_GATEWAY": "Something before the server failed: it is tried again.",
     "BAD_REQUEST": "The server did not take the handshake: check the source's url and ids.",
     "CLOSED_NORMALLY": "The server closed the channel: it is opened again.",
@@ -244,6 +247,7 @@ _CHANNELS = {
     "INVALID_DATA": "The server says we sent unreadable text: it is tried again, slowly.",
     "MESSAGE_TOO_BIG": "A message was larger than allowed: it is tried again, slowly.",
     "MISSING_EXTENSION": "The server wants an extension we do not have: it is tried again, slowly.",
+    "MUTE": "The socket was open and carried nothing any more: it was closed, and is opened anew.",
     "NOT_FOUND": "The server knows no such channel: check the source's url and ids.",
     "POLICY_VIOLATION": (
         "The server closed for good (1008): check the credentials and that this user has at most 10 "
@@ -256,7 +260,12 @@ _CHANNELS = {
     "SERVER_RESTART": "The server restarts: it is tried again.",
     "SERVER_UNAVAILABLE": "The server is not available (HTTP 5xx): it is tried again.",
     "SILENT": "Nothing was heard for too long: the channel is opened anew.",
+    "TAKEN_OVER": (
+        "Another client took this agent's one connection: stop the other, or give it another agent; it is tried again "
+        "after a long pause."
+    ),
     "TIMEOUT": "No answer came in time: it is tried again.",
+    "TOKEN_UNREACHABLE": "A new token was needed and could not be had: check the source's url; it is tried again.",
     "TOO_MANY_REQUESTS": "The server asks for patience (HTTP 429): it is tried again, slowly.",
     "TRY_AGAIN_LATER": "The server asks for patience: it is tried again, slowly.",
     "UNAUTHORIZED": "The server does not know the credentials: check them and restart.",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -91,8 +92,8 @@ class _Channel:
     connected_s: float | None = None
     lost_s: float = 0.0
     pinged_s: float = 0.0
-    marked_s: float = float("-inf")
-    asked_s: float = float("-inf")
+    marked_s: float = -math.inf
+    asked_s: float = -math.inf
     wants_snapshot: bool = False
 
     @property
@@ -137,10 +138,10 @@ class NexgentSource:
         self._session = Session(_base(options.url, _HTTP), secrets, clock)
         address = _base(options.url, _WS) + "/ws"
         pace = Pace(
-            float(options.reconnect_interval_s),
+            _seconds(options.reconnect_interval_s),
             options.max_reconnect_attempts,
-            float(options.reconnect_rest_s),
-            float(options.taken_over_pause_s),
+            _seconds(options.reconnect_rest_s),
+            _seconds(options.taken_over_pause_s),
         )
         server = Server()
         self._channels = [
@@ -334,6 +335,11 @@ class NexgentSource:
 
     def _origin(self, channel: _Channel, at_ms: int) -> Origin:
         return Origin(SYSTEM, self.name, channel.name, at_ms)
+
+
+def _seconds(exact: Decimal) -> float:
+    """A duration as the event loop takes it."""
+    return int(exact * 1000) / 1000
 
 
 async def _sent(connection: AgentConnection, text: str) -> None:

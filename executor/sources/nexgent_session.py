@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 import aiohttp
+from aiohttp import hdrs
 from pydantic import SecretStr
 
 from executor import logs
@@ -104,7 +105,7 @@ class Session:
 
     async def _get_positions(self, agent_id: str) -> _Answer:
         headers = {"Authorization": f"Bearer {await self.token()}"}
-        return await self._ask("GET", f"/api/v1/agent-positions/{quote(agent_id, safe='')}", headers=headers)
+        return await self._ask(hdrs.METH_GET, f"/api/v1/agent-positions/{quote(agent_id, safe='')}", headers=headers)
 
     async def close(self) -> None:
         """Close the HTTP connections."""
@@ -119,7 +120,7 @@ class Session:
     async def _renew(self) -> str:
         """By the refresh token where there is one that is good, else by logging in."""
         if self._refresh and self._refresh not in self._bad:
-            answer = await self._ask("POST", "/api/v1/auth/refresh", {"refreshToken": self._refresh})
+            answer = await self._ask(hdrs.METH_POST, "/api/v1/auth/refresh", {"refreshToken": self._refresh})
             if answer.status == 200:
                 return _text_of(answer, "accessToken")
             if answer.status not in (400, 401, 403):
@@ -131,7 +132,7 @@ class Session:
         email, password = self._login
         if not (email and password):
             raise CredentialRefused("the token was refused or has expired, and nothing renews it", _REMEDY)
-        answer = await self._ask("POST", "/api/v1/auth/login", {"email": email, "password": password})
+        answer = await self._ask(hdrs.METH_POST, "/api/v1/auth/login", {"email": email, "password": password})
         if answer.status in (400, 401, 403, 423):  # 423: locked after too many attempts
             raise CredentialRefused(f"the login was refused (HTTP {answer.status})", "check email and password")
         if answer.status != 200:
@@ -191,7 +192,7 @@ def _unreachable(what: str, answer: _Answer) -> Unreachable:
 
 
 def _seconds(header: str | None) -> float:
-    return float(header) if header is not None and header.isascii() and header.isdigit() else 0.0
+    return int(header) if header is not None and header.isascii() and header.isdigit() else 0
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> str:

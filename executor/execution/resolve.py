@@ -50,7 +50,9 @@ class Resolver:
                     group.create_task(_for_ever(step, of_entries))
 
     async def once(self, *, of_entries: bool) -> None:
-        """One round over every uncertain leg of entries, or over all others."""
+        """One round over every uncertain leg of entries, or over all others; after a crash not before its first read."""
+        if self._desk.held:
+            return
         await self._send_again(of_entries)
         await self._look(of_entries)
 
@@ -79,7 +81,17 @@ class Resolver:
         state = self._desk.state
         closed = {name for owed in state.exits.values() for name in owed.against}
         stopped = state.paused or state.latched or state.unwritten or "signer_conflict" in state.breakers
-        return request.purpose == "entry" and (stopped or not closed.isdisjoint(request.cloids))
+        opens = request.purpose == "entry" and (stopped or not closed.isdisjoint(request.cloids))
+        return opens or any(self._outdone(name) for name in request.cloids)
+
+    def _outdone(self, name: str) -> bool:
+        """Whether an exit order is for more than its exit still owes: another order did it while the ledger failed."""
+        state = self._desk.state
+        leg = state.legs.get(name)
+        if leg is None or leg.kind != "exit":
+            return False
+        owed = state.exits.get(leg.key)
+        return owed is None or leg.remaining > owed.owed
 
     async def _resend(self, request: Request) -> None:
         if self._unwanted(request):

@@ -127,6 +127,36 @@ async def test_once_the_ledger_is_lost_no_entry_is_sent_again():
     assert office.again == []
 
 
+async def test_an_exit_that_another_order_carried_out_is_looked_up_and_never_sent_again():
+    story, office, resolver = bench()
+    story.long(1)
+    story.set("exit", "unknown")
+    story.short("0.4")
+    (owed,) = story.state.exits.values()
+    office.never.set()
+    await resolver.once(of_entries=False)
+    assert len(office.again) == 1
+    owed.owed = owed.owed - owed.owed / 4
+    story.later(1_500)
+    await resolver.once(of_entries=False)
+    assert len(office.again) == 1
+    story.state.exits.clear()
+    story.later(1_500)
+    await resolver.once(of_entries=False)
+    assert len(office.again) == 1
+
+
+async def test_before_the_first_read_after_a_crash_nothing_is_sent_again():
+    story, office, resolver = bench()
+    story.long(1)
+    story.set("exit", "unknown")
+    story.short(1)
+    resolver._desk.held = True
+    office.never.set()
+    await resolver.once(of_entries=False)
+    assert (office.again, office.asked) == ([], [])
+
+
 async def test_look_ups_of_one_order_slow_down():
     story, office, resolver = bench()
     story.set("entry", "unknown")

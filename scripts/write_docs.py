@@ -89,7 +89,7 @@ WORDS = {
     "routes[].with of inverse: leverage": "in place of the action's own",
     "routes[].with of breakout: coin": "what is traded, by the venue's name",
     "routes[].with of breakout: interval": "the source's candles that count",
-    "routes[].with of nexgent_mirror: symbols": "perps by mint address or symbol: `BONK: kBONK` (1 kBONK is 1000 BONK)",
+    "routes[].with of nexgent_mirror: symbols": "perps by mint address or symbol: `BONK: kBONK`, or `{coin: kBONK, units: 1000}`",
     "routes[].with of nexgent_mirror: multiplier": "times the agent's own size",
     "routes[].with of nexgent_mirror: notional_usd": "US dollars for the first purchase; more and less in proportion",
     "routes[].with of nexgent_mirror: equity_pct": "the same, as percent of the account's equity",

@@ -24,12 +24,16 @@ from executor.core.events import KINDS
 from executor.core.lifecycle import mermaid
 from executor.risk.base import RefuseOnly
 from executor.sources.fractrade import FractradeOptions
+from executor.sources.halyrd import HalyrdOptions
 from executor.sources.nexgent import NexgentOptions
 from executor.sources.replay import ReplaySource
+from executor.sources.tradeready import TradeReadyOptions
 from strategies.breakout import Breakout
+from strategies.halyrd_copy import HalyrdCopy
 from strategies.inverse import Inverse
 from strategies.nexgent_mirror import NexgentMirror
 from strategies.scaled import Scaled
+from strategies.tradeready_copy import TradeReadyCopy
 
 ROOT = Path(__file__).parents[1]
 MARK = re.compile(r"(<!-- from the code: ([\w/.]+) -->\n).*?(<!-- until here -->)", re.DOTALL)
@@ -40,6 +44,8 @@ BLOCKS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("sources[]", models.Source),
     ("sources[]", FractradeOptions),
     ("sources[] of type nexgent:", NexgentOptions),
+    ("sources[] of type halyrd:", HalyrdOptions),
+    ("sources[] of type tradeready:", TradeReadyOptions),
     ("sources[] of type replay:", ReplaySource.Options),
     ("accounts[]", models.Account),
     ("accounts[].signer_policy", models.SignerPolicy),
@@ -49,6 +55,8 @@ BLOCKS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("routes[].with of inverse:", Inverse.Options),
     ("routes[].with of breakout:", Breakout.Options),
     ("routes[].with of nexgent_mirror:", NexgentMirror.Options),
+    ("routes[].with of halyrd_copy:", HalyrdCopy.Options),
+    ("routes[].with of tradeready_copy:", TradeReadyCopy.Options),
     ("hyperliquid", models.Hyperliquid),
     ("risk[]", models.Rule),
     ("execution", models.Execution),
@@ -109,6 +117,39 @@ WORDS = {
     "sources[] of type nexgent: ping_silence_s": "so long without a server ping: the socket is mute, closed and opened anew",
     "sources[] of type nexgent: rest_poll_s": "how often positions are read by REST where the socket cannot tell",
     "sources[] of type nexgent: mark_every_s": "how often prices alone are worth a row in the journal",
+    "sources[] of type halyrd: url": "the server, http(s) or ws(s); socket and REST are on one port",
+    "sources[] of type halyrd: agents": "one socket each; current: the one running agent",
+    "sources[] of type halyrd: label": "goes before the agents' ids (`label:current`), to tell two Halyrds apart",
+    "sources[] of type halyrd: poll_s": "how often REST is read while the socket is down",
+    "sources[] of type halyrd: after_gap": "as for fractrade",
+    "sources[] of type tradeready: url": "the server, ws(s) or http(s); socket and REST are on one port",
+    "sources[] of type tradeready: api_key_env": "the account's or the agent's key",
+    "sources[] of type tradeready: tickers": "symbols like `BTCUSDT`, or `all`",
+    "sources[] of type tradeready: candles": "`BTCUSDT:1m`; the server is known to have 1m, 5m, 1h and 1d",
+    "sources[] of type tradeready: orders": "the account's orders: filled ones are trades a strategy may copy",
+    "sources[] of type tradeready: portfolio": "what the account is worth",
+    "sources[] of type tradeready: agent": "what routes call the account; two sources need two names",
+    "sources[] of type tradeready: poll_s": "how often orders are asked for; portfolio and candles every fifth time",
+    "sources[] of type tradeready: ticker_ms": "pause between two hand-overs of the newest prices of the whole market",
+    "sources[] of type tradeready: live_candles": "also candles that still move",
+    "sources[] of type tradeready: after_gap": "as for fractrade",
+    "routes[].with of halyrd_copy: multiplier": "times what was traded; 1 where no size is given",
+    "routes[].with of halyrd_copy: notional_usd": "US dollars per entry",
+    "routes[].with of halyrd_copy: equity_pct": "percent of the account's equity per entry, as notional",
+    "routes[].with of halyrd_copy: leverage": "the leverage of entries; null: the account's default",
+    "routes[].with of halyrd_copy: stop_pct": "percent below the price: each entry goes out with this stop",
+    "routes[].with of halyrd_copy: symbols": "perps by symbol, where the names differ: `PEPE/USDT: kPEPE`",
+    "routes[].with of halyrd_copy: flat_within_pct": "a sell that leaves less of what was copied closes it all",
+    "routes[].with of tradeready_copy: multiplier": "times what was traded; 1 where no size is given",
+    "routes[].with of tradeready_copy: notional_usd": "US dollars per entry",
+    "routes[].with of tradeready_copy: equity_pct": "percent of the account's equity per entry, as notional",
+    "routes[].with of tradeready_copy: leverage": "the leverage of entries; null: the account's default",
+    "routes[].with of tradeready_copy: stop_pct": "percent below the price: each entry goes out with this stop",
+    "routes[].with of tradeready_copy: symbols": "perps by symbol, where the names differ: `PEPE/USDT: kPEPE`",
+    "routes[].with of tradeready_copy: flat_within_pct": "a sell that leaves less of what was copied closes it all",
+    "routes[].with of halyrd_copy: phases": "entries only for trades of these phases (live, ...); empty: all",
+    "routes[].with of halyrd_copy: close_on_demotion": "when its own rules flattened the agent, close what was copied",
+    "routes[].with of halyrd_copy: veto_pause_s": "no entries after a risk veto; for a drawdown: until midnight UTC",
     "routes[].with of breakout: lookback": "how many candles make the channel",
     "routes[].with of breakout: notional_usd": "US dollars per entry",
     "routes[].with of breakout: stop_pct": "percent from the close: each entry goes out with this stop",

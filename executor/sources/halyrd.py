@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from executor.backoff import Server
 from executor.clock import Clock, iso
 from executor.core.source_events import AgentNotice, Malformed, SourceTrade
 from executor.errors import ConfigError, CredentialRefused
@@ -131,17 +132,18 @@ class HalyrdSource:
         self._clock = clock
         self._note = note or (lambda channel, text: None)
         sockets, self._base = addresses(options.url, SYSTEM)
-        self._agents = [self._agent(agent_id, sockets, jitter) for agent_id in options.agents]
+        server = Server()
+        self._agents = [self._agent(agent_id, sockets, jitter, server) for agent_id in options.agents]
 
     @classmethod
     def build(cls, name: str, options: HalyrdOptions, context: SourceContext) -> HalyrdSource:
         """The source as the configuration asks for it."""
         return cls(name, options, context.clock, context.jitter, context.note)
 
-    def _agent(self, agent_id: str, sockets: str, jitter: Callable[[], float]) -> _Agent:
+    def _agent(self, agent_id: str, sockets: str, jitter: Callable[[], float], server: Server) -> _Agent:
         known_as = f"{self.options.label}:{agent_id}" if self.options.label else agent_id
         endpoint = Endpoint(f"agent:{known_as}", f"{sockets}/ws/agents/{quote(agent_id, safe='')}")
-        connection = Connection(endpoint, self._clock, jitter)
+        connection = Connection(endpoint, self._clock, jitter, server=server)
         channel = Channel(SYSTEM, self.name, endpoint.name, (known_as,))
         return _Agent(channel, connection, f"/agents/{quote(agent_id, safe='')}", self._clock.now_ms())
 

@@ -6,6 +6,7 @@ Facts: signal-protocols.md section 4. The wire itself is ``tradeready_wire``, th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -42,6 +43,9 @@ STALE_S = 40.0
 """Without any frame for so long the connection is dead (seed 004): every frame counts, pings too."""
 
 SYMBOLS_KEPT = 5_000
+
+OUTBOX = 64
+"""What waits to be said, at most: a server that reads nothing gets no more."""
 
 Note = Callable[[str, str], None]
 
@@ -153,7 +157,7 @@ class TradeReadySource:
         self._seen = Seen()
         self._newest = Newest()
         self._worth: tuple[Decimal | None, ...] = ()
-        self._outbox: asyncio.Queue[str] = asyncio.Queue()
+        self._outbox: asyncio.Queue[str] = asyncio.Queue(OUTBOX)
         self._asked: deque[str] = deque()
 
     @classmethod
@@ -209,12 +213,12 @@ class TradeReadySource:
         _empty(self._outbox)
         self._asked = deque(one.key for one in self._plan.subscriptions)
         for one in self._plan.subscriptions:
-            self._outbox.put_nowait(one.message)
+            self._say(one.message)
 
     def _hear(self, raw: str | bytes, said: Decoded, emit: Emit) -> None:
         match said:
             case Ping():
-                self._outbox.put_nowait(PONG)
+                self._say(PONG)
             case Ack(channel=channel):
                 if channel in self._asked:
                     self._asked.remove(channel)
@@ -227,6 +231,10 @@ class TradeReadySource:
         """The server answers in order: an error belongs to the first request that has no answer yet."""
         asked = self._asked.popleft() if self._asked else "a message of ours"
         self._note(self._stream.name, f"{asked}: the server says {code}: {message}")
+
+    def _say(self, text: str) -> None:
+        with contextlib.suppress(asyncio.QueueFull):
+            self._outbox.put_nowait(text)
 
     async def _speak(self) -> None:
         while True:

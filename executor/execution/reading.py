@@ -27,11 +27,11 @@ log = structlog.get_logger("executor.reading")
 
 EVERY_S = 30.0
 SOON_S = 0.5
-"""How far apart two complete reads are at least, and how soon one follows a change: positions carry on by fills."""
+"""How soon an account is read again after a change, times the number of accounts: positions carry on by fills."""
 
-SLOWEST_S = 5.0
-"""What that grows to, times the number of accounts, while reads follow one another: a complete read costs 42 of the
-1200 units of a minute (section 5.1), and one that lacks a part has cost the others for nothing."""
+SLOWEST_S = 6.0
+"""What that grows to while reads follow one another: a complete read costs 42 of the 1200 units of a minute (section
+5.1), and one that lacks a part has cost the others for nothing."""
 
 CALM_S = 10.0
 """After so long without a read the next ones may follow one another quickly again."""
@@ -52,15 +52,15 @@ HELD_TRIES = 3
 class Pace:
     """How far apart reads are: soon after one change, ever slower while changes, or failures, do not end."""
 
-    def __init__(self, slowest_s: float) -> None:
-        self._slowest_s = slowest_s
+    def __init__(self, accounts: int) -> None:
+        self._soonest_s, self._slowest_s = SOON_S * accounts, SLOWEST_S * accounts
         self._apart_s = 0.0
         self._last_s = -CALM_S
 
     def after(self, now_s: float) -> float:
         """How long to wait after a read that ended now."""
         rested = now_s - self._last_s >= CALM_S + self._apart_s
-        self._apart_s = SOON_S if rested else min(self._apart_s * 1.5, self._slowest_s)
+        self._apart_s = self._soonest_s if rested else min(self._apart_s * 2, self._slowest_s)
         self._last_s = now_s
         return self._apart_s
 
@@ -74,7 +74,7 @@ class Reader:
         self._recorded_ms = 0
         self._recorded_shape: tuple[object, ...] = ()
         self._skipped = False
-        self._pace = Pace(SLOWEST_S * len(worker.desks))
+        self._pace = Pace(len(worker.desks))
         self._funding_hour = 0
         self._tries = 0
 

@@ -19,6 +19,7 @@ from executor import plugins
 from executor.app.webhook import WebhookNotifier
 from executor.cli.main import app
 from executor.cli.reasons import ALSO_ALARMS, ORIGINS
+from executor.cli.skeleton import files
 from executor.config import config_template, models
 from executor.core.events import KINDS
 from executor.core.lifecycle import mermaid
@@ -83,7 +84,7 @@ WORDS = {
     "accounts[].signer_cmd": "the same, printed by a command",
     "routes[].source": "a source's name",
     "routes[].accounts": "accounts by name; each gets every action of the route",
-    "routes[].precedence.leverage": "inherit: the signal's; override: the strategy's; only_if_missing: its where none is",
+    "routes[].precedence.leverage": "inherit: the signal's; override: the strategy's; only_if_missing: as named",
     "routes[].precedence.size": "the same for the size; a sender's action always has one",
     "routes[].precedence.stop": "the same for stops: those the agent set, or those the strategy adds",
     "routes[].precedence.target": "the same for targets",
@@ -323,6 +324,11 @@ def events() -> str:
     return table(("kind", "says"), ((f"`{name}`", summary(kind)) for name, kind in sorted(KINDS.items())))
 
 
+def skeleton() -> str:
+    """The strategy of the package that ``executor init --plugin my_edge`` writes."""
+    return f"```python\n{files('my_edge')['my_edge/strategy.py']}```"
+
+
 def reasons() -> str:
     """Every reason code: where it comes from, what it means, what to do."""
     rows = [
@@ -350,6 +356,7 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
+    "skeleton": skeleton,
     "commands": commands,
     "configuration": configuration,
     "events": events,

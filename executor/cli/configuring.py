@@ -10,6 +10,7 @@ import typer
 
 from executor.cli.options import CONFIG, ConfigFile, Json, Overrides, loaded
 from executor.cli.output import print_json, show
+from executor.cli.plugging import skeleton
 from executor.errors import ConfigError
 
 _NEXT = "set agents and secrets there, then: executor config validate · executor doctor · executor run"
@@ -18,18 +19,24 @@ _NEXT = "set agents and secrets there, then: executor config validate · executo
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; made if it is not there.")] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
+    plugin: Annotated[
+        str | None, typer.Option("--plugin", metavar="NAME", help="Instead: a package with a strategy and a rule.")
+    ] = None,
     json_out: Json = False,
 ) -> None:
-    """Write a commented config.yaml (dry-run) and .env.example."""
+    """Write a commented config.yaml (dry-run) and .env.example, or the skeleton of a plugin."""
     from executor.config import config_template, env_template
 
     texts = {folder / "config.yaml": config_template(), folder / ".env.example": env_template()}
+    following = _NEXT
+    if plugin is not None:
+        texts, following = skeleton(folder, plugin), f"then: pip install -e {plugin} · executor plugins test {plugin}"
     there = [path for path in texts if path.exists()]
     if there and not force:
         raise ConfigError(f"{there[0]} is there already", "name another folder, or overwrite it with --force")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for path, text in texts.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{error.filename}: cannot be written: {error.strerror}", "name another folder") from None
@@ -38,7 +45,7 @@ def init(
         return
     from executor.cli.words import cell
 
-    show(*(cell(f"wrote {path}") for path in texts), cell(_NEXT))
+    show(*(cell(f"wrote {path}") for path in texts), cell(following))
 
 
 def config_show(config: ConfigFile = CONFIG, overrides: Overrides = None, json_out: Json = False) -> None:

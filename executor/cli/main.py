@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from executor import __version__
-from executor.cli import configuring, control, reading, running, servers
+from executor.cli import configuring, control, plugging, reading, running, servers
 from executor.cli.guard import Guarded, printable_streams
 
 _PANELS: dict[str, tuple[tuple[str, Callable[..., None]], ...]] = {
@@ -44,7 +44,10 @@ _GROUPS: dict[str, tuple[str, tuple[tuple[str, Callable[..., None]], ...]]] = {
             ("schema", configuring.config_schema),
         ),
     ),
-    "plugins": ("Sources, strategies, risk rules, notifiers.", (("list", configuring.plugins_list),)),
+    "plugins": (
+        "Sources, strategies, risk rules, notifiers.",
+        (("list", configuring.plugins_list), ("test", plugging.plugins_test)),
+    ),
     "sim": (
         "Signal systems, simulated on this machine.",
         (

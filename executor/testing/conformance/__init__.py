@@ -34,9 +34,7 @@ def check_plugin(group: str, kind: type[Any], options: Mapping[str, Any]) -> tup
     _imports(kind, results)
     built, read = _options(kind, options, results)
     if built:
-        outcome = KITS[group](kind, read, results)
-        if inspect.isawaitable(outcome):
-            asyncio.run(_awaited(outcome))
+        asyncio.run(_in_a_loop(KITS[group], kind, read, results))
     return tuple(results.rows)
 
 
@@ -53,8 +51,11 @@ def group_of(kind: type[Any]) -> str | None:
     return "executor.strategies" if marked or any(name.startswith("on_") for name in names) else None
 
 
-async def _awaited(outcome: Any) -> None:
-    await outcome
+async def _in_a_loop(kit: Callable[..., Any], kind: type[Any], options: Any, results: Results) -> None:
+    """Plugins live in a running event loop, and so do their tests."""
+    outcome = kit(kind, options, results)
+    if inspect.isawaitable(outcome):
+        await outcome
 
 
 def _imports(kind: type[Any], results: Results) -> None:

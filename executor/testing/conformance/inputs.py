@@ -33,7 +33,7 @@ D = Decimal
 NOW_MS = 1_800_000_000_000
 COIN, SYMBOL = "BTC", "BTC/USDT"
 HUGE, TINY = D("1e15"), D("1e-15")
-HOSTILE_TEXT = "\x1b[2J' OR 1=1 -- " + "x" * 5_000
+HOSTILE_TEXT = "\x1b[2J' OR 1=1 -- " + "x" * 500
 
 WHERE = Origin("kit", "kit", "kit", NOW_MS)
 AGENT = Agent("kit", "agent")

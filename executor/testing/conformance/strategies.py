@@ -68,14 +68,13 @@ def _hears(hook: Hook, fact: Fact) -> bool:
     return hook.kind is type(fact) and hook.wants(fact)
 
 
-def _fitted(fact: Any, hooks: Iterable[Hook]) -> Sequence[Any]:
+def _fitted(fact: Fact, hooks: Iterable[Hook]) -> Sequence[Any]:
     """The fact as each hook wants it: of its symbol, interval and time."""
     found = []
-    for hook in hooks:
-        if hook.kind is type(fact):
-            given = {"symbol": hook.symbol, "interval": hook.interval, "every_ms": hook.every_ms or None}
-            changed = {name: value for name, value in given.items() if value is not None and hasattr(fact, name)}
-            found.append(replace(fact, **changed))
+    for hook in (one for one in hooks if one.kind is type(fact)):
+        given = {"symbol": hook.symbol, "interval": hook.interval, "every_ms": hook.every_ms or None}
+        changed: Any = {name: value for name, value in given.items() if value is not None and hasattr(fact, name)}
+        found.append(replace(fact, **changed))
     return list(dict.fromkeys(found))
 
 

@@ -11,9 +11,9 @@ from executor.errors import ConfigError, ExecutorError
 PROMISED = {
     "init", "doctor", "run", "demo", "status", "actions", "orders", "positions", "journal", "explain", "pause",
     "resume", "flatten", "reset", "replay", "export-frames", "config show", "config validate", "config schema",
-    "plugins list", "paper-exchange", "sim fractrade",
+    "plugins list", "plugins test", "paper-exchange", "sim fractrade",
 }  # fmt: skip
-WITH_CONFIG = PROMISED - {"init", "demo", "plugins list", "paper-exchange", "sim fractrade"}
+WITH_CONFIG = PROMISED - {"init", "demo", "plugins list", "plugins test", "paper-exchange", "sim fractrade"}
 WITH_SET = WITH_CONFIG - {"config schema"}
 WITH_JSON = PROMISED - {"run", "export-frames", "sim fractrade"}
 

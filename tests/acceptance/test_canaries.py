@@ -8,7 +8,8 @@ import json
 import stat
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -274,6 +275,105 @@ async def test_an_exchange_that_repeats_requests_gives_no_signature_away(rig, wa
     await rig.stop(within_s=20)
     assert watch.signatures()
     assert b"cannot take" in b"".join(watch.said.values())
+    assert watch.leaks() == []
+
+
+MORE = {
+    "NEXGENT_ACCESS_TOKEN": "canary-nexgent-access.31/aa+b",
+    "NEXGENT_REFRESH_TOKEN": "canary-nexgent-refresh.52/cc+d",
+    "NEXGENT_EMAIL": "canary-nexgent+mail@example.invalid",
+    "NEXGENT_PASSWORD": "canary nexgent/pass&word 77",
+    "TRADEREADY_API_KEY": "canary-tradeready-key.88/ee+f",
+}
+GIVEN = {"accessToken": "canary-given-access.61/gg+h", "refreshToken": "canary-given-refresh.62/ii+j"}
+"""What a server hands out at a login: secrets nobody knew of at the start."""
+
+
+@asynccontextmanager
+async def parrot() -> AsyncIterator[tuple[str, list[str]]]:
+    """A server that repeats all it is told: over HTTP and websocket, as error, answer and reason to close."""
+    heard: list[str] = []
+
+    async def repeat(request: web.Request) -> web.StreamResponse:
+        said = f"{request.path_qs} {dict(request.headers)} {(await request.read()).decode()}"
+        heard.append(said)
+        if "upgrade" in request.headers.get("Connection", "").lower():
+            return await _repeat_on(web.WebSocketResponse(), request, said)
+        if request.path.endswith(("/login", "/refresh")) and len(heard) % 2:
+            return web.json_response(GIVEN)
+        body = {"error": said, "detail": said, "message": said, "echo": dict(request.headers)}
+        return web.json_response(
+            body, status=(200, 500, 401, 429, 422)[len(heard) % 5], reason=said[:60].replace("\n", "")
+        )
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", repeat)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}", heard
+    finally:
+        await runner.cleanup()
+
+
+async def _repeat_on(socket: web.WebSocketResponse, request: web.Request, said: str) -> web.StreamResponse:
+    await socket.prepare(request)
+    await socket.send_str(said)
+    await socket.send_json({"type": "error", "message": said, "error": said, "data": {"token": said}})
+    with suppress(TimeoutError):
+        heard = await socket.receive(timeout=1)
+        await socket.send_str(f"bad message: {heard.data}")
+    await socket.close(code=1011, message=said.encode()[:120])
+    return socket
+
+
+@pytest.mark.full
+async def test_servers_that_repeat_what_they_were_told_get_no_secret_into_anything(rig, watch):
+    """Twelve canaries and two that are handed out at a login; every source there is, at DEBUG."""
+    rig.environ |= MORE
+    watch.secrets |= MORE | GIVEN
+    agent = "8f14e45f-ceea-4e7a-9c5a-000000000001"
+    async with parrot() as (url, heard):
+        sources = [
+            rig.source(**SOURCE),
+            rig.source(name="echo", url=url, **SOURCE),
+            {"name": "nexgent", "type": "nexgent", "url": url, "agents": [agent], "server_execution": "execute"},
+            {
+                "name": "login",
+                "type": "nexgent",
+                "url": url,
+                "agents": [agent],
+                "access_token_env": None,
+                "server_execution": "execute",
+            },
+            {"name": "halyrd", "type": "halyrd", "url": url, "agents": ["current"], "server_execution": "execute"},
+            {"name": "tradeready", "type": "tradeready", "url": url, "orders": True, "server_execution": "execute"},
+        ]
+        rig.configure(**_serving(rig, sources=sources, logging={"level": "DEBUG", "format": "console"}))
+        await rig.spawn(channels=3)
+        await rig.until(
+            lambda: any(GIVEN["accessToken"].partition("/")[0] in one for one in heard) and len(heard) >= 10, 20
+        )
+        await rig.send(rig.trade("good", "LONG", 0.1))
+        await rig.settled("good", within_s=20)
+        for path in ("/readyz", "/metrics", "/api/events?limit=1000", "/api/accounts"):
+            await watch.ask("GET", path)
+        for words in (("journal", "--limit", "500"), ("export-frames",)):
+            await watch.run(*words)
+        watch.hear("while it runs", b"".join(path.read_bytes() for path in watch.files()))
+        await rig.stop(within_s=20)
+    told = {name for name, secret in watch.secrets.items() if found("".join(heard).encode(), {name: secret})}
+    assert {
+        "api key",
+        "api secret",
+        "user token",
+        "NEXGENT_ACCESS_TOKEN",
+        "TRADEREADY_API_KEY",
+        "accessToken",
+    } <= told, told
+    assert len(watch.secrets | watch.signatures()) >= 12
+    assert "Traceback" not in rig.log()
     assert watch.leaks() == []
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import orjson
 import pytest
+from mangle import Mangler
 
+SEED = int(os.environ.get("FUZZ_SEED", "20261122"))
 STAMP = "2023-01-01T00:00:00Z"
 """Becomes the moment of sending, so that no frame is refused for its age alone."""
 
@@ -103,6 +107,29 @@ async def test_no_bytes_make_an_order_or_stop_the_next_good_frame(rig):
     repeats = len(rig.events("DuplicateSeen")) + len(rig.events("ConflictSeen"))
     assert len(refused) + len(rows) + repeats == len(TEXTS) + len(BINARY)
     assert await rig.stop() == 0
+
+
+@pytest.mark.parametrize("count", [300, pytest.param(3_000, marks=pytest.mark.full)])
+async def test_mangled_frames_on_a_real_socket_make_no_order_and_cost_no_connection(rig, count):
+    """None of them is pending: whatever a mangled one still says, it is nothing to execute."""
+    done = tuple(_frame(status="DONE", action_id=name, agent_id="agent-uuid") for name in ("one", "two", "three"))
+    async with rig.inside() as runtime:
+        for raw in Mangler(SEED, done).many(count):
+            try:
+                await rig.send(raw.decode())
+            except UnicodeDecodeError:
+                await rig.send(raw)
+        await rig.send(rig.trade("good", "LONG", 0.1))
+        await rig.settled("good", within_s=30)
+        assert rig.outcome("good") == "executed"
+        assert (len(rig.orders()), len(rig.sent())) == (1, 1), SEED
+        assert all(row["reason"] for row in rig.events("FrameRefused"))
+        taken_in = [
+            len(rig.events(kind)) for kind in ("FrameRefused", "ActionReceived", "DuplicateSeen", "ConflictSeen")
+        ]
+        assert sum(taken_in) == count + 1
+        assert [row for row in rig.events("AlarmRaised") if row["code"] == "TASK_FAILED"] == []
+        assert [channel.attempts for source in runtime.sources for channel in source.channels()] == [0]
 
 
 @pytest.mark.parametrize("data", BINARY.values(), ids=BINARY.keys())

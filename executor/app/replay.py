@@ -22,7 +22,7 @@ from executor.errors import ConfigError
 from executor.paper.feeds import Apply
 from executor.paper.model import Json
 from executor.paper.tape import BUNDLED, TapePlayer, read_tape
-from executor.sources.replay import Recorded, read_frames
+from executor.sources.replay import SYSTEMS, Decoding, Recorded, read_frames
 from executor.venue.adapter import VenueSettings
 from executor.venue.socket import SocketSettings
 
@@ -99,6 +99,7 @@ def run_replay(loaded: Loaded, file: Path, *, json_out: bool, show: Show) -> int
         raise ConfigError(f"{file}: there is no frame in it", "export some with `executor export-frames`")
     own = _own_files(loaded, file)
     _known_sources(own, records)
+    records = [_by_type(own, record) for record in records]
     document = asyncio.run(_replay(own, records))
     show.tables(document)
     show.summary(document)
@@ -125,6 +126,12 @@ def _known_sources(loaded: Loaded, records: list[Recorded]) -> None:
         raise ConfigError(f"the frames came by source {strange[0]!r}, which the configuration does not have", "add it")
 
 
+def _by_type(loaded: Loaded, record: Recorded) -> Recorded:
+    """The configuration knows which system a source of any name is of; an export does not."""
+    kind = next(source.type for source in loaded.config.sources if source.name == record.source)
+    return replace(record, system=kind) if kind in SYSTEMS else record
+
+
 async def _replay(loaded: Loaded, records: list[Recorded]) -> dict[str, Any]:
     clock = VirtualClock(records[0].received_at_ms - STEP_MS)
     tape = ClockedTape(clock, loaded.config.paper.tape)
@@ -134,11 +141,11 @@ async def _replay(loaded: Loaded, records: list[Recorded]) -> dict[str, Any]:
         runtime.worker.on_event.append(seen.append)
         await _until_reconciled(runtime)
         met: set[tuple[str, str]] = set()
+        decoding = Decoding()
         for record in records:
             await _pass_time(runtime, clock, tape, record.received_at_ms)
             _meet(runtime, record, met)
-            event = record.event(record.source)
-            if event is not None:
+            for event in decoding.events(record, record.source):
                 runtime.worker.emit(record.raw, event)
             await _settle(runtime)
         await _pass_time(runtime, clock, tape, records[-1].received_at_ms + TAIL_MS)

@@ -20,12 +20,12 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from executor.backoff import Server
 from executor.clock import Clock, iso
-from executor.core.source_events import Malformed, Origin, SourceEvent, Status, Ticker
+from executor.core.source_events import Malformed, Origin, SourceEvent, Status
 from executor.errors import ConfigError, CredentialRefused
 from executor.ports import ChannelState, Emit, Frame, SourceContext
 from executor.sources.connection import Closed, Item, Opened, Received, Stopped
 from executor.sources.nexgent_connection import AgentConnection, Pace
-from executor.sources.nexgent_mirror import Mirror, Position, Step, apply, as_event
+from executor.sources.nexgent_mirror import Mirror, Position, Step, apply, as_event, tickers, told
 from executor.sources.nexgent_session import Session, Unreachable
 from executor.sources.nexgent_wire import (
     SYSTEM,
@@ -36,7 +36,6 @@ from executor.sources.nexgent_wire import (
     Prices,
     Snapshot,
     decode,
-    malformed,
 )
 from executor.sources.reconnect import Verdict
 
@@ -270,26 +269,23 @@ class NexgentSource:
     def _events(
         self, channel: _Channel, message: Message, step: Step, origin: Origin
     ) -> Iterator[SourceEvent | Malformed]:
-        """Closed ones first: what they free may be needed for the others."""
-        if isinstance(message, Prices):
-            yield from self._price_events(channel, step, origin)
+        """What is worth telling: a price batch comes every 1.5 s, so positions follow prices only now and then."""
+        wanted = self._only_wanted(step)
+        if not isinstance(message, Prices):
+            yield from told(message, wanted, origin)
             return
-        if isinstance(message, Snapshot):
-            yield from (malformed(fault, origin) for fault in message.faults)
-        yield from (as_event(one, origin, closed=True) for one in step.closed if self._wanted(one))
-        yield from (as_event(one, origin) for one in step.changed if self._wanted(one))
-
-    def _price_events(self, channel: _Channel, step: Step, origin: Origin) -> Iterator[SourceEvent]:
-        """A batch comes every 1.5 s: tickers always, the positions (and so the journal) now and then."""
         now_s = self._clock.monotonic_s()
-        marked = [one for one in step.marked if self._wanted(one)]
         due = now_s - channel.marked_s >= self.options.mark_every_s
-        if marked and due:
+        if wanted.marked and due:
             channel.marked_s = now_s
-        yield from (as_event(one, origin) for one in marked if due or one.id in step.first_priced)
-        for one in marked:
-            if one.current_price_usd is not None:
-                yield Ticker(origin=origin, symbol=one.symbol, px=one.current_price_usd, at_ms=None)
+        yield from (as_event(one, origin) for one in wanted.marked if due or one.id in step.first_priced)
+        yield from tickers(wanted.marked, origin)
+
+    def _only_wanted(self, step: Step) -> Step:
+        def kept(positions: tuple[Position, ...]) -> tuple[Position, ...]:
+            return tuple(filter(self._wanted, positions))
+
+        return replace(step, changed=kept(step.changed), closed=kept(step.closed), marked=kept(step.marked))
 
     def _wanted(self, position: Position) -> bool:
         return not self.options.wallets or position.wallet in self.options.wallets

@@ -7,15 +7,15 @@ rest gained.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 from executor.core.identity import fingerprint, plain
-from executor.core.source_events import Origin, SourcePosition
+from executor.core.source_events import Malformed, Origin, SourceEvent, SourcePosition, Ticker
 from executor.core.types import ZERO, Agent
-from executor.sources.nexgent_wire import SYSTEM, Connected, Gone, Message, Patch, Prices, Snapshot, Upsert
+from executor.sources.nexgent_wire import SYSTEM, Connected, Gone, Message, Patch, Prices, Snapshot, Upsert, malformed
 
 GONE_KEPT = 1000
 """How many closed ids are remembered: ids are never used again, and a late snapshot must not revive one."""
@@ -258,6 +258,22 @@ def as_event(position: Position, origin: Origin, closed: bool = False) -> Source
         quote_usd=position.sol_usd,
         at_ms=None if closed else position.told_ms,
     )
+
+
+def told(message: Message, step: Step, origin: Origin) -> Iterator[SourceEvent | Malformed]:
+    """All that a message means: closed positions first, for what they free may be needed for the others."""
+    if isinstance(message, Snapshot):
+        yield from (malformed(fault, origin) for fault in message.faults)
+    yield from (as_event(one, origin, closed=True) for one in step.closed)
+    yield from (as_event(one, origin) for one in (*step.changed, *step.marked))
+    yield from tickers(step.marked, origin)
+
+
+def tickers(marked: Iterable[Position], origin: Origin) -> Iterator[Ticker]:
+    """Prices in dollars, where the server knows any."""
+    for one in marked:
+        if one.current_price_usd is not None:
+            yield Ticker(origin=origin, symbol=one.symbol, px=one.current_price_usd, at_ms=None)
 
 
 def fold(messages: Iterable[Message]) -> Mirror:

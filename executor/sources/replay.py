@@ -21,8 +21,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from executor.core.source_events import Malformed, Origin, SourceEvent, Status
 from executor.errors import ConfigError
 from executor.ports import ChannelState, Emit, SourceContext
-from executor.sources import fractrade_wire, halyrd_wire
+from executor.sources import fractrade_wire, halyrd_wire, nexgent_wire
 from executor.sources.fields import Refusal, epoch_stamp, iso_stamp, need, text
+from executor.sources.nexgent_mirror import Mirror, apply, told
 from executor.sources.strict_json import JsonObject, parse_object
 
 Decoder = Callable[[str | bytes, Origin], SourceEvent | Malformed | None]
@@ -32,7 +33,10 @@ DECODERS: Mapping[str, Decoder] = {
     fractrade_wire.SYSTEM: fractrade_wire.decode,
     halyrd_wire.SYSTEM: halyrd_wire.decode,
 }
-"""By signal system."""
+"""By signal system; of those whose frames mean something each by itself."""
+
+SYSTEMS = (*DECODERS, nexgent_wire.SYSTEM)
+"""Whose recorded frames can be played."""
 
 MAX_LINE = 16 << 20
 """In characters: a frame of the largest size, in JSON's own escapes."""
@@ -48,13 +52,32 @@ class Recorded:
     raw: str | bytes
     system: str
 
-    def event(self, source: str) -> SourceEvent | Malformed | None:
-        """What the frame says, if anything, as if it came by a source of this name now."""
-        return DECODERS[self.system](self.raw, self.origin(source))
-
     def origin(self, source: str) -> Origin:
         """Where and when it came in, under this source's name."""
         return Origin(self.system, source, self.channel, self.received_at_ms)
+
+
+class Decoding:
+    """Decodes one recording, in its order: what some systems' frames mean depends on those before them."""
+
+    def __init__(self) -> None:
+        self._mirrors: dict[tuple[str, str], Mirror] = {}
+
+    def events(self, record: Recorded, source: str) -> tuple[SourceEvent | Malformed, ...]:
+        """What the frame says, if anything, as if it came by a source of this name now."""
+        if record.system == nexgent_wire.SYSTEM:
+            return self._mirrored(record, record.origin(source))
+        event = DECODERS[record.system](record.raw, record.origin(source))
+        return () if event is None else (event,)
+
+    def _mirrored(self, record: Recorded, origin: Origin) -> tuple[SourceEvent | Malformed, ...]:
+        message = nexgent_wire.decode(record.raw, origin)
+        if isinstance(message, Malformed):
+            return (message,)
+        place = (record.source, record.channel)
+        step = apply(self._mirrors.get(place, Mirror()), message)
+        self._mirrors[place] = step.mirror
+        return tuple(told(message, step, origin))
 
 
 def read_frames(path: Path) -> Iterator[Recorded]:
@@ -108,9 +131,9 @@ def _raw(record: JsonObject) -> str | bytes:
 
 def _system(written: str | None, source: str) -> str:
     if written is None:
-        return source if source in DECODERS else fractrade_wire.SYSTEM
-    if written not in DECODERS:
-        raise Refusal("UNSUPPORTED_MESSAGE", "system", f"no decoder for {written}; there are {', '.join(DECODERS)}")
+        return source if source in SYSTEMS else fractrade_wire.SYSTEM
+    if written not in SYSTEMS:
+        raise Refusal("UNSUPPORTED_MESSAGE", "system", f"no decoder for {written}; there are {', '.join(SYSTEMS)}")
     return written
 
 
@@ -148,11 +171,11 @@ class ReplaySource:
     async def run(self, emit: Emit) -> None:
         """Emit all frames; raises ``ConfigError`` at a line that is no record."""
         last: Recorded | None = None
+        decoding = Decoding()
         for record in read_frames(self.options.path):
             await self._wait(last, record)
             self._meet(record, emit)
-            event = record.event(self.name)
-            if event is not None:
+            for event in decoding.events(record, self.name):
                 emit(record.raw, event)
             last = record
         if last is not None:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from executor.core.source_events import ActionBase, Malformed, SourceEvent, Status
 from executor.errors import ConfigError
-from executor.sources.replay import ReplayOptions, ReplaySource, read_frames
+from executor.sources.replay import Decoding, Recorded, ReplayOptions, ReplaySource, read_frames
 
 FRAME = json.dumps(
     {
@@ -104,3 +104,19 @@ async def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_speed_must_be_one(speed: Any) -> None:
     with pytest.raises(ValidationError):
         ReplayOptions(path=Path("x"), speed=speed)
+
+
+def test_nexgents_frames_are_read_in_their_order_whatever_their_source_is_called() -> None:
+    def frame(kind: str, **data: object) -> Recorded:
+        return Recorded(1, "nex", "agent:a1", json.dumps({"type": kind, "data": data}), "nexgent")
+
+    position = {"id": "p1", "tokenAddress": "Mint", "tokenSymbol": "BONK", "purchaseAmount": 5}
+    price = {"tokenAddress": "mint", "price": 1, "priceUsd": 150}
+    decoding = Decoding()
+    assert decoding.events(frame("connected"), "mine") == ()
+    (opened,) = decoding.events(frame("initial_data", positions=[position]), "mine")
+    marked, ticker = decoding.events(frame("price_update", **price), "mine")
+    (closed,) = decoding.events(frame("initial_data", positions=[]), "mine")
+    (odd,) = decoding.events(frame("initial_data"), "mine")
+    assert [getattr(one, "size", None) for one in (opened, marked, closed)] == [5, 5, 0]
+    assert (ticker.px, opened.origin.source, type(odd)) == (150, "mine", Malformed)

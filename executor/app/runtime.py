@@ -29,7 +29,7 @@ from executor.ledger.sqlite import SqliteLedger
 from executor.logs import LogNotifier
 from executor.paper.feeds import Feed
 from executor.paper.server import PaperExchange
-from executor.ports import Notifier, Source
+from executor.ports import Notifier, Source, Venue
 from executor.venue.adapter import HyperliquidVenue, VenueSettings
 from executor.venue.identity import PORTFOLIO_MARGIN, Finding, check_identity, needs_vault_address
 
@@ -44,6 +44,14 @@ VENUE_RETRY_S = 2.0
 
 UNREAD_MS = 180_000
 """An account that was not read for this long is not looked after: reads are recorded each minute, and more often."""
+
+
+class VenueTime:
+    """The venue's time as a clock: a frame without a stamp counts from its receipt, whatever the machine says."""
+
+    def __init__(self, clock: Clock, venue: Venue) -> None:
+        self.now_ms = venue.now_ms
+        self.monotonic_s = clock.monotonic_s
 
 
 class Runtime:
@@ -216,7 +224,9 @@ class Runtime:
         if self._heartbeat is not None:
             self.worker.spawn(self.worker.keep(self._heartbeat.run, "heartbeat"), "heartbeat")
         for configured in self.loaded.config.sources:
-            source = compose.source(self.loaded, configured, self.clock, _note(configured.name), self._jitter)
+            source = compose.source(
+                self.loaded, configured, VenueTime(self.clock, self.venue), _note(configured.name), self._jitter
+            )
             self.sources.append(source)
             self.worker.spawn(self._listen(source), f"source {source.name}")
 

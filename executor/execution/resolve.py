@@ -50,7 +50,7 @@ class Resolver:
                     group.create_task(_for_ever(step, of_entries))
 
     async def once(self, *, of_entries: bool) -> None:
-        """One round over every uncertain leg of entries, or over all others; after a crash not before its first read."""
+        """One round over every uncertain leg of entries, or of all others; after a crash its first read comes first."""
         if self._desk.held:
             return
         await self._send_again(of_entries)

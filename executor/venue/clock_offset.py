@@ -10,6 +10,9 @@ from executor.clock import Clock
 KEEP_MS = 300_000
 """How long the answer with the quickest round trip is believed: clocks drift some milliseconds in that time."""
 
+PUSH_AHEAD_MS = 5_000
+"""How far one push may move the time: more than clocks drift between two answers, less than harms."""
+
 STALE_MS = 250
 """How old the time inside an answer may be when it leaves the venue (a few blocks of 70 ms)."""
 
@@ -61,6 +64,10 @@ class VenueClock:
         return self._rtt_ms < high - low and low <= self._offset_ms <= high + STALE_MS
 
     def observe_push(self, venue_ms: int) -> None:
-        """A pushed frame stamped by the venue: its time is at least that."""
-        if venue_ms > self.now_ms():
+        """A pushed frame stamped by the venue: its time is at least that, unless it says something far off.
+
+        What is far off takes an answer to a question of ours: a nonce too far ahead would block the signer for days.
+        """
+        ahead_ms = venue_ms - self.now_ms()
+        if ahead_ms > 0 and (ahead_ms <= PUSH_AHEAD_MS or self._rtt_ms is None):
             self._offset_ms = venue_ms - self.mono_ms()

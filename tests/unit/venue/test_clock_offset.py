@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from executor.testing import START_MS, ManualClock
-from executor.venue.clock_offset import KEEP_MS, VenueClock
+from executor.venue.clock_offset import KEEP_MS, PUSH_AHEAD_MS, VenueClock
 
 HOUR_MS = 3_600_000
 
@@ -81,6 +81,17 @@ def test_a_pushed_stamp_only_ever_moves_it_forward() -> None:
     assert venue.now_ms() == START_MS
     venue.observe_push(START_MS + 500)
     assert venue.now_ms() == START_MS + 500
+
+
+def test_a_push_from_far_ahead_is_not_believed_once_an_answer_told_the_time() -> None:
+    clock = ManualClock()
+    venue = VenueClock(clock)
+    exchange(clock, venue, 0, 1, 1)
+    before_ms = venue.now_ms()
+    venue.observe_push(before_ms + PUSH_AHEAD_MS + 1)
+    assert venue.now_ms() == before_ms
+    venue.observe_push(before_ms + PUSH_AHEAD_MS)
+    assert venue.now_ms() == before_ms + PUSH_AHEAD_MS
 
 
 def test_the_spread_for_retries_is_a_fraction() -> None:

@@ -92,12 +92,21 @@ def test_the_peak_is_the_highest_of_realised_and_unrealised_and_stays():
 
 def test_a_read_that_knows_a_close_before_its_fill_makes_no_peak():
     """It shows the loss as gone that nobody counted yet."""
-    opened = (read(), fill("1"), read(unrealized="-100", size="1", at=2))
-    state = folded(*opened, read(size="0", at=3), fill("-1", start="1", pnl="-100", at=3))
+    losing = read(unrealized="-100", size="1")
+    state = folded(losing, read(size="0", at=3))
     assert state.earnings.peak_usd == 0
-    assert folded(*opened, read(size="0", at=3, skipped=("BTC",))).earnings.peak_usd == 0
+    evolve(state, fill("-1", start="1", pnl="-100", at=2))
     evolve(state, read(at=4))
-    assert state.earnings.index_usd == -100
+    assert (state.earnings.index_usd, state.earnings.peak_usd) == (0, 0)
+
+
+def test_a_read_that_left_coins_out_makes_no_peak():
+    state = folded(
+        read(), read(unrealized="9", size="1", at=1), read(unrealized="70", size="1", at=3, skipped=("ETH",))
+    )
+    assert state.earnings.peak_usd == 0
+    evolve(state, read(unrealized="70", size="1", at=4))
+    assert state.earnings.peak_usd == 70
 
 
 def test_the_drawdown_is_measured_by_the_market_now_and_its_percentage_by_what_was_had():

@@ -26,10 +26,7 @@ from executor.core.source_events import (
     Trade,
 )
 from executor.core.types import ZERO, Agent, Side, closing_side, side_of
-from executor.core.watched import Derivation, Fact, OrderUpdate, Subject, TimerFired, VenueFill
-
-STRATEGY = "strategy"
-"""The system of what a strategy does of its own accord, for nobody's facts."""
+from executor.core.watched import STRATEGY, Derivation, Fact, OrderUpdate, Subject, TimerFired, VenueFill
 
 _UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 
@@ -368,12 +365,15 @@ def _subject(fact: Fact) -> tuple[str, Decimal | None]:
 
 
 def stamp_of(fact: Fact) -> int | None:
-    """The time a fact speaks of: of a candle its end, of a fill the venue's; ``None`` where nobody said."""
+    """The time a fact speaks of: of a candle its end, of a fill the venue's; ``None`` where nobody said.
+
+    A timer speaks of now: what is decided at it is not older than what happened while it was late.
+    """
     if isinstance(fact, Candle):
         length = interval_ms(fact.interval)
         return fact.open_at_ms + length if fact.closed and length else None
-    if isinstance(fact, VenueFill):
-        return fact.fill.at_ms
+    if isinstance(fact, VenueFill | TimerFired):
+        return fact.fill.at_ms if isinstance(fact, VenueFill) else None
     at_ms: int | None = getattr(fact, "at_ms", None)
     return at_ms
 

@@ -15,7 +15,7 @@ from executor.core.identity import plain
 from executor.core.protocols import VenueRules
 from executor.core.source_events import Action, Malformed, Status, Trade
 from executor.core.types import Agent
-from executor.core.watched import Derivation, Subject
+from executor.core.watched import STRATEGY, Derivation, Subject
 
 TWIN_MS = 2_000
 """How far apart the stamps of one trade told twice, flat and as envelope, may be (design.md section 4)."""
@@ -124,7 +124,13 @@ def admit_derived(
     taking = [(account, route.name) for account in route.accounts]
     received = _received(state, action, taking, rules, frame_id, now_ms)
     named = replace(derived.intent, coin=received.coin) if derived.intent and received.coin else derived.intent
-    return replace(received, derived=replace(derived, intent=named), gapped=received.gapped and not derived.holds)
+    own = action.agent.system == STRATEGY
+    return replace(
+        received,
+        derived=replace(derived, intent=named),
+        gapped=received.gapped and not derived.holds,
+        superseded=received.superseded and not own,  # what a strategy decides now, it decides after all it saw
+    )
 
 
 def _taking(routes: Sequence[Route], action: Action) -> list[tuple[str, str]]:

@@ -17,6 +17,9 @@ from executor.core.source_events import (
 )
 from executor.core.types import Agent
 
+STRATEGY = "strategy"
+"""The system of what a strategy does of its own accord, for nobody's facts."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueFill:

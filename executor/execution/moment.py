@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from executor.core import events as ev
@@ -98,7 +99,7 @@ def view(worker: Worker, listener: Listener, fact: Fact, memory: Mapping[str, An
         memory=memory,
         books=books,
         positions={name: p.size for name, p in first.positions.items() if p.size != 0},
-        quotes=worker.venue.quotes,
+        quotes=MappingProxyType(dict(worker.venue.quotes)),
         resolve=rules.resolve,
     )
 

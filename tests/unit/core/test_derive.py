@@ -133,7 +133,7 @@ def test_books_are_the_agents_by_way_of_the_strategy_or_the_strategys_own() -> N
 @pytest.mark.parametrize(
     ("fact", "stamp"),
     [(TRADE, 4_000), (POSITION, None), (TICKER, None), (CANDLE, 360_000), (replace(CANDLE, closed=False), None),
-     (replace(CANDLE, interval="odd"), None), (FILL, 9_000), (ORDER, 9_000), (TIMER, 9_000)],
+     (replace(CANDLE, interval="odd"), None), (FILL, 9_000), (ORDER, 9_000), (TIMER, None)],
 )  # fmt: skip
 def test_an_action_is_as_old_as_what_its_fact_speaks_of(fact: Fact, stamp: int | None) -> None:
     assert stamp_of(fact) == stamp

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import cast
 
 import pytest
 
-from executor.core.protocols import Market, Proposal, VenueRules
+from executor.core.protocols import Market, Proposal, StrategyView, VenueRules
 from executor.core.types import Quote, Side
 
 D = Decimal
@@ -53,3 +54,17 @@ def test_an_unknown_coin_has_no_mark() -> None:
 def test_a_proposal_is_valued_at_its_cap_price() -> None:
     proposal = Proposal("BTC", Side.SELL, D("0.5"), D(300), D(1), 10, has_stop=False)
     assert proposal.notional_usd == 150
+
+
+def test_a_view_of_nothing_is_empty_and_resolves_nothing() -> None:
+    view = StrategyView(0, "main", "BTC", D(0), D(0), D(0), D(0), None)
+    assert (dict(view.memory), len(view.books), "x" in view.quotes) == ({}, 0, False)
+    assert (view.book("BTC"), view.position("BTC"), view.coin_of("BTC")) == (0, 0, None)
+    assert hash(view) == hash(replace(view))
+
+
+def test_a_view_names_coins_as_the_venue_does() -> None:
+    view = StrategyView(
+        0, "main", "BTC", D(0), D(0), D(0), D(0), None, books={"BTC": D(2)}, resolve=lambda symbol: (symbol.upper(), "")
+    )
+    assert (view.coin_of("btc"), view.book("BTC")) == ("BTC", 2)

@@ -14,7 +14,7 @@ from story import RULES, T0, UNIVERSE, Story, quote
 
 from executor.core import events as ev
 from executor.core.book import BookKey
-from executor.core.facts import AccountFact, OrderFact, RawReply
+from executor.core.facts import AccountFact, Fill, OrderFact, RawReply
 from executor.core.intake import Route
 from executor.core.intents import Remember, StopIntent, TargetPosition, TradeIntent
 from executor.core.precedence import Precedence
@@ -23,11 +23,13 @@ from executor.core.state import DeskState
 from executor.core.strategy import Strategy, on_candles, on_ticker, on_timer
 from executor.core.types import Agent, Side
 from executor.execution.desk import Desk
+from executor.execution.facts import BACKLOG_MAX
 from executor.execution.nonces import Nonces
 from executor.execution.restore import restore, save
 from executor.execution.strategies import StrategyCaller
 from executor.execution.worker import Worker
 from executor.ledger.memory import MemoryLedger
+from executor.ports import FillsNews
 from executor.venue.signer import Signer
 from strategies.inverse import Inverse
 
@@ -688,3 +690,70 @@ async def test_a_route_may_leave_the_word_to_the_signal():
         before = len(rig.venue.triggers)
         await rig.tell(action("3", Side.BUY, "1"))
         assert "80" not in rig.venue.triggers[before:]
+
+
+async def test_what_a_strategy_decides_for_itself_is_not_older_than_what_it_decided_before():
+    class Steps(Strategy):
+        inline = True
+
+        def on_ticker(self, fact: Ticker, view: Any) -> Any:
+            return [TargetPosition(coin="BTC", size=fact.px - 100)]
+
+    async with running(Steps()) as rig:
+        await rig.tell(ticker(101, at_ms=T0 + 900), ticker(103, at_ms=T0 + 100), ticker(103, at_ms=T0 + 200))
+        assert rig.venue.orders == [("buy", "1", False), ("buy", "2", False)]
+        await rig.tell(ticker(102, at_ms=T0 + 950))
+        assert rig.venue.orders[2:] == [("sell", "1", True)]
+
+
+async def test_every_fill_and_order_of_the_routes_accounts_is_told_and_no_others():
+    strategy, other = Watches(), Watches()
+    async with running(strategy, accounts=("main", "sub"), other=other) as rig:
+        fill = Fill(1, 2, None, "BTC", Side.BUY, D(100), D(7), D(0), D(0), D(0), T0)
+        rig.worker.news("sub", FillsNews((fill,), snapshot=False))
+        await rig.settled()
+        gone = ev.LegEnded(at_ms=T0, account="main", cloid="0xunknown", oid=None, ending="canceled", status="canceled")
+        rig.worker.facts.told([gone])
+        assert (strategy.called, other.called) == ([], ["fill 7"])
+
+
+async def test_a_mistake_about_what_comes_from_inside_is_told_and_costs_nothing_else():
+    class Breaks(dict[str, Any]):
+        def __getitem__(self, name: str) -> Any:
+            raise RuntimeError("a mistake of ours")
+
+    async with running(Watches()) as rig:
+        desks, rig.worker.desks = rig.worker.desks, Breaks()
+        rig.venue.at_ms = T0 + 60_000
+        rig.worker.facts.tick()
+        rig.venue.at_ms = T0 + 120_000
+        rig.worker.facts.tick()
+        rig.worker.desks = desks
+        assert [event.code for event in rig.recorded(ev.AlarmRaised)] == ["TASK_FAILED"]
+
+
+async def test_a_backlog_has_an_end():
+    strategy = Hangs()
+    strategy.hangs = True
+    async with running(strategy, deadline_s=0.05) as rig:
+        try:
+            for n in range(BACKLOG_MAX + 3):
+                rig.worker.emit("", position("1000", str(n)))
+            assert len(rig.worker.facts.listeners[0].waiting) == BACKLOG_MAX
+        finally:
+            strategy.free.set()
+            rig.worker.facts.listeners[0].waiting.clear()
+
+
+async def test_a_strategy_cannot_change_what_it_is_shown():
+    class Greedy(Strategy):
+        inline = True
+
+        def on_position(self, fact: Any, view: Any) -> Any:
+            view.quotes["BTC"] = None
+            return ()
+
+    async with running(Greedy()) as rig:
+        await rig.tell(position("1", "1"))
+        assert rig.venue.quotes["BTC"] is not None
+        assert "TypeError" in rig.recorded(ev.StrategyFailed)[0].text

@@ -34,6 +34,11 @@ class Perp(BaseModel):
     @classmethod
     def _in_short(cls, value: Any) -> Any:
         """``kBONK`` alone says both: the venue counts coins with a ``k`` before a capital in thousands."""
+        if isinstance(value, dict) and isinstance(value.get("units"), int | float | str):
+            try:  # behind this validator a number is no longer JSON's, and strictness would want a Decimal
+                return {**value, "units": Decimal(str(value["units"]))}
+            except ArithmeticError:
+                return value
         if not isinstance(value, str):
             return value
         return {"coin": value, "units": Decimal(1000 if value[:1] == "k" and value[1:2].isupper() else 1)}

@@ -101,7 +101,7 @@ async def test_the_mirror_is_seen_on_the_command_line_while_the_worker_runs_and_
 
 async def test_a_token_without_a_perp_is_not_traded_and_the_record_says_why(rig):
     async with nexgent(rig) as sim:
-        rig.configure(**copying(sim, symbols={"WIF": "WIF"}, multiplier=1))
+        rig.configure(**copying(sim, symbols={"WIF": {"coin": "WIF", "units": 1}}, multiplier=1))
         async with rig.inside(channels=0):
             await sim.buy(AGENT, "p1", **BOUGHT)
             await rig.until(lambda: rig.events("StrategyFailed"), WITHIN_S)

@@ -165,6 +165,9 @@ def test_a_k_before_a_capital_counts_in_thousands(name: str, units: int) -> None
         {"symbols": {"BONK": "kBONK"}, "multiplier": 1, "notional_usd": 1},
         {"symbols": {}, "multiplier": 1},
         {"symbols": {"BONK": {"coin": "kBONK", "units": 0}}, "multiplier": 1},
+        {"symbols": {"BONK": {"coin": "kBONK", "units": "many"}}, "multiplier": 1},
+        {"symbols": {"BONK": {"coin": "kBONK"}}, "multiplier": 1},
+        {"symbols": {"BONK": 7}, "multiplier": 1},
         {"multiplier": 1},
     ],
 )

@@ -245,6 +245,7 @@ def _stop(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: int,
         trigger_px=market.rules.trigger_px(coin, wished or ZERO),
         signal_at_ms=signal.signal_at_ms,
         side=signal.received.side,
+        agent=signal.agent,
     )
     return [*events, wanted]
 
@@ -274,6 +275,7 @@ def _target(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: in
         trigger_px=market.rules.trigger_px(coin, wished.trigger_px),
         fraction=wished.fraction,
         side=received.side,
+        agent=signal.agent,
     )
     return [*events, wanted]
 

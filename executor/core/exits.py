@@ -20,7 +20,10 @@ UNPROTECTED, CROSSED, NOT_FILLED = "unprotected", "stop crossed", "stop not fill
 """Why an exit of our own making is owed: it closes what we are to protect, adopted positions too."""
 
 RETRY_MS = 1_000
-"""The pause between attempts once the widest cap has missed too."""
+"""The pause between attempts once the widest cap has missed too; it doubles with every further miss."""
+
+RETRY_MAX_MS = 4_000
+"""What it grows to. A position that is not there is refused each time: its read needs a moment without an order."""
 
 
 def exit_steps(settings: DeskSettings, state: DeskState, coin: str, now_ms: int, market: Market) -> list[ev.Event]:
@@ -73,7 +76,8 @@ def _due(owed: Exit, held: Decimal, pending: list[Leg], now_ms: int) -> bool:
     """At once the first time, also against an entry still out; then when there is something to close, paced at last."""
     if held == 0:
         return owed.attempts == 0 and any(leg.in_flight for leg in pending)
-    return owed.missed < 3 or now_ms - owed.last_attempt_ms >= RETRY_MS
+    pause_ms = min(RETRY_MS << min(max(owed.missed - 3, 0), 10), RETRY_MAX_MS)
+    return owed.missed < 3 or now_ms - owed.last_attempt_ms >= pause_ms
 
 
 def _settled(state: DeskState, owed: Exit, now_ms: int) -> ev.ExitSettled:

@@ -16,7 +16,7 @@ from executor.core.facts import AccountFact, Fill, OpenOrder
 from executor.core.lifecycle import LegState
 from executor.core.settings import SETTLE_MS
 from executor.core.state import KEEP_FILLS, KEEP_STRANGE, Day, DeskState, Exit, Leg, Position, speaks_of
-from executor.core.types import ZERO
+from executor.core.types import ZERO, Agent
 
 DAY_MS = 86_400_000
 
@@ -81,7 +81,7 @@ def _move(state: DeskState, coin: str, delta: Decimal, px: Decimal, leg: Leg | N
         position.entry_px = px
     position.size = after
     if leg is not None:
-        _own(position, leg, delta)
+        _own(state, position, leg, delta)
     _clamp_owned(state, position)
     if after == 0:
         _went_flat(state, position)
@@ -89,14 +89,25 @@ def _move(state: DeskState, coin: str, delta: Decimal, px: Decimal, leg: Leg | N
         _came_up(state, coin)
 
 
-def _own(position: Position, leg: Leg, delta: Decimal) -> None:
+def _own(state: DeskState, position: Position, leg: Leg, delta: Decimal) -> None:
     """Only an entry makes a position ours; the rest reduces, also when it is told before the entry it closes."""
     if leg.kind == "entry":
         if position.owned == 0:
             position.owner, position.opened_at_ms = leg.agent, leg.signal_at_ms
+            _only_of(state, position.coin, leg.agent)
         position.owned += delta
     elif position.owned * delta < 0:
         position.owned = ZERO if abs(delta) >= abs(position.owned) else position.owned + delta
+
+
+def _only_of(state: DeskState, coin: str, owner: Agent | None) -> None:
+    """Stops and targets that wait for another agent's position are not for this one: the coin is taken."""
+    stop = state.stops.get(coin)
+    if stop is not None and stop.agent not in (None, owner):
+        del state.stops[coin]
+    targets = [wish for wish in state.targets.pop(coin, []) if wish.agent in (None, owner)]
+    if targets:
+        state.targets[coin] = targets
 
 
 def _pay(state: DeskState, leg: Leg, newly: Decimal) -> None:
@@ -180,7 +191,7 @@ def _claim(state: DeskState, leg: Leg, newly: Decimal) -> None:
     _pay(state, leg, newly)
     if leg.kind == "entry" and newly > 0:
         position = position_of(state, leg.coin)
-        _own(position, leg, newly * leg.side.sign)
+        _own(state, position, leg, newly * leg.side.sign)
         _clamp_owned(state, position)
 
 
@@ -263,6 +274,7 @@ def adopted(state: DeskState, event: ev.PositionAdopted) -> None:
     """A position found on the venue belongs to an agent."""
     position = position_of(state, event.coin)
     position.owner, position.owned = event.agent, event.size
+    _only_of(state, event.coin, event.agent)
     position.opened_at_ms = event.opened_at_ms
     _clamp_owned(state, position)
 

@@ -238,23 +238,31 @@ class ExitSettled(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopWanted(Event):
-    """The owned position of this coin shall have a stop here. ``side`` is the order side that closes it."""
+    """The owned position of this coin shall have a stop here. ``side`` is the order side that closes it.
+
+    ``agent`` is whose position it is meant for; without one it is for whoever owns it.
+    """
 
     coin: str
     trigger_px: Decimal
     signal_at_ms: int
     default: bool = False
     side: Side | None = None
+    agent: Agent | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetWanted(Event):
-    """A fraction of the owned position shall take profit here. ``side`` is the order side that closes it."""
+    """A fraction of the owned position shall take profit here. ``side`` is the order side that closes it.
+
+    ``agent`` is whose position it is meant for; without one it is for whoever owns it.
+    """
 
     coin: str
     trigger_px: Decimal
     fraction: Decimal
     side: Side | None = None
+    agent: Agent | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -159,6 +159,7 @@ class StopWish:
     signal_at_ms: int = 0
     default: bool = False
     side: Side | None = None
+    agent: Agent | None = None
     seen: bool = False
     attempts: int = 0
     failed_at_ms: int = 0
@@ -174,9 +175,18 @@ class TargetWish:
     fraction: Decimal
     at_ms: int
     side: Side | None = None
+    agent: Agent | None = None
     seen: bool = False
     attempts: int = 0
     failed_at_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unmet:
+    """Whose stop or target signal it is, and for which coin."""
+
+    coin: str
+    agent: Agent | None
 
 
 def speaks_of(wish: StopWish | TargetWish, size: Decimal) -> bool:
@@ -281,8 +291,8 @@ class DeskState:
     requests: dict[str, Request] = field(default_factory=dict)
     cancels: dict[str, Cancel] = field(default_factory=dict)
     waiting: dict[str, ActionReceived] = field(default_factory=dict)
-    unmet: dict[str, str] = field(default_factory=dict)
-    """Coins of stop and target signals that have no order and no refusal yet, by key."""
+    unmet: dict[str, Unmet] = field(default_factory=dict)
+    """Stop and target signals that have no order and no refusal yet, by key."""
     orders: dict[int, OpenOrder] = field(default_factory=dict)
     seen_fills: dict[str, int] = field(default_factory=dict)
     strange_fills: dict[int, Decimal] = field(default_factory=dict)

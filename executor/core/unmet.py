@@ -7,13 +7,13 @@ while the state follows an event, where nobody can be told. Here it is noticed a
 from __future__ import annotations
 
 from executor.core import events as ev
-from executor.core.state import DeskState
+from executor.core.state import DeskState, Unmet
 
 
 def unmet_steps(state: DeskState, now_ms: int) -> list[ev.Event]:
     """A refusal for every wish of a signal that no longer stands and never had an order."""
-    gone = [(key, coin) for key, coin in state.unmet.items() if not _stands(state, key, coin)]
-    return [_refused(state, key, coin, now_ms) for key, coin in gone]
+    gone = [(key, wish) for key, wish in state.unmet.items() if not _stands(state, key, wish.coin)]
+    return [_refused(state, key, wish, now_ms) for key, wish in gone]
 
 
 def _stands(state: DeskState, key: str, coin: str) -> bool:
@@ -21,8 +21,11 @@ def _stands(state: DeskState, key: str, coin: str) -> bool:
     return (stop is not None and stop.key == key) or any(wish.key == key for wish in state.targets.get(coin, []))
 
 
-def _refused(state: DeskState, key: str, coin: str, now_ms: int) -> ev.ActionRefused:
-    if coin in state.stops:
+def _refused(state: DeskState, key: str, wish: Unmet, now_ms: int) -> ev.ActionRefused:
+    coin, position = wish.coin, state.position(wish.coin)
+    if position.owned != 0 and wish.agent not in (None, position.owner):
+        reason, text = "SYMBOL_OWNED", f"the {coin} position that came is not this agent's"
+    elif coin in state.stops:
         reason, text = "SUPERSEDED", f"a newer stop of {coin} took its place before it was placed"
     else:
         reason, text = "NO_POSITION", f"the {coin} position ended before it was placed"

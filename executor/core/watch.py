@@ -20,7 +20,7 @@ from executor.core.types import closing_side
 
 PCT = Decimal(100)
 
-ACT_AGAIN_MS = 10_000
+ACT_AGAIN_MS = 2_000
 """The pause before the policy acts again on a position that is still without a stop, and nothing is under way."""
 
 CLAIM_PATIENCE = 3

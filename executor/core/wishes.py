@@ -8,7 +8,7 @@ from executor.core import events as ev
 from executor.core.earnings import forgive
 from executor.core.holdings import position_of
 from executor.core.lifecycle import LegState
-from executor.core.state import DeskState, Exit, Leverage, StopWish, TargetWish, speaks_of
+from executor.core.state import DeskState, Exit, Leverage, StopWish, TargetWish, Unmet, speaks_of
 
 
 def _exit_owed(state: DeskState, event: ev.ExitOwed) -> None:
@@ -38,10 +38,11 @@ def _stop_wanted(state: DeskState, event: ev.StopWanted) -> None:
         signal_at_ms=event.signal_at_ms,
         default=event.default,
         side=event.side,
+        agent=event.agent,
     )
     wish.seen = speaks_of(wish, state.position(event.coin).size)
     if not event.default:
-        state.unmet[wish.key] = event.coin
+        state.unmet[wish.key] = Unmet(event.coin, event.agent)
 
 
 def _target_wanted(state: DeskState, event: ev.TargetWanted) -> None:
@@ -51,10 +52,11 @@ def _target_wanted(state: DeskState, event: ev.TargetWanted) -> None:
         fraction=event.fraction,
         at_ms=event.at_ms,
         side=event.side,
+        agent=event.agent,
     )
     wish.seen = speaks_of(wish, state.position(event.coin).size)
     state.targets.setdefault(event.coin, []).append(wish)
-    state.unmet[wish.key] = event.coin
+    state.unmet[wish.key] = Unmet(event.coin, event.agent)
 
 
 def _want_dropped(state: DeskState, event: ev.WantDropped) -> None:

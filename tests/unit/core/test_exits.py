@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from story import Story, quote
+from story import T0, Story, quote
 
 from executor.core import events as ev
 from executor.core.types import Quote, Side
@@ -48,13 +48,15 @@ def test_each_attempt_has_a_name_of_its_own_and_goes_alone(answer):
     assert s.held() == 0
 
 
-def test_once_the_widest_cap_missed_too_the_pace_is_a_second():
+def test_once_the_widest_cap_missed_too_the_pace_is_a_second_and_slows_to_four():
     s = opened()
     s.set("exit", *["reject"] * 50)
     s.short(1)
-    for _ in range(12):
+    made = []
+    for _ in range(4 * 16):
         s.later(250)
-    assert len(s.planned("exit")) == 3 + 3
+        made += [s.now - T0 - 10] * (len(s.planned("exit")) - 3 - len(made))
+    assert made == [1_000, 3_000, 7_000, 11_000, 15_000]
 
 
 def test_what_a_partial_fill_left_goes_on_its_own():

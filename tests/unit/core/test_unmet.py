@@ -45,6 +45,25 @@ def test_a_flatten_tells_the_wishes_it_ends():
     assert refused(s) == [(keys(s)[0], "NO_POSITION"), (keys(s, ev.TargetWanted)[0], "NO_POSITION")]
 
 
+def test_what_waits_for_another_agents_position_is_not_for_the_one_that_comes():
+    s = Story()
+    s.stop(90, agent="bob")
+    s.target(120, agent="bob")
+    s.long(1)
+    assert s.live("stop") == []
+    assert s.live("target") == []
+    assert {reason for _, reason in refused(s)} == {"SYMBOL_OWNED"}
+    assert len(refused(s)) == 2
+
+
+def test_a_target_of_the_owner_stays_when_anothers_goes():
+    s = Story()
+    s.target(120, agent="bob")
+    s.target(130)
+    s.long(1)
+    assert s.live("target") == [("1.000", "130.00")]
+
+
 def test_a_default_stop_is_nobodys_signal():
     s = Story({"policy": "place_default", "require": "always"})
     s.long(1)

@@ -249,7 +249,7 @@ def test_flatten_acts_again_on_what_came_while_it_closed():
     s.set("exit")
     s.settle()
     assert s.held() == 1
-    s.later(9_999)
+    s.later(1_999)
     assert s.held() == 1
     s.later(1)
     assert s.held() == 0

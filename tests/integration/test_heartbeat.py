@@ -183,7 +183,7 @@ def test_what_is_no_address_is_refused_without_repeating_it(text: str) -> None:
 
 
 def webhook(url: SecretStr) -> WebhookNotifier:
-    return WebhookNotifier(url, pauses_s=(0.01, 0.01))
+    return WebhookNotifier(url, pauses_s=(0.01, 0.01), close_s=30)
 
 
 async def test_news_is_posted_in_order_without_secrets(monitor: Monitor) -> None:

@@ -212,3 +212,28 @@ def test_what_never_reached_an_account_is_told_too():
 
 def test_an_outcome_nobody_knows_says_so():
     assert "being looked up" in told({**EXPLAINED, "accounts": [{**ACCOUNT, "outcome": "unknown"}]})
+
+
+MADE = {
+    "via": "nexgent_mirror",
+    "fact": "SourcePosition",
+    "identity": "p1 r7",
+    "subject": "p1",
+    "subject_size": "600",
+    "intent": {"coin": "BTC", "side": "buy", "size": "0.1", "leverage": None},
+    "failure": "",
+}
+
+
+def test_an_action_made_of_a_fact_says_of_which_and_by_which_strategy():
+    text = told({**EXPLAINED, "derived": MADE})
+    for word in ("made of a SourcePosition", "p1 r7", "nexgent_mirror", "coin BTC, side buy, size 0.1", "600"):
+        assert word in text
+    assert "failed" not in text
+    assert "made of a" not in told({**EXPLAINED, "derived": None})
+
+
+def test_an_exit_that_core_made_where_the_strategy_failed_says_so():
+    text = told({**EXPLAINED, "derived": {**MADE, "intent": None, "failure": "it hangs"}})
+    assert "it hangs" in text
+    assert "only what the source closed" in text

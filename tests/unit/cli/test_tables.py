@@ -134,3 +134,10 @@ def test_a_journal_row_is_its_event_and_facts():
     text = shown(*tables.journal({"journal": [row]}))
     for word in ("3", "Paused", "main", "by=cli"):
         assert word in text
+
+
+def test_status_tells_of_strategies_that_fail():
+    failing = {"strategy": "mine", "failed_at": "2026-11-21T23:19:46.123Z", "fact": "Ticker", "detail": "it hangs"}
+    text = shown(*tables.status({**STATUS, "strategies": [failing]}))
+    assert "strategies that failed" in text
+    assert "it hangs" in text

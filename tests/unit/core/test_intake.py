@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from executor.core import events as ev
-from executor.core.book import BookKey
+from executor.core.book import Book, BookKey
 from executor.core.intake import (
     TWIN_MS,
     TWINS_KEPT,
     IntakeState,
     Route,
     admit,
+    admit_derived,
     channel_events,
     closes,
     counts,
@@ -24,8 +25,10 @@ from executor.core.intake import (
     refused_frame,
     start_gap,
 )
+from executor.core.intents import TradeIntent
 from executor.core.source_events import Action, Malformed, Origin, SetStop, Status, Trade
 from executor.core.types import Agent, Asset, Side
+from executor.core.watched import Derivation, Subject
 
 D = Decimal
 AGENT = Agent("fractrade", "7")
@@ -373,3 +376,61 @@ def test_what_an_action_closes_and_opens_is_read_off_the_agents_book() -> None:
     flip = received(state, trade(key="k2", side=Side.SELL, size="3", stamped_at_ms=4_100))
     cover = received(state, trade(key="k3", size="1", stamped_at_ms=4_200))
     assert [(closes(one), opens(one)) for one in (opening, flip, cover)] == [(False, True), (True, True), (True, False)]
+
+
+# -- actions that strategies made of facts ----------------------------------------------------------------------
+
+ROUTE = Route("r", "main", ("*",), "mine", ("acc", "sub"), "mine")
+
+
+def derived(action: Action, *, intent: TradeIntent | None = None, **more: Any) -> ev.ActionReceived:
+    made = Derivation(via=action.agent.via, fact="SourcePosition", identity="p1 r1", intent=intent, **more)
+    return admit_derived(IntakeState(), action, made, ROUTE, Symbols(), 9, 6_000)
+
+
+def test_an_action_of_a_fact_goes_to_the_accounts_of_its_route_under_the_venues_name() -> None:
+    own = trade(agent=Agent("nexgent", "7", "mine"))
+    intent = TradeIntent(coin="btc", side=Side.BUY, size=D(1))
+    event = derived(own, intent=intent)
+    assert (event.accounts, event.routes, event.agent) == (("acc", "sub"), ("r", "r"), own.agent)
+    assert event.derived is not None
+    assert event.derived.intent == replace(intent, coin="BTC")
+    unlisted = derived(trade(agent=own.agent, symbol="NOSUCH"), intent=intent)
+    assert unlisted.derived is not None
+    assert (unlisted.coin, unlisted.derived.intent) == (None, intent)
+
+
+def test_the_book_of_a_strategy_is_not_the_agents_and_keeps_what_was_reported() -> None:
+    state = IntakeState()
+    own = Agent("fractrade", "7", "mine")
+    offer(state, trade())
+    tell(state, derived(trade("k2", "5", agent=own), subject="p1", subject_size=D(10)))
+    assert (size_of(state), size_of(state, agent=own)) == (1, 5)
+    assert state.subjects == {(own, "p1"): Subject("BTC", D(10))}
+    tell(state, derived(trade("k3", "5", Side.SELL, agent=own), subject="p1", subject_size=D(0)))
+    assert state.subjects == {}
+    tell(state, derived(trade("k4", agent=own)), derived(trade("k5", agent=own), subject="BTC", against=True))
+    assert state.subjects == {(own, "BTC"): Subject("BTC", None, against=True)}
+
+
+def test_frames_that_were_missed_put_no_target_in_doubt() -> None:
+    own, state = Agent("nexgent", "7", "mine"), IntakeState()
+    state.books[BookKey(own, "BTC")] = Book(size=D(1), gapped=True, last_stamp_ms=9_000)
+    for holds in (True, False):
+        made = Derivation(via="mine", fact="SourcePosition", identity="1", holds=holds)
+        event = admit_derived(state, trade(agent=own), made, ROUTE, Symbols(), None, 6_000)
+        assert (event.gapped, event.superseded) == (not holds, True)
+
+
+def test_what_a_strategy_decides_for_itself_is_never_superseded() -> None:
+    own, state = Agent("strategy", "mine", "mine"), IntakeState()
+    state.books[BookKey(own, "BTC")] = Book(size=D(1), last_stamp_ms=9_000)
+    made = Derivation(via="mine", fact="Ticker", identity="1", holds=True)
+    assert not admit_derived(state, trade(agent=own), made, ROUTE, Symbols(), None, 6_000).superseded
+
+
+def test_what_a_strategy_remembers_replaces_what_it_remembered() -> None:
+    state = IntakeState()
+    for n in (1, 2):
+        tell(state, ev.StrategyRemembered(at_ms=n, via="mine", memory={"n": n}))
+    assert state.memories == {"mine": {"n": 2}}

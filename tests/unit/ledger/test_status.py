@@ -1,0 +1,39 @@
+"""status: a strategy that fails on facts is shown, with its newest failure, until the next start."""
+
+from __future__ import annotations
+
+from executor.core import events as ev
+from executor.ledger.index import rows_of
+from executor.ledger.status import ledger_status
+from executor.ports import Stored
+
+
+def failed(via: str, text: str, seq: int) -> Stored:
+    return Stored(seq, ev.StrategyFailed(at_ms=1_800_000_000_000 + seq, via=via, fact="Ticker", text=text, count=1))
+
+
+def status(*stored: Stored) -> object:
+    """As the index keeps it: the newest of each kind and part."""
+    latest = {}
+    for item in stored:
+        for table, row in rows_of(item.seq, item.event):
+            if table == "latest":
+                latest[(str(row[0]), str(row[1]), str(row[2]))] = item
+    return ledger_status("x.db", {}, 9, 0, latest)["strategies"]
+
+
+def test_each_failing_strategy_is_shown_with_its_newest_failure() -> None:
+    started = Stored(2, ev.ProcessStarted(at_ms=1, clean=True, version="1", mode="live"))
+    before, first, second, other = (
+        failed("a", "old", 1),
+        failed("b", "one", 3),
+        failed("b", "two", 4),
+        failed("c", "x", 5),
+    )
+    assert status(before, started, first, second, other) == [
+        {"strategy": "b", "failed_at": "2027-01-15T08:00:00.004Z", "fact": "Ticker", "detail": "two"},
+        {"strategy": "c", "failed_at": "2027-01-15T08:00:00.005Z", "fact": "Ticker", "detail": "x"},
+    ]
+    assert status(before) == [
+        {"strategy": "a", "failed_at": "2027-01-15T08:00:00.001Z", "fact": "Ticker", "detail": "old"}
+    ]

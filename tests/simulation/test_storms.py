@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from random import Random  # noqa: TID251 - seeded
+from random import Random  # noqa: TID251 - seeded, so that a storm is the same each time
 from typing import Any
 
 import pytest

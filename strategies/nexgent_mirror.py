@@ -15,7 +15,7 @@ Above0 = Annotated[Decimal, Field(gt=0)]
 Whole = Annotated[Decimal, Field(ge=1, decimal_places=0)]
 Row = dict[str, Any]
 
-_SHORT = Context(prec=10)
+_PRICE = Context(prec=5)  # the venue's own precision: a stop that stands as it was asked for is not placed again
 
 
 class Unmapped(ValueError):
@@ -145,7 +145,7 @@ def stop_px(fact: SourcePosition, perp: Perp, quote: Quote | None) -> Decimal | 
     level = 1 + fact.stop_pct / 100
     if fact.stop_pct > 0 and level >= now:
         level = 1 - fact.stop_pct / 100
-    return _SHORT.plus(now_px * level / now) if level > 0 else None
+    return _PRICE.plus(now_px * level / now) if level > 0 else None
 
 
 def _px(fact: SourcePosition, perp: Perp, quote: Quote | None) -> Decimal | None:

@@ -57,6 +57,11 @@ async def test_the_stop_percentage_is_followed_as_a_stop_on_the_perp(rig):
         await rig.until(lambda: [row["triggerPx"] for row in rig.stops("kPEPE")] == ["0.008"], WITHIN_S)
         await sim.change(AGENT, "p1", currentStopLossPercentage=-10, peakPrice=8.4e-8)
         await rig.until(lambda: [row["triggerPx"] for row in rig.stops("kPEPE")] == ["0.009"], WITHIN_S)
+        placed = len(rig.orders())
+        await sim.change(AGENT, "p1", peakPrice=8.5e-8)  # a new record of the same stop
+        await sim.change(AGENT, "p1", currentStopLossPercentage=-5)
+        await rig.until(lambda: [row["triggerPx"] for row in rig.stops("kPEPE")] == ["0.0095"], WITHIN_S)
+        assert len(rig.orders()) == placed + 1
 
 
 async def test_duplicates_reconnects_and_a_restart_double_nothing(rig):

@@ -113,7 +113,7 @@ def test_an_unmapped_token_is_refused_with_a_reason_and_its_close_needs_nothing(
         (0, None, "0.02"),  # at it
         (-20, "1.6e-7", "0.01"),  # the price went up by 60 %: the stop is half of it away
         (25, "2e-7", "0.0125"),  # a locked gain: 1.25 of the entry, at twice the entry
-        (25, "1.094e-7", "0.01371115174"),  # seed 002's example: a gain not reached is a loss's distance
+        (25, "1.094e-7", "0.013711"),  # seed 002's example: a gain not reached is a loss's distance
         (-120, None, None),
         (None, None, None),
     ],

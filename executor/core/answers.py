@@ -216,8 +216,7 @@ def leverage_failed(
             continue
         family = [o for o in state.live.values() if o is leg or (o.bracket and o.bracket == leg.bracket)]
         events += [
-            ev.LegDropped(at_ms=now_ms, account=state.account, key=o.key, cloid=o.cloid, reason=refusal)
-            for o in family
+            ev.LegDropped(at_ms=now_ms, account=state.account, key=o.key, cloid=o.cloid, reason=refusal) for o in family
         ]
         events.append(
             ev.ActionRefused(

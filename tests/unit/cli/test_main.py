@@ -11,11 +11,13 @@ from executor.errors import ConfigError, ExecutorError
 PROMISED = {
     "init", "doctor", "run", "demo", "status", "actions", "orders", "positions", "journal", "explain", "pause",
     "resume", "flatten", "reset", "replay", "export-frames", "config show", "config validate", "config schema",
-    "plugins list", "plugins test", "paper-exchange", "sim fractrade",
+    "plugins list", "plugins test", "paper-exchange", "mirror",
+    "sim fractrade", "sim nexgent", "sim halyrd", "sim tradeready",
 }  # fmt: skip
-WITH_CONFIG = PROMISED - {"init", "demo", "plugins list", "plugins test", "paper-exchange", "sim fractrade"}
+SIMS = {name for name in PROMISED if name.startswith("sim ")}
+WITH_CONFIG = PROMISED - {"init", "demo", "plugins list", "plugins test", "paper-exchange"} - SIMS
 WITH_SET = WITH_CONFIG - {"config schema"}
-WITH_JSON = PROMISED - {"run", "export-frames", "sim fractrade"}
+WITH_JSON = PROMISED - {"run", "export-frames"} - SIMS
 
 
 def typed(command, path=()):

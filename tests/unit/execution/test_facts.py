@@ -111,7 +111,7 @@ class Rig:
             callers["o"] = StrategyCaller("other", other, **more)
         self.worker = Worker(
             clock=Clock(),
-            venue=self.venue,  # type: ignore[arg-type]
+            venue=self.venue,  # type: ignore[arg-type]  # a fake
             ledger=self.ledger,
             intake=intake,
             desks=desks,
@@ -551,7 +551,7 @@ async def test_a_strategy_hears_what_becomes_of_our_orders():
 
 async def test_a_mistake_of_ours_about_one_route_is_told_and_stops_nothing():
     async with running(Copies()) as rig:
-        await rig.tell(trade(symbol=None))  # type: ignore[arg-type]
+        await rig.tell(trade(symbol=None))  # type: ignore[arg-type]  # a fake
         await rig.tell(trade("t2"))
         assert rig.venue.orders == [("buy", "1", False)]
 

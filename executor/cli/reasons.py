@@ -228,9 +228,7 @@ _ANOMALIES = {
 }
 
 _CHANNELS = {
-    "AGENT_NOT_FOUND": (
-        "The server knows no such agent of this user: check the agent's id and whose the credentials are, then restart."
-    ),
+    "AGENT_NOT_FOUND": "The server knows no such agent of this user: check its id and the credentials, then restart.",
     "BAD_GATEWAY": "Something before the server failed: it is tried again.",
     "BAD_REQUEST": "The server did not take the handshake: check the source's url and ids.",
     "CLOSED_NORMALLY": "The server closed the channel: it is opened again.",
@@ -260,10 +258,7 @@ _CHANNELS = {
     "SERVER_RESTART": "The server restarts: it is tried again.",
     "SERVER_UNAVAILABLE": "The server is not available (HTTP 5xx): it is tried again.",
     "SILENT": "Nothing was heard for too long: the channel is opened anew.",
-    "TAKEN_OVER": (
-        "Another client took this agent's one connection: stop the other, or give it another agent; it is tried again "
-        "after a long pause."
-    ),
+    "TAKEN_OVER": "Another client took this agent's one connection: stop it; after a long pause it is tried again.",
     "TIMEOUT": "No answer came in time: it is tried again.",
     "TOKEN_UNREACHABLE": "A new token was needed and could not be had: check the source's url; it is tried again.",
     "TOO_MANY_REQUESTS": "The server asks for patience (HTTP 429): it is tried again, slowly.",
@@ -308,7 +303,8 @@ ORIGINS: Mapping[str, Origin] = MappingProxyType(
     {
         "malformed": Origin("a frame that is no action of ours; recorded, nothing is done (`FrameRefused`)", _FRAMES),
         "refused": Origin(
-            "our own no, before anything is sent (`ActionRefused`, `SignerRefused`, `LegDropped`, `LeverageFailed`, `EntryJudged`)",
+            "our own no, before anything is sent "
+            "(`ActionRefused`, `SignerRefused`, `LegDropped`, `LeverageFailed`, `EntryJudged`)",
             {**_DECISIONS, **_RULES, **_VERDICTS, **_SIGNER},
         ),
         "rejected": Origin("the venue's readable no (`LegRejected`)", _VENUE),

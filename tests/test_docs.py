@@ -167,6 +167,7 @@ NO_REASONS = {
     "EXECUTED", "LIVE", "DEMOTED", "QUOTE_DIVERGENCE", "QUOTE_STALE", "INSUFFICIENT_LIQUIDITY",  # Halyrd's words
     "TRADEREADY_API_KEY", "ALL", "ERROR",  # TradeReady's
     "BEGIN", "COMMIT", "ROLLBACK",  # of the database
+    "UTC",  # a time zone
 }  # fmt: skip
 
 

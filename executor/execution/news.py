@@ -24,8 +24,8 @@ _TOLD: dict[type[ev.Event], Callable[[Any], News]] = {
     ev.BreakerLatched: _latched,
     ev.BreakerReset: lambda event: ("info", f"BREAKER {event.rule}", f"{event.account}: reset by {event.by}"),
     ev.SignerRefused: _unsigned,
-    ev.ProcessStarted: lambda event: ("info", "STARTED", f"version {event.version}, {event.mode}"),
-    ev.ProcessStopped: lambda event: ("info", "STOPPED", f"{event.reason}; orders unknown: {event.unknown}"),
+    ev.ProcessStarted: lambda event: ("info", "worker started", f"version {event.version}, {event.mode}"),
+    ev.ProcessStopped: lambda event: ("info", "worker stopped", f"{event.reason}; orders unknown: {event.unknown}"),
 }
 
 

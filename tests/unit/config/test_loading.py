@@ -55,8 +55,8 @@ class Registry:
         "executor.risk_rules": dict.fromkeys(
             ("max_order_notional", "max_position_notional", "max_gross_exposure", "daily_loss"), Cap
         ),
+        "executor.notifiers": {"bell": Bell},
     }
-    known["executor.notifiers"] = {"bell": Bell}
     absent: ClassVar = {"executor.sources": ("gone", "broken")}
 
     def names(self, group):

@@ -10,12 +10,12 @@ from story import Story, listed
 from executor.core import events as ev
 from executor.core.batch import Batch, urgent
 from executor.core.evolve import evolve
-from executor.core.facts import Fill, OpenOrder
+from executor.core.facts import Fill, OpenOrder, OrderFact
 from executor.core.identity import cloid
 from executor.core.reconcile import told_fills
 from executor.core.state import Cancel, DeskState, Leverage
 from executor.core.types import Agent, Side
-from executor.core.unwritten import unwritten_batches, unwritten_orders, withdrawn
+from executor.core.unwritten import found_again, next_names, unwritten_batches, unwritten_orders, withdrawn
 
 D = Decimal
 
@@ -228,6 +228,28 @@ def test_what_is_known_already_or_is_nobodys_of_ours_is_left_alone(seen):
     orders = [listed(leg) for leg in s.state.live.values() if leg.kind == "stop"]
     stranger = [fill("0x" + "1" * 32, "1", 3), fill(name_of(s, "another", "exit", 101), "1", 4)]
     assert unwritten_orders(s.desk, s.state, orders, stranger, s.now) == []
+
+
+def _status(s: Story, key: str, kind: str, attempt: int, status: str) -> OrderFact:
+    name = name_of(s, key, kind, attempt)
+    order = OpenOrder(5, name, "BTC", Side.SELL, D(80), D(1), D(1), True, D(90), "Stop Market", False, s.now)
+    return OrderFact(order, status, s.now)
+
+
+def test_a_name_that_an_older_copy_of_the_ledger_does_not_know_is_not_given_again():
+    s = held()
+    (wish,) = s.state.stops.values()
+    (name,) = next_names(s.desk, s.state)
+    assert (name.leg, name.attempt, name.cloid) == ("stop", 2, name_of(s, wish.key, "stop", 2))
+    s.note(found_again(s.state, name, _status(s, wish.key, "stop", 2, "canceled"), s.now))
+    assert s.state.legs[name.cloid].state == "canceled"
+    assert [one.attempt for one in next_names(s.desk, s.state)] == [3]
+
+
+def test_a_name_the_venue_does_not_know_is_free():
+    s = held()
+    (name,) = next_names(s.desk, s.state)
+    assert found_again(s.state, name, OrderFact(None, "unknownOid", s.now), s.now) == []
 
 
 def test_an_empty_account_has_nothing_to_be_found():

@@ -341,3 +341,13 @@ def test_a_bracket_that_would_close_what_it_opens_opens_nothing(bracket):
     s.short(1, stop_px="105", target_px="95", agent="bob")
     assert s.held() == -1
     assert s.live("stop") == [("1.000", "105.00")]
+
+
+@pytest.mark.parametrize("missing", [(), ("fills", "open orders")])
+def test_an_entry_refused_for_an_unread_account_says_what_is_missing(missing):
+    s = Story()
+    s.note([ev.ReconcileFailed(at_ms=s.now, account="main", missing=missing, text="")])
+    s.long(1, signal={"entries_open": False})
+    [refused] = s.of(ev.ActionRefused)
+    assert refused.reason == "NOT_RECONCILED"
+    assert refused.detail.endswith(": fills, open orders could not be read" if missing else "is not read completely")

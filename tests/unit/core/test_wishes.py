@@ -221,3 +221,10 @@ def test_a_naked_position_is_timed_from_its_start_and_acted_on_once() -> None:
     assert (state.position("BTC").unprotected_since_ms, state.position("BTC").acted) == (4, True)
     evolve(state, ev.ProtectionChanged(at_ms=7, coin="BTC", state="protected", since_ms=7))
     assert (state.position("BTC").unprotected_since_ms, state.position("BTC").acted) == (None, False)
+
+
+def test_what_of_an_account_is_missing_is_known_until_it_was_read_or_a_new_life_begins() -> None:
+    failed = ev.ReconcileFailed(at_ms=1, account="a", missing=("fills", "positions"), text="timeout")
+    assert desk(failed).missing == ("fills", "positions")
+    assert desk(failed, ev.Reconciled(at_ms=2, why="start")).missing == ()
+    assert desk(failed, ev.ProcessStarted(at_ms=2, clean=True, version="1", mode="live")).missing == ()

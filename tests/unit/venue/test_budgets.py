@@ -140,10 +140,10 @@ def test_in_trouble_one_read_tries_at_a_time_ever_more_seldom_and_the_first_answ
 @pytest.mark.parametrize(
     ("used", "going"),
     [
-        (299, {Lane.CLOSE, Lane.RESIZE, Lane.ENTRY, Lane.READ}),
-        (300, {Lane.CLOSE, Lane.RESIZE, Lane.ENTRY}),
-        (420, {Lane.CLOSE, Lane.RESIZE}),
-        (540, {Lane.CLOSE}),
+        (419, {Lane.CLOSE, Lane.RESIZE, Lane.ENTRY, Lane.READ}),
+        (420, {Lane.CLOSE, Lane.RESIZE, Lane.READ}),
+        (540, {Lane.CLOSE, Lane.READ}),
+        (660, {Lane.CLOSE}),
         (1_200, {Lane.CLOSE}),
     ],
 )

@@ -9,7 +9,7 @@ from story import T0, Story
 
 from executor.core import events as ev
 from executor.core.answers import absent_from_ms, lookup_events
-from executor.core.facts import Fill, OrderFact
+from executor.core.facts import Fill, OpenOrder, OrderFact
 from executor.core.settings import ABSENT_MARGIN_MS
 from executor.core.types import Side
 
@@ -147,6 +147,27 @@ def test_ack_never_arrives_query_by_cloid():
     s.note(lookup_events(s.state, leg, OrderFact(None, "", T0), [fill], T0 + 400, listed=False))
     s.venue["BTC"] = D(1)
     assert s.held() == 1
+
+
+def test_cancel_loses_to_fill():
+    """ "Never placed, already canceled, or filled" is three facts in one: looked up, never guessed (passivbot#514)."""
+    s = Story()
+    s.long(1)
+    s.target(120)
+    [leg] = s.state.legs_of("BTC", "target")
+    s.set("cancel", "reject")
+    s.note([ev.CancelWanted(at_ms=s.now, account="main", coin="BTC", oid=leg.oid, cloid=leg.cloid, why="test")])
+    s.lists = False
+    s.settle()
+    assert (leg.state, leg.doubted) == ("resting", True)
+    s.venue["BTC"] = D(0)
+    order = OpenOrder(leg.oid or 0, leg.cloid, "BTC", Side.SELL, D(1), D(0), D(1), True, D(120), "", False, 0)
+    fill = Fill(1, leg.oid or 0, leg.cloid, "BTC", Side.SELL, D(120), D(1), D(0), D(0), D(1), s.now)
+    s.note(lookup_events(s.state, leg, OrderFact(order, "filled", s.now), [fill], s.now + 400, listed=False))
+    s.settle()
+    assert (s.held(), leg.state) == (0, "done")
+    assert len(s.planned("target")) == 1
+    assert s.planned("exit") == []
 
 
 # -- exits end where they should ---

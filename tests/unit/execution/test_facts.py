@@ -368,10 +368,10 @@ class Hangs(Mirrors):
 
 async def test_a_hanging_strategy_opens_nothing_and_holds_up_no_exit():
     strategy = Hangs()
-    async with running(strategy, deadline_s=0.05) as rig:
+    async with running(strategy, deadline_s=20) as rig:
         await rig.tell(position("1000", "1"))
         assert rig.venue.orders == [("buy", "1", False)]
-        strategy.hangs = True
+        strategy.hangs, rig.worker.strategies["r"].deadline_s = True, 0.05
         try:
             for n in range(20):
                 rig.worker.emit("", position("2000", f"up {n}"))
@@ -566,7 +566,7 @@ async def test_slow_strategies_are_shown_only_the_newest_price():
             return ()
 
     strategy = Slow()
-    async with running(strategy) as rig:
+    async with running(strategy, deadline_s=20) as rig:
         for px in range(1000):
             rig.worker.emit("", ticker(px))
         await rig.settled()
@@ -631,7 +631,7 @@ async def test_the_opposite_of_an_agent_is_in_when_it_is_in_and_out_when_it_is_o
 
     Opposite.inline = inline
     strategy = Opposite(Inverse.Options(multiplier=D("0.5")))
-    async with running(strategy) as rig:
+    async with running(strategy, deadline_s=20) as rig:
         await rig.tell(action("1", Side.BUY, "4"))
         await rig.tell(action("2", Side.SELL, "4", SetStop, trigger_px=D(90), reduce_only=True))
         await rig.tell(action("3", Side.SELL, "4", SetTarget, trigger_px=D(110), reduce_only=True))

@@ -28,7 +28,7 @@ from executor.sources.connection import Connection, Endpoint, Item, Opened, Rece
 from executor.sources.halyrd_rest import Frame, Told
 from executor.sources.halyrd_wire import SYSTEM, Decoded, decode, marks
 from executor.sources.rest import Answer, RestReader, addresses
-from executor.sources.seen import Seen
+from executor.sources.seen import Overtaken, Seen
 
 __all__ = ["HalyrdOptions", "HalyrdSource", "Transitions", "decode"]
 
@@ -102,6 +102,7 @@ class _Agent:
         self.connection = connection
         self.path = path
         self.seen = Seen()
+        self.overtaken = Overtaken()
         self.transitions = Transitions()
         self.newest_trade_ms = start_ms
         self.status: str | None = None
@@ -188,8 +189,11 @@ class HalyrdSource:
         if isinstance(event, AgentNotice):
             event = agent.transitions.told(event)
             agent.status = event.now or agent.status
-        elif isinstance(event, SourceTrade) and event.at_ms is not None:
-            agent.newest_trade_ms = max(agent.newest_trade_ms, event.at_ms)
+        elif isinstance(event, SourceTrade):
+            agent.newest_trade_ms = max(agent.newest_trade_ms, event.at_ms or 0)
+            if agent.overtaken.late(event):
+                self._note(agent.channel.name, f"the buy {event.ref} came to light after a later sell: not told")
+                return
         emit(raw, event)
 
     # -- REST -----------------------------------------------------------------------------------------------------
@@ -245,13 +249,19 @@ class HalyrdSource:
         return _failure("agent", answer)
 
     def _tell_all(self, agent: _Agent, frames: Iterable[Frame], emit: Emit) -> None:
+        """In the order of their times, whichever list they stand in: a closing trade belongs after its opening one."""
         now_ms = self._clock.now_ms()
-        newest_trade_ms = agent.newest_trade_ms
-        for frame in frames:
-            raw = halyrd_rest.text_of(frame)
-            event = decode(raw, agent.channel.origin(now_ms))
+        origin, newest_trade_ms = agent.channel.origin(now_ms), agent.newest_trade_ms
+        raws = [halyrd_rest.text_of(frame) for frame in frames]
+        for raw, event in sorted(((raw, decode(raw, origin)) for raw in raws), key=lambda told: _order(told[1])):
             if _worth_telling(event, newest_trade_ms, now_ms):
                 self._tell(agent, raw, event, emit)
+
+
+def _order(event: Decoded) -> tuple[int, bool]:
+    """By time; at the same time what opens comes first."""
+    at_ms = getattr(event, "at_ms", None) or 0
+    return at_ms, isinstance(event, SourceTrade) and event.reduce_only
 
 
 async def _due(agent: _Agent, pause_s: float) -> bool:

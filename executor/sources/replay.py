@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from executor.core.source_events import Malformed, Origin, SourceEvent, Status
 from executor.errors import ConfigError
 from executor.ports import ChannelState, Emit, SourceContext
-from executor.sources import fractrade_wire, halyrd_wire, nexgent_wire
+from executor.sources import fractrade_wire, halyrd_wire, nexgent_wire, tradeready_wire
 from executor.sources.fields import Refusal, epoch_stamp, iso_stamp, need, text
 from executor.sources.nexgent_mirror import Mirror, apply, told
 from executor.sources.strict_json import JsonObject, parse_object
@@ -32,6 +32,7 @@ Decoder = Callable[[str | bytes, Origin], SourceEvent | Malformed | None]
 DECODERS: Mapping[str, Decoder] = {
     fractrade_wire.SYSTEM: fractrade_wire.decode,
     halyrd_wire.SYSTEM: halyrd_wire.decode,
+    tradeready_wire.SYSTEM: tradeready_wire.decode_fact,
 }
 """By signal system; of those whose frames mean something each by itself."""
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import NamedTuple
 
+from executor.core.source_events import SourceTrade
+from executor.core.types import Side
+
 
 class Marks(NamedTuple):
     """By what something told is known from before, and what it leaves for later."""
@@ -34,3 +37,27 @@ class Seen:
         while len(self._marks) > self._limit:
             del self._marks[next(iter(self._marks))]
         return new
+
+
+class Overtaken:
+    """Tells a buy that comes to light after a later sell of the same symbol: entering on it now would be too late.
+
+    A back-fill is read while the socket goes on, so what it tells may be older than what was told meanwhile; and a sell
+    of what nobody knew to be held leaves no trace in the agent's book that would show it.
+    """
+
+    def __init__(self, limit: int = 1024) -> None:
+        self._limit = limit
+        self._sold_ms: dict[str, int] = {}
+
+    def late(self, trade: SourceTrade) -> bool:
+        """Whether this is such a buy; a sell is remembered."""
+        if trade.at_ms is None:
+            return False
+        sold_ms = self._sold_ms.get(trade.symbol)
+        if trade.side is Side.BUY:
+            return sold_ms is not None and trade.at_ms < sold_ms
+        self._sold_ms[trade.symbol] = max(trade.at_ms, sold_ms or 0)
+        if len(self._sold_ms) > self._limit:
+            del self._sold_ms[next(iter(self._sold_ms))]
+        return False

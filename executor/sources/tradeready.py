@@ -16,13 +16,13 @@ from urllib.parse import urlencode
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from executor.clock import Clock
-from executor.core.source_events import Candle, Malformed, SourceEvent, SourcePortfolio, Ticker
+from executor.core.source_events import Candle, Malformed, SourceEvent, SourcePortfolio, SourceTrade, Ticker
 from executor.errors import ConfigError, CredentialRefused
 from executor.ports import ChannelState, Emit, SourceContext
 from executor.sources.channel import Channel
 from executor.sources.connection import Connection, Endpoint, Item, Opened, Received, Timing
 from executor.sources.rest import RestReader, addresses
-from executor.sources.seen import Seen
+from executor.sources.seen import Overtaken, Seen
 from executor.sources.tradeready_poll import Poller, Wanted
 from executor.sources.tradeready_wire import (
     INTERVALS,
@@ -30,6 +30,7 @@ from executor.sources.tradeready_wire import (
     SYSTEM,
     Ack,
     Decoded,
+    Fact,
     Ping,
     ServerError,
     decode,
@@ -155,6 +156,7 @@ class TradeReadySource:
         endpoint = Endpoint(self._stream.name, url, secrets=(self._key,))
         self._connection = Connection(endpoint, clock, jitter, Timing(silence_s=stale_s))
         self._seen = Seen()
+        self._overtaken = Overtaken()
         self._newest = Newest()
         self._worth: tuple[Decimal | None, ...] = ()
         self._outbox: asyncio.Queue[str] = asyncio.Queue(OUTBOX)
@@ -253,7 +255,13 @@ class TradeReadySource:
         elif self._wants(said):
             known = marks(said)
             if known is None or self._seen.fresh(known):
-                emit(raw, said)
+                self._emit(raw, said, emit)
+
+    def _emit(self, raw: str | bytes, fact: Fact, emit: Emit) -> None:
+        if isinstance(fact, SourceTrade) and self._overtaken.late(fact):
+            self._note(self._stream.name, f"the buy {fact.ref} came to light after a later sell: not told")
+        else:
+            emit(raw, fact)
 
     def _quote(self, raw: str | bytes, ticker: Ticker, emit: Emit) -> None:
         if self._plan.symbols is not None and ticker.symbol not in self._plan.symbols:

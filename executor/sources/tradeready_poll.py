@@ -100,15 +100,18 @@ class Poller:
     # -- orders -----------------------------------------------------------------------------------------------------
 
     async def _orders(self, emit: Emit) -> bool:
+        """All pages before any is told: the newest come first, and an entry belongs before its exit."""
+        found: list[object] = []
         offset: int | None = 0
         for _ in range(PAGES):
             answer = await self._get("/trade/orders", emit, {"limit": str(PAGE), "offset": str(offset)})
             if answer is None:
                 return False
+            found += rows.listed(answer.body)
             offset = self._next_page(answer.body, offset or 0)
-            self._take(rows.orders(answer.body), emit)
             if offset is None:
                 break
+        self._take(rows.orders(found), emit)
         self._first = False
         return await self._left_behind(emit)
 

@@ -24,14 +24,15 @@ def text_of(frame: Frame) -> str:
 
 
 def orders(body: object) -> list[Frame]:
-    """``/trade/orders``, oldest first."""
-    rows = sorted(_rows(body, "orders"), key=lambda row: _stamp(row, "at"))
+    """``/trade/orders``, oldest first. Pages come newest first; at one time an entry belongs before an exit."""
+    newest_first = list(_rows(body, "orders"))
+    rows = sorted(reversed(newest_first), key=lambda row: (_stamp(row, "at"), row.get("side") == "sell"))
     return [{"channel": "orders", "data": row} for row in rows]
 
 
-def order_ids(body: object) -> list[tuple[object, object]]:
-    """Which orders a page tells of, in which states: a page without anything new ends the paging."""
-    return [(row.get("order_id"), row.get("status")) for row in _rows(body, "orders")]
+def listed(body: object) -> list[object]:
+    """The rows of one page of orders."""
+    return list(_rows(body, "orders"))
 
 
 def portfolio(body: object) -> list[Frame]:

@@ -146,6 +146,12 @@ def decode(raw: str | bytes, origin: Origin) -> Decoded:
         )
 
 
+def decode_fact(raw: str | bytes, origin: Origin) -> Fact | Malformed | None:
+    """What a recorded frame says to strategies: what the server says to us alone is nothing."""
+    said = decode(raw, origin)
+    return None if isinstance(said, Ack | ServerError | Ping) else said
+
+
 def agent_of(origin: Origin) -> Agent:
     """The account a channel belongs to (``stream:<agent>``, ``rest:<agent>``): frames name none."""
     _, _, agent_id = origin.channel.partition(":")

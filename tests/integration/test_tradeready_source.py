@@ -264,7 +264,8 @@ async def test_all_pages_are_read_at_a_start() -> None:
         for _ in range(250):
             await simulator.order("BTCUSDT", "buy", "1")
         async with listening(simulator, **ORDERS) as listener:
-            await listener.count(SourceTrade, 250)
+            told = await listener.count(SourceTrade, 250)
+            assert [trade.ref for trade in told] == list(simulator.orders)
 
 
 async def test_a_portfolio_is_told_when_it_changed_also_back_to_what_it_was() -> None:

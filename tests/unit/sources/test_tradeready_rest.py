@@ -19,6 +19,13 @@ def test_orders_are_told_oldest_first() -> None:
     assert [event.ref for event in told if isinstance(event, SourceTrade)] == ["1", "2", "3"]
 
 
+def test_of_two_orders_of_one_time_the_entry_is_told_first_else_the_one_listed_last() -> None:
+    at = {**ROW, "filled_at": "2026-05-04T09:30:00Z"}
+    rows = [{**at, "order_id": "c"}, {**at, "order_id": "s", "side": "sell"}, {**at, "order_id": "b"}]
+    told = [decode(text_of(frame), ORIGIN) for frame in orders(rows)]
+    assert [event.ref for event in told if isinstance(event, SourceTrade)] == ["b", "c", "s"]
+
+
 def test_a_row_whose_time_cannot_be_read_is_told_first() -> None:
     rows = [{**ROW, "filled_at": "2026-05-04T09:30:00Z"}, {**ROW, "order_id": "odd", "filled_at": "noon"}]
     assert [frame["data"]["order_id"] for frame in orders(rows)] == ["odd", "o1"]  # type: ignore[index]  # an object

@@ -10,7 +10,8 @@ import pytest
 
 from executor.core.source_events import AgentNotice, Candle, Malformed, Origin, SourcePortfolio, SourceTrade, Ticker
 from executor.core.types import Agent, Side
-from executor.sources.seen import Seen
+from executor.sources.replay import DECODERS
+from executor.sources.seen import Overtaken, Seen
 from executor.sources.tradeready_wire import PONG, Ack, Ping, ServerError, agent_of, decode, marks, plan
 
 D = Decimal
@@ -247,3 +248,29 @@ def test_prices_and_moving_candles_may_repeat() -> None:
     frame = {"channel": "candles", "symbol": "A", "interval": "1m", "data": CANDLE}
     assert marks(decoded(frame)) is None
     assert marks(decoded({"channel": "ticker", "symbol": "A", "data": {"price": "1"}})) is None
+
+
+def test_of_a_recording_only_facts_are_played() -> None:
+    play = DECODERS["tradeready"]
+    assert isinstance(play(json.dumps({"channel": "orders", "data": {**ORDER, **FILL}}), ORIGIN), SourceTrade)
+    assert [play(raw, ORIGIN) for raw in ('{"type":"ping"}', '{"type":"subscribed","channel":"orders"}')] == [None] * 2
+    assert isinstance(play("{", ORIGIN), Malformed)
+
+
+def bought(at: str | None, side: str = "buy", symbol: str = "BTCUSDT") -> Any:
+    return order(**{**FILL, "filled_at": at, "side": side, "symbol": symbol})
+
+
+def test_a_buy_that_comes_to_light_after_a_later_sell_is_late() -> None:
+    overtaken = Overtaken()
+    trades = [bought("2026-05-04T09:30:00Z"), bought("2026-05-04T09:30:05Z", "sell"), bought("2026-05-04T09:30:04Z")]
+    trades += [bought("2026-05-04T09:30:05Z"), bought("2026-05-04T09:30:04Z", symbol="ETHUSDT"), bought(None)]
+    trades += [bought("2026-05-04T09:30:01Z", "sell"), bought("2026-05-04T09:30:04Z")]
+    assert [overtaken.late(trade) for trade in trades] == [False, False, True, False, False, False, False, True]
+
+
+def test_what_was_sold_is_remembered_of_so_many_symbols() -> None:
+    overtaken = Overtaken(limit=1)
+    for symbol in ("A", "B"):
+        assert not overtaken.late(bought("2026-05-04T09:30:05Z", "sell", symbol))
+    assert [overtaken.late(bought("2026-05-04T09:30:00Z", symbol=symbol)) for symbol in ("A", "B")] == [False, True]

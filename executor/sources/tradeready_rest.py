@@ -25,8 +25,8 @@ def text_of(frame: Frame) -> str:
 
 def orders(body: object) -> list[Frame]:
     """``/trade/orders``, oldest first. Pages come newest first; at one time an entry belongs before an exit."""
-    newest_first = list(_rows(body, "orders"))
-    rows = sorted(reversed(newest_first), key=lambda row: (_stamp(row, "at"), row.get("side") == "sell"))
+    oldest_first = list(_rows(body, "orders"))[::-1]
+    rows = sorted(oldest_first, key=lambda row: (_stamp(row, "at"), row.get("side") == "sell"))
     return [{"channel": "orders", "data": row} for row in rows]
 
 

@@ -15,6 +15,8 @@ import pytest
 from executor.paper.feeds import ManualMarket
 from executor.paper.server import PaperExchange
 from executor.sim.fractrade import FractradeSimulator
+from executor.sim.halyrd import HalyrdSimulator
+from executor.sim.tradeready import API_KEY, TradeReadySimulator
 
 FOREIGN = [
     {"Host": "evil.example"},
@@ -60,6 +62,24 @@ async def test_no_page_of_another_site_can_listen_to_the_simulator(session):
         assert [await _open(session, url, headers) for headers in FOREIGN] == [403] * 4
 
 
+@pytest.mark.parametrize(
+    ("simulator", "paths"),
+    [
+        (HalyrdSimulator, ("/ws/agents/current", "/agents")),
+        (TradeReadySimulator, (f"/ws/v1?api_key={API_KEY}", "/api/v1/account/portfolio")),
+    ],
+)
+async def test_no_page_of_another_site_can_use_the_other_simulators(session, simulator, paths):
+    async with simulator() as sim:
+        stream, rest = paths
+        assert [await _open(session, sim.url + stream, headers) for headers in WELCOME] == [101, 101]
+        assert [await _open(session, sim.url + stream, headers) for headers in FOREIGN] == [403] * 4
+        url = sim.url.replace("ws:", "http:") + rest
+        for headers, status in [(WELCOME[0], 200), *((foreign, 403) for foreign in FOREIGN)]:
+            async with session.get(url, headers={"X-API-Key": API_KEY, **headers}) as answer:
+                assert answer.status == status
+
+
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, '"\\ud800"', "1" * 10_000, "\x00", "null", ""])
 async def test_odd_frames_end_no_connection_of_the_paper_exchange(session, text, caplog):
     async with PaperExchange(ManualMarket()) as paper, session.ws_connect(f"{paper.url}/ws") as socket:
@@ -82,8 +102,17 @@ async def test_the_paper_exchanges_file_is_its_owners_alone(tmp_path):
     assert folder == 0o700
 
 
-@pytest.mark.parametrize("words", [["paper-exchange"], ["sim", "fractrade"]])
-@pytest.mark.parametrize(("host", "warned"), [(None, False), ("0.0.0.0", True)])
+@pytest.mark.parametrize(
+    ("words", "host", "warned"),
+    [
+        (["paper-exchange"], None, False),
+        (["paper-exchange"], "0.0.0.0", True),
+        (["sim", "fractrade"], None, False),
+        (["sim", "fractrade"], "0.0.0.0", True),
+        (["sim", "halyrd"], None, False),
+        (["sim", "tradeready"], "0.0.0.0", True),
+    ],
+)
 async def test_to_listen_beyond_this_machine_is_asked_for_and_told(words, host, warned):
     script = Path(sys.executable).with_name("executor")
     process = await asyncio.create_subprocess_exec(

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import pytest
 
+from executor.backoff import Backoff
 from executor.clock import SystemClock
 from executor.core.facts import RawReply
 from executor.core.types import Side
@@ -21,7 +22,6 @@ from executor.testing import (
     until,
 )
 from executor.venue.adapter import HyperliquidVenue, VenueSettings
-from executor.backoff import Backoff
 from executor.venue.signer import Signer
 from executor.venue.socket import SocketSettings
 

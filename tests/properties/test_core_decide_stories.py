@@ -303,7 +303,7 @@ def test_caps_hold_in_the_worst_case_at_any_interleaving_of_answers(told, buys_o
 
 
 def worsts(s: Wild) -> dict[tuple[str, Side], Decimal]:
-    """What each side of each coin may still reach on the venue, by the price caps of the orders (the mark stays at 100).
+    """What each side of each coin may still reach on the venue, by the orders' price caps (the mark stays at 100).
 
     The venue's own position counts, not our picture of it: an exit may have closed what a lost answer hides from us.
     """

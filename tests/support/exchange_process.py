@@ -76,19 +76,24 @@ class Commands:
         return {**told, "reached": self.exchange.reached}
 
 
+def _say(document: dict[str, Any]) -> None:
+    sys.stdout.write(orjson.dumps(document).decode() + "\n")
+    sys.stdout.flush()
+
+
 async def serve(state: Path, port: int, funded: str) -> None:
     options = Options(latency_ms=20, ip_limit=False)
     async with Recording(
         ManualMarket(), fund={funded: 1_000_000}, options=options, state_path=state, port=port
     ) as exchange:
-        print(orjson.dumps({"url": exchange.url}).decode(), flush=True)
+        _say({"url": exchange.url})
         reader = asyncio.StreamReader()
         await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         commands = Commands(exchange)
         while line := await reader.readline():
             request = orjson.loads(line)
             do: Callable[..., Any] = getattr(commands, request.pop("do"))
-            print(orjson.dumps({"answer": do(**request)}).decode(), flush=True)
+            _say({"answer": do(**request)})
 
 
 if __name__ == "__main__":

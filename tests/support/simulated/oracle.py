@@ -67,9 +67,9 @@ class Watch:
 
     def _look(self) -> None:
         world, now_s = self.world, self.world.loop.time()
-        if world.is_faulty():
-            self.fault_s = now_s
         desk = world.desk
+        if world.is_faulty() or self._is_deceived(desk):
+            self.fault_s = now_s
         for coin in COINS:
             bare = naked(world, coin)
             able = desk is not None and desk.state.reconciled and world.life.runtime.worker.failed is None
@@ -77,6 +77,12 @@ class Watch:
             self._since(self.known_s, coin, due, now_s)
             self._since(self.naked_s, coin, bare and coin not in world.manual and world.require == "always", now_s)
             self._judge(coin, now_s)
+
+    def _is_deceived(self, desk: Any) -> bool:
+        """Whether the venue told of a fill that never was, and the worker has not read its positions since."""
+        if desk is None or "lie_filled order" not in self.world.exchange.hits:
+            return False
+        return any(desk.state.position(coin).size != self.world.size(coin) for coin in COINS)
 
     def _since(self, table: dict[str, float], coin: str, true: bool, now_s: float) -> None:
         if true:
@@ -138,6 +144,8 @@ def _due(world: Any, state: DeskState, coin: str) -> bool:
     position = state.positions.get(coin)
     if position is None or position.owned == 0 or coin in world.manual:
         return False
+    if position.size != world.size(coin):
+        return False  # a lying answer, or a lost one: what is held is not known yet
     wish = state.stops.get(coin)
     return world.require == "always" or (wish is not None and speaks_of(wish, position.owned))
 
@@ -227,22 +235,30 @@ def _stream(world: Any, stored: list[Any]) -> Iterator[str]:
 
 def _terminal(world: Any, events: list[ev.Event]) -> Iterator[str]:
     """(b) Every action received has one final outcome, and none was lost on a good line."""
-    by_key: dict[str, list[ev.Event]] = defaultdict(list)
-    for event in events:
-        if event.key is not None:
-            by_key[event.key].append(event)
-        elif isinstance(event, ev.ProcessStarted):
-            for known in by_key.values():
-                known.append(event)
+    by_key = _stories(events)
     received = {event.key: event for event in events if isinstance(event, ev.ActionReceived)}
     for key, event in received.items():
         outcome = outcome_of("main", by_key[key or ""])
-        if "main" in event.accounts and outcome.outcome not in FINAL:
+        if "main" in event.accounts and outcome.outcome not in FINAL and key not in world.desk.state.unmet:
             yield f"action {event.action_id} is {outcome.outcome} ({outcome.reason}) in the end"
     if not LOSSY & {step["do"] for step in world.steps}:
         known = {event.action_id for event in received.values()}
         lost = [row["action_id"] for row in world.published if row["_reached"] and row["action_id"] not in known]
         yield from (f"signal {name} was lost" for name in lost)
+
+
+def _stories(events: list[ev.Event]) -> dict[str, list[ev.Event]]:
+    """Each action's events, as the ledger's index finds them: by key, and what is said of its orders."""
+    by_key: dict[str, list[ev.Event]] = defaultdict(list)
+    key_of: dict[str, str] = {}
+    for event in events:
+        if isinstance(event, ev.LegPlanned):
+            key_of[event.cloid] = event.key or ""
+        names = (*getattr(event, "cloids", ()), getattr(event, "cloid", None))
+        keys = {event.key, *(key_of.get(name or "") for name in names)} - {None}
+        for key in by_key if isinstance(event, ev.ProcessStarted) else sorted(str(key) for key in keys):
+            by_key[key].append(event)
+    return by_key
 
 
 def _agreement(world: Any, events: list[ev.Event]) -> Iterator[str]:
@@ -253,10 +269,9 @@ def _agreement(world: Any, events: list[ev.Event]) -> Iterator[str]:
         if ours != world.size(coin):
             yield f"{coin}: we believe {ours}, the exchange holds {world.size(coin)}"
     theirs = {order.oid for order in venue.live_orders(ADDRESS)}
-    listed = set(state.orders)
-    if theirs != listed:
-        yield f"open orders differ: only theirs {sorted(theirs - listed)}, only ours {sorted(listed - theirs)}"
-    legs = {leg.oid for leg in state.live.values()}
+    listed, legs = set(state.orders), {leg.oid for leg in state.live.values()}
+    if listed - theirs or theirs - listed - legs:  # the list is read now and then: legs tell of what came since
+        yield f"open orders differ: only theirs {sorted(theirs - listed - legs)}, only ours {sorted(listed - theirs)}"
     if legs - theirs:
         yield f"live legs without an order: {[str(leg) for leg in state.live.values() if leg.oid not in theirs]}"
     first_ms = next(event.at_ms for event in events if isinstance(event, ev.ProcessStarted))
@@ -288,6 +303,8 @@ def _coin_at_rest(world: Any, state: DeskState, intake: IntakeState, coin: str) 
     stops = [order for order in triggers if order.tpsl == "sl"]
     if _due(world, state, coin) and (len(stops) != 1 or stops[0].sz != abs(size)):
         yield f"{coin}: {size} held, stops {[(str(one.sz), str(one.trigger_px)) for one in stops]}"
+    if "lie_filled order" in world.exchange.hits:
+        return  # whose a position is can be taken from a lie; that it is what the exchange holds, and covered, cannot
     position = state.positions.get(coin)
     if position is None or position.owned == 0 or position.owner is None:
         if size != 0:

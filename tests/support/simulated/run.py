@@ -25,8 +25,8 @@ from executor.testing.virtual_loop import Stalled, VirtualLoop
 from simulated import oracle
 from simulated.world import Crashed, World
 
-SETTLE_S = 90.0
-"""Peace after the faults. Longer than an order's expiry, its margin, and two timed reads."""
+SETTLE_S = 45.0
+"""Peace after the faults, at least: longer than an order's expiry, a wait for a position, and a timed read."""
 
 
 @dataclass

@@ -70,6 +70,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         finally:
             for life in list(self._tasks):
                 self.kill(life)
+                self.bury(life)
             self.close()
 
     # -- time -------------------------------------------------------------------------------------------------

@@ -127,7 +127,9 @@ def first_sends(world: World, since_ms: int, to_ms: int) -> list[float]:
 
 @pytest.mark.parametrize("fault", ["http_429", "http_502"])
 @pytest.mark.parametrize("every_s", [20, pytest.param(3, marks=pytest.mark.full)])
-def test_ten_minutes_of_refusals_stay_below_60_percent_of_the_weight_and_exits_are_sent(tmp_path, fault, every_s):
+def test_ten_minutes_of_refusals_stay_below_60_percent_of_the_weight_and_exits_are_sent(
+    tmp_path, record_property, fault, every_s
+):
     async def story(world: Counted) -> None:
         await opened(world)
         began_ms, random = world.clock.now_ms(), Random(5)
@@ -143,8 +145,10 @@ def test_ten_minutes_of_refusals_stay_below_60_percent_of_the_weight_and_exits_a
             await asyncio.sleep(every_s)
         healed_ms = world.clock.now_ms()
         world.exchange.heal()
+        record_property("most weight in a minute, of 1200", world.heaviest_minute(began_ms, healed_ms))
         assert world.heaviest_minute(began_ms, healed_ms) <= 0.6 * limits.IP_WEIGHT_PER_MINUTE
         waits = first_sends(world, began_ms, healed_ms)
+        record_property("most seconds until an exit or stop was sent", max(waits))
         assert len(waits) == STORM_S // every_s
         assert sum(wait <= 10 for wait in waits) >= 0.99 * len(waits), sorted(waits)[-5:]
         await until(lambda: world.desk.quiet() and not world.desk.uncertain_legs(), 20 if every_s > 3 else 180)
@@ -184,7 +188,9 @@ async def noted(world: Counted, signals: list[float], exchange: list[float]) -> 
 
 
 @pytest.mark.parametrize(("code", "lasts_s", "back_s"), [(1011, 45, 5), (1000, 45, 5), (1012, 600, 60)])
-def test_servers_that_accept_and_close_are_not_stormed_and_found_in_time(tmp_path, code, lasts_s, back_s):
+def test_servers_that_accept_and_close_are_not_stormed_and_found_in_time(
+    tmp_path, record_property, code, lasts_s, back_s
+):
     async def story(world: Counted) -> None:
         signals: list[float] = []
         exchange: list[float] = []
@@ -195,6 +201,8 @@ def test_servers_that_accept_and_close_are_not_stormed_and_found_in_time(tmp_pat
         tasks[0].cancel()
         healed_s = world.loop.time()
         for times in (signals, exchange):
+            record_property("most attempts in a minute", busiest(times))
+            record_property("most attempts in a minute later", busiest([at for at in times if at > began_s + 180]))
             assert 3 <= busiest(times) <= 30
             assert busiest([at for at in times if at > began_s + 180]) <= 10
         await until(lambda: len(world.sim.clients) == len(AGENTS) and venue.budgets()["sockets"][0] == 1, back_s)

@@ -285,7 +285,7 @@ class World:
             self.recorded += [(self.loop.time(), event) for event in events]
             return seq
 
-        runtime.ledger.commit = recorded  # type: ignore[method-assign]
+        runtime.ledger.commit = recorded  # type: ignore[method-assign]  # the real one, listened to
 
     def reach(self, name: str) -> None:
         """A named point of the worker's code (``executor.faults``): here it crashes, or its disk fails."""
@@ -397,7 +397,7 @@ class World:
         act: Callable[..., Any] = getattr(self, f"_do_{step['do']}")
         if step["do"] not in ("signal", "move"):
             self.disturbed_s = max(self.disturbed_s, self.loop.time() + step.get("for_s", 0.0))
-        with contextlib.suppress(Crashed):
+        with contextlib.suppress(Crashed, ConnectionError):  # a sender notices a lost line as little as a crash
             result = act(step)
             if asyncio.iscoroutine(result):
                 await result

@@ -193,12 +193,14 @@ def _flatten_last(pairs):
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("part", range(3))
-async def test_killed_at_each_boundary_no_action_is_lost_or_doubled(tmp_path, part):
+async def test_killed_at_each_boundary_no_action_is_lost_or_doubled(tmp_path, record_property, part):
+    record_property("kills", len(DIAGONAL[part::3]))
     await _survives_all(tmp_path, _flatten_last(DIAGONAL[part::3]))
 
 
 @pytest.mark.full
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("boundary", BOUNDARIES)
-async def test_killed_at_every_boundary_of_every_action_nothing_is_lost_or_doubled(tmp_path, boundary):
+async def test_killed_at_every_boundary_of_every_action_nothing_is_lost_or_doubled(tmp_path, record_property, boundary):
+    record_property("kills", len(NAMES))
     await _survives_all(tmp_path, [(boundary, name) for name in NAMES])

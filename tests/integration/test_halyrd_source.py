@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from executor.app.doctor_sources import handshakes
-from executor.clock import SystemClock
+from executor.clock import SystemClock, iso
 from executor.core.source_events import AgentNotice, Malformed, SourceEvent, SourcePortfolio, SourceTrade, Status
 from executor.core.types import Side
 from executor.errors import ConfigError, CredentialRefused
@@ -134,6 +135,30 @@ async def test_a_demotion_in_a_gap_is_told_as_the_change_of_status_it_was() -> N
         )
 
 
+class Slow(HalyrdSimulator):
+    """Answers who the agent is with what it was before ``meanwhile`` happened."""
+
+    meanwhile: Callable[[], Awaitable[None]] | None = None
+
+    async def _agent(self, request: web.Request) -> web.Response:
+        answer = await super()._agent(request)
+        if self.meanwhile is not None:
+            await self.meanwhile()
+        return answer
+
+
+async def test_a_status_read_before_a_demotion_does_not_undo_it() -> None:
+    async with Slow() as simulator, listening(simulator) as listener:
+
+        async def demoted() -> None:
+            await simulator.demote("max_drawdown", "max", None)
+            await until(lambda: listener.notices("demotion"), WAIT_S)
+
+        simulator.meanwhile = demoted
+        await listener.settled(simulator)
+        assert [notice.now for notice in listener.of(AgentNotice) if notice.now] == ["DEMOTED", "DEMOTED"]
+
+
 async def test_a_demotion_and_its_echo_are_one_transition() -> None:
     async with HalyrdSimulator() as simulator, listening(simulator) as listener:
         await listener.settled(simulator)
@@ -174,7 +199,7 @@ async def test_a_back_fill_that_fails_is_owed_and_tried_again() -> None:
 async def test_a_trade_without_a_reference_is_taken_from_a_list_only_when_it_is_certainly_new() -> None:
     async with HalyrdSimulator() as simulator:
         old = {"ts": "now", "pair": "LINK/USDT", "size": 80, "price": 17, "pnl": 1.0, "phase": "live"}
-        simulator.trades.append({**old, "ts": "2026-05-04T09:30:00Z"})
+        simulator.trades.append({**old, "ts": iso(simulator.clock.now_ms() - 60_000)})  # of an earlier life
         async with listening(simulator) as listener:
             await listener.settled(simulator)
             assert not listener.trades

@@ -51,19 +51,17 @@ class Resolver:
 
     async def once(self, *, of_entries: bool) -> None:
         """One round over every uncertain leg of entries, or of all others; after a crash its first read comes first."""
-        if self._desk.held:
-            return
         await self._send_again(of_entries)
         await self._look(of_entries)
 
     async def _send_again(self, of_entries: bool) -> None:
-        for request in self._desk.unknown_requests():
+        for request in () if self._desk.held else self._desk.unknown_requests():
             if (request.purpose == "entry") is of_entries:
                 await self._resend(request)
 
     async def _look(self, of_entries: bool) -> None:
         legs = [leg for leg in self._desk.uncertain_legs() if (leg.kind == "entry") is of_entries and self._is_due(leg)]
-        if legs:
+        if legs and not self._desk.held:
             await self._look_up(legs)
 
     def _is_due(self, leg: Leg) -> bool:

@@ -176,7 +176,7 @@ def _judged(
     asset, touch = market.rules.asset(coin), market.touch(coin, intent.side)
     if asset is None or touch is None:
         return [_refuse(state, signal, now_ms, "NO_QUOTE", f"no price to buy or sell {coin} at")]
-    odd = stop_problem(state, intent, touch, market)
+    odd = stop_problem(state, intent, signal.agent, touch, market)
     if odd is not None:
         return [_refuse(state, signal, now_ms, *odd)]
     cap_px = market.rules.entry_cap_px(coin, intent.side, touch, settings.entry_slippage_bps)
@@ -187,7 +187,7 @@ def _judged(
         cap_px=cap_px,
         leverage=wanted_leverage(settings, state, signal, intent),
         asset_max_leverage=asset.max_leverage,
-        has_stop=intent.stop_px is not None or _stop_wished(state, signal),
+        has_stop=intent.stop_px is not None or _stop_wished(state, signal, intent),
     )
     exposure = exposure_of(state, now_ms, market, signal.files_present)
     judgement = judge(proposal, exposure, settings.rules, market.rules)
@@ -209,15 +209,15 @@ def _judged(
         text = f"{no.rule}: {no.value} against a limit of {no.limit}"
         return [judged, *latched, _refuse(state, signal, now_ms, no.reason, text)]
     entry = _planned(settings, state, signal, intent, judged, now_ms, wait_flat)
-    warned = _warned(settings, state, entry, intent, market)
+    warned = _warned(settings, state, signal, entry, intent, market)
     return [judged, *latched, *warned, *_bracket(settings, state, signal, intent, entry, now_ms, market)]
 
 
 def _warned(
-    settings: DeskSettings, state: DeskState, entry: ev.LegPlanned, intent: TradeIntent, market: Market
+    settings: DeskSettings, state: DeskState, signal: Signal, entry: ev.LegPlanned, intent: TradeIntent, market: Market
 ) -> list[ev.Event]:
     """The alarm for a stop that the position would never live to see; told before the entry leaves."""
-    stop_px = intent.stop_px or waiting_stop(state, intent)
+    stop_px = intent.stop_px or waiting_stop(state, entry.coin, entry.side, signal.agent)
     asset = market.rules.asset(entry.coin)
     if stop_px is None or asset is None or entry.leverage is None:
         return []
@@ -247,10 +247,10 @@ def _latch(state: DeskState, verdict: Verdict, now_ms: int) -> ev.BreakerLatched
     )
 
 
-def _stop_wished(state: DeskState, signal: Signal) -> bool:
-    if any(isinstance(intent, StopIntent) for intent in signal.intents):
+def _stop_wished(state: DeskState, signal: Signal, intent: TradeIntent) -> bool:
+    if any(isinstance(one, StopIntent) for one in signal.intents):
         return True
-    return (signal.received.coin or "") in state.stops
+    return waiting_stop(state, intent.coin, intent.side, signal.agent) is not None
 
 
 def wanted_leverage(settings: DeskSettings, state: DeskState, signal: Signal, intent: TradeIntent) -> Decimal:
@@ -322,6 +322,7 @@ def _bracket(
         "key": signal.key,
         "coin": intent.coin,
         "side": entry.side.opposite,
+        "agent": signal.agent,
     }
     if intent.stop_px is not None:
         px = market.rules.trigger_px(intent.coin, intent.stop_px)

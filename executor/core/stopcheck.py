@@ -14,25 +14,32 @@ from executor.core.identity import plain
 from executor.core.intents import TradeIntent
 from executor.core.protocols import Market
 from executor.core.state import DeskState
-from executor.core.types import Side
+from executor.core.types import Agent, Side
 
 ONE = Decimal(1)
 
 
-def waiting_stop(state: DeskState, intent: TradeIntent) -> Decimal | None:
-    """The signalled stop that already waits for this entry; a stop of the other side belongs to what a flip closes."""
-    wish = state.stops.get(intent.coin)
-    return wish.trigger_px if wish is not None and wish.side in (None, intent.side.opposite) else None
+def waiting_stop(state: DeskState, coin: str, side: Side, agent: Agent) -> Decimal | None:
+    """The signalled stop that already waits for an agent's entry, or covers what that adds to.
+
+    A stop of the other side belongs to what a flip closes, another agent's to that agent's own entry.
+    """
+    wish = state.stops.get(coin)
+    if wish is None or wish.side not in (None, side.opposite) or wish.agent not in (None, agent):
+        return None
+    return wish.trigger_px
 
 
-def stop_problem(state: DeskState, intent: TradeIntent, touch: Decimal, market: Market) -> tuple[str, str] | None:
+def stop_problem(
+    state: DeskState, intent: TradeIntent, agent: Agent, touch: Decimal, market: Market
+) -> tuple[str, str] | None:
     """Why an entry must not go out for the sake of its stop or target; ``None`` when it may."""
     side, mark = intent.side, market.mark(intent.coin)
     refs = [touch] if mark is None else [touch, mark]
     for word, px, away in (("stop", intent.stop_px, side.sign), ("target", intent.target_px, -side.sign)):
         if px is not None and any((ref - px) * away <= 0 for ref in refs):
             return ("STRATEGY_ODD", f"a {word} at {plain(px)} would close a {side} at {plain(touch)} at once")
-    waits = None if intent.stop_px is not None else waiting_stop(state, intent)
+    waits = None if intent.stop_px is not None else waiting_stop(state, intent.coin, side, agent)
     if waits is not None and any((ref - waits) * side.sign <= 0 for ref in refs):
         return (
             "STOP_WOULD_FIRE",

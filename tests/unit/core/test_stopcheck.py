@@ -10,9 +10,11 @@ from story import Story, quote
 from executor.core import events as ev
 from executor.core.intents import TradeIntent
 from executor.core.stopcheck import beyond, liquidation_px, stop_problem, waiting_stop
-from executor.core.types import Side
+from executor.core.types import Agent, Side
+from executor.risk.stops import RequireStop
 
 D = Decimal
+ALICE = Agent("fractrade", "alice")
 
 
 def intent(side: Side = Side.BUY, **more: object) -> TradeIntent:
@@ -38,15 +40,15 @@ def intent(side: Side = Side.BUY, **more: object) -> TradeIntent:
 def test_a_bracket_that_would_close_its_entry_at_once_is_odd(side, bracket, touch, mark, odd):
     s = Story()
     s.quotes["BTC"] = quote(touch, mark=mark)
-    problem = stop_problem(s.state, intent(side, **bracket), D(touch), s.market)
+    problem = stop_problem(s.state, intent(side, **bracket), ALICE, D(touch), s.market)
     assert (problem is not None and problem[0] == "STRATEGY_ODD") is odd
 
 
 def test_without_any_mark_the_book_alone_is_asked():
     s = Story()
     s.quotes.clear()
-    assert stop_problem(s.state, intent(stop_px=D(99)), D(100), s.market) is None
-    assert stop_problem(s.state, intent(stop_px=D(101)), D(100), s.market) is not None
+    assert stop_problem(s.state, intent(stop_px=D(99)), ALICE, D(100), s.market) is None
+    assert stop_problem(s.state, intent(stop_px=D(101)), ALICE, D(100), s.market) is not None
 
 
 @pytest.mark.parametrize(
@@ -90,8 +92,47 @@ def test_the_stop_of_the_position_a_flip_closes_does_not_wait_for_the_flip():
     s = Story()
     s.long(1)
     s.stop(90)
-    assert waiting_stop(s.state, intent(Side.SELL)) is None
-    assert waiting_stop(s.state, intent(Side.BUY)) == 90
+    assert waiting_stop(s.state, "BTC", Side.SELL, ALICE) is None
+    assert waiting_stop(s.state, "BTC", Side.BUY, ALICE) == 90
+
+
+# -- whose it is ---
+
+
+def requiring() -> Story:
+    return Story({"rules": (RequireStop(RequireStop.Options()),)})
+
+
+def test_a_waiting_stop_is_the_stop_of_its_own_agents_entry_alone():
+    s = requiring()
+    s.stop(90)
+    s.long(1, agent="bob")  # when his position came, alice's stop would go
+    assert (s.refusals(), s.held()) == (["STOP_REQUIRED"], 0)
+    s.long(1)
+    assert (s.held(), s.live("stop")) == (1, [("1.000", "90.000")])
+
+
+def test_the_stop_of_what_a_flip_closes_is_no_stop_of_what_it_opens():
+    s = requiring()
+    s.stop(90)
+    s.long(1)
+    s.short(2)
+    assert (s.refusals(), s.held()) == (["STOP_REQUIRED"], 0)
+
+
+def test_another_agents_waiting_stop_that_is_crossed_refuses_nothing():
+    s = Story()
+    s.stop(101)
+    s.long(1, agent="bob")
+    assert s.held() == 1
+
+
+def test_the_bracket_of_an_entry_that_was_refused_is_for_no_other_agents_position():
+    s = Story()
+    s.set("entry", "reject")
+    s.long(1, stop_px=90, target_px=120)
+    s.long(1, agent="bob")
+    assert (s.held(), s.live("stop"), s.live("target")) == (1, [], [])
 
 
 # -- against the liquidation price ---

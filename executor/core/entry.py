@@ -11,7 +11,7 @@ from decimal import ROUND_DOWN, Decimal
 from executor.core import events as ev
 from executor.core.exposure import exposure_of
 from executor.core.identity import cloid, plain
-from executor.core.intents import Intent, StopIntent, TradeIntent
+from executor.core.intents import Intent, TradeIntent
 from executor.core.protocols import Market, Proposal, Verdict
 from executor.core.settings import MAX_STAMP_AHEAD_MS, DeskSettings
 from executor.core.signal import Signal
@@ -104,6 +104,8 @@ def _wanted(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: in
         return ("STRATEGY_DECLINED", f"strategy {signal.strategy} wants no trade")
     if len(trades) > 1 or trades[0].coin != signal.received.coin:
         return ("STRATEGY_ODD", "a strategy may want one trade, in the action's own symbol")
+    if len(signal.intents) > 1:  # nothing would place it, and the entry would pass for protected
+        return ("STRATEGY_ODD", "a stop or target of an entry is given in its trade, as stop_px or target_px")
     return None
 
 
@@ -187,7 +189,7 @@ def _judged(
         cap_px=cap_px,
         leverage=wanted_leverage(settings, state, signal, intent),
         asset_max_leverage=asset.max_leverage,
-        has_stop=intent.stop_px is not None or _stop_wished(state, signal, intent),
+        has_stop=intent.stop_px is not None or _stop_wished(state, signal, intent.side),
     )
     exposure = exposure_of(state, now_ms, market, signal.files_present)
     judgement = judge(proposal, exposure, settings.rules, market.rules)
@@ -247,10 +249,8 @@ def _latch(state: DeskState, verdict: Verdict, now_ms: int) -> ev.BreakerLatched
     )
 
 
-def _stop_wished(state: DeskState, signal: Signal, intent: TradeIntent) -> bool:
-    if any(isinstance(one, StopIntent) for one in signal.intents):
-        return True
-    return waiting_stop(state, intent.coin, intent.side, signal.agent) is not None
+def _stop_wished(state: DeskState, signal: Signal, side: Side) -> bool:
+    return waiting_stop(state, signal.received.coin or "", side, signal.agent) is not None
 
 
 def wanted_leverage(settings: DeskSettings, state: DeskState, signal: Signal, intent: TradeIntent) -> Decimal:

@@ -96,6 +96,7 @@ REFUSED = [
     (nothing, {"intents": ()}, "STRATEGY_DECLINED"),
     (nothing, {"intents": (StopIntent(coin="BTC", trigger_px=D(90)),)}, "STRATEGY_DECLINED"),
     (nothing, {"intents": (TRADE, TRADE)}, "STRATEGY_ODD"),
+    (nothing, {"intents": (TRADE, StopIntent(coin="BTC", trigger_px=D(90)))}, "STRATEGY_ODD"),  # nobody would place it
     (nothing, {"intents": (replace(TRADE, coin="ETH"),)}, "STRATEGY_ODD"),
     (nothing, {"intents": (replace(TRADE, side=Side.SELL),)}, "STRATEGY_ODD"),
     (no_quote, {}, "NO_QUOTE"),
@@ -251,11 +252,10 @@ def test_rules_see_whether_a_stop_is_there():
     rule = Remembers()
     s = Story({"rules": (rule,)})
     s.long(1, intents=(TRADE,))
-    s.long(1, intents=(TRADE, StopIntent(coin="BTC", trigger_px=D(90))))
     s.long(1, stop_px="80")
     s.stop(90)
     s.long(1)
-    assert [p.has_stop for p, _ in rule.seen if p.final] == [False, True, True, True]
+    assert [p.has_stop for p, _ in rule.seen if p.final] == [False, True, True]
 
 
 def test_rules_see_what_is_still_out():

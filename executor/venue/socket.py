@@ -136,6 +136,7 @@ class VenueSocket:
                 await asyncio.sleep(wait_ms / 1000)
             self._opened_ms, self._spoke = None, False
             self.down_reason = await self._guarded_connection()
+            _heed_cancel()
             now_ms = self._clock.mono_ms()
             self._line.ended(now_ms, stable=self._was_stable(now_ms))
 
@@ -257,3 +258,10 @@ class VenueSocket:
         for key in [key for key in self._subscribed if key not in wanted]:
             self._subscribed.discard(key)
             await self.send(b'{"method":"unsubscribe","subscription":%b}' % key)
+
+
+def _heed_cancel() -> None:
+    """A task group that ends by an error swallows the cancel that comes meanwhile (CPython before 3.13)."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

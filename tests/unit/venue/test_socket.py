@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -59,3 +60,22 @@ def test_a_mistake_of_ours_in_a_handler_is_not_hidden(socket: VenueSocket) -> No
     socket.routes["a"] = mistaken
     with pytest.raises(KeyError):
         socket.on_raw(b'{"channel":"a"}')
+
+
+class Swallowing(VenueSocket):
+    """Its connection ends by an error in the moment of the cancel, which a task group then swallows."""
+
+    async def _connection(self) -> str:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return "reset by the venue"
+        return "never"
+
+
+async def test_a_cancel_that_was_swallowed_with_a_connections_end_still_ends_it() -> None:
+    run = asyncio.ensure_future(Swallowing("ws://x", VenueClock(ManualClock()), Budgets(), SocketSettings()).run())
+    await asyncio.sleep(0)
+    run.cancel()
+    await asyncio.wait([run], timeout=20)
+    assert run.cancelled()

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, model_validator
 
 from executor.api import Options as BaseOptions
-from executor.api import Side, SourceTrade, Strategy, StrategyView, TargetPosition, TradeIntent, Wish
+from executor.api import SourceTrade, Strategy, StrategyView, TargetPosition, TradeIntent, Wish
 
 Above0 = Annotated[Decimal, Field(gt=0)]
 Whole = Annotated[Decimal, Field(ge=1, decimal_places=0)]
@@ -17,9 +17,9 @@ PCT = Decimal(100)
 
 
 class CopiedTrades(Strategy):
-    """Copies buys as entries; what its sells close is computed from the book of what was copied.
+    """Copies what opens as entries; what only closes is computed from the book of what was copied.
 
-    Those systems trade spot: they cannot go short, so a sell never opens anything here. A sell that leaves next to
+    Where a system trades spot, each sell only closes: it never opens anything here. A close that leaves next to
     nothing of the book closes all of it: their sizes are rounded in dollars, so the last one seldom fits to the digit.
     """
 
@@ -29,8 +29,8 @@ class CopiedTrades(Strategy):
         """At most one size: ``multiplier`` of what was traded (1 unless told), ``notional_usd`` or ``equity_pct``.
 
         ``symbols`` maps what the system calls a market to the perp, where the names differ (``PEPE/USDT: kPEPE``).
-        ``stop_pct`` puts a stop so many percent below each entry's price.
-        ``flat_within_pct``: a sell that leaves less of the book than this closes it.
+        ``stop_pct`` puts a stop so many percent from each entry's price.
+        ``flat_within_pct``: a close that leaves less of the book than this closes it.
         """
 
         multiplier: Above0 | None = None
@@ -53,7 +53,7 @@ class CopiedTrades(Strategy):
     def on_trade(self, fact: SourceTrade, view: StrategyView) -> Sequence[Wish]:
         """An entry for what opens; nothing for what closes, which is closed without being asked for."""
         coin = self.options.symbols.get(fact.symbol) or view.coin or fact.symbol
-        if fact.side is Side.SELL:
+        if fact.reduce_only:
             return (TargetPosition(coin=coin, size=Decimal(0)),) if self._ends(fact, view.book(coin)) else ()
         if not self.enters(fact, view):
             return ()
@@ -61,15 +61,17 @@ class CopiedTrades(Strategy):
         return () if entry is None else (entry,)
 
     def enters(self, fact: SourceTrade, view: StrategyView) -> bool:  # noqa: ARG002  # for others to look at
-        """Whether a buy is copied now."""
+        """Whether an entry is copied now."""
         return True
 
     def entry(self, fact: SourceTrade, view: StrategyView, coin: str) -> TradeIntent | None:
-        """The buy in our size; ``None`` where it cannot be sized."""
+        """What opens, in our size; ``None`` where nothing does, or it cannot be sized."""
         chosen = self.options
-        size, usd = None, chosen.notional_usd
+        size, usd, opening = None, chosen.notional_usd, opened(fact, view.book(coin))
+        if opening <= 0:
+            return None
         if usd is None and chosen.equity_pct is None:
-            size, usd = copied(fact, coin, chosen.multiplier or Decimal(1))
+            size, usd = copied(fact, coin, opening * (chosen.multiplier or Decimal(1)))
             if size is None and usd is None:
                 return None
         return TradeIntent(
@@ -79,13 +81,25 @@ class CopiedTrades(Strategy):
             notional_usd=usd,
             equity_pct=chosen.equity_pct,
             leverage=chosen.leverage,
-            stop_px=None if chosen.stop_pct is None else reference_px(fact, view, coin) * (1 - chosen.stop_pct / PCT),
+            stop_px=None if chosen.stop_pct is None else self._stop_px(chosen.stop_pct, fact, view, coin),
         )
 
+    def _stop_px(self, stop_pct: Decimal, fact: SourceTrade, view: StrategyView, coin: str) -> Decimal:
+        """Below a long, above a short."""
+        return reference_px(fact, view, coin) * (1 - fact.side.sign * stop_pct / PCT)
+
     def _ends(self, fact: SourceTrade, book: Decimal) -> bool:
-        """Whether a sell closes the book, but for what rounding leaves."""
-        size = size_of(fact)
-        return book > 0 and size is not None and book - size <= book * self.options.flat_within_pct / PCT
+        """Whether a trade closes the book, but for what rounding leaves."""
+        size, held = size_of(fact), -book * fact.side.sign
+        return held > 0 and size is not None and held - size <= held * self.options.flat_within_pct / PCT
+
+
+def opened(fact: SourceTrade, book: Decimal) -> Decimal:
+    """Which part of a trade opens or adds, 0 to 1: on a book of the other side only what goes beyond it."""
+    size, against = size_of(fact), -book * fact.side.sign
+    if against <= 0:
+        return Decimal(1)
+    return max(Decimal(0), 1 - against / size) if size else Decimal(0)
 
 
 def units(symbol: str, coin: str) -> Decimal:

@@ -10,6 +10,7 @@ import structlog
 from executor import logs
 from executor.app.control import EFFECTS
 from executor.app.mirror import MirrorReader, mirrored
+from executor.app.objectives import objectives
 from executor.errors import ExecutorError
 from executor.server.model import Readiness
 from executor.server.server import WorkerServer
@@ -34,6 +35,7 @@ async def start_server(runtime: Runtime) -> WorkerServer:
         readiness=lambda: readiness(runtime),
         command=commander(runtime),
         budgets=runtime.venue.budgets,
+        objectives=lambda account: objectives(runtime, account),
     )
     url = await server.start()
     runtime.worker.on_event.append(server.observe)

@@ -6,7 +6,7 @@ worker wait. Each answer is one consistent moment of the ledger.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -119,6 +119,27 @@ class LedgerReader:
             query = "SELECT seq, kind, body FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
             rows = [event_view(*row) for row in self._look.rows(query, after, max(limit, 0))]
             return {"events": rows, "last_seq": self._look.one("SELECT coalesce(max(seq), 0) FROM events")[0]}
+
+    def history(self, kinds: Sequence[str], account: str, before: int | None = None, limit: int = 500) -> Document:
+        """Events of these kinds that concern the account, newest first, below a seq; and the newest seq there is."""
+        marks = ", ".join("?" * len(kinds))
+        query = (
+            f"SELECT seq, kind, body FROM events WHERE kind IN ({marks}) AND (account = ? OR account IS NULL)"  # noqa: S608 - question marks alone
+            " AND seq < ? ORDER BY seq DESC LIMIT ?"
+        )
+        with self._look.moment():
+            last = self._look.one("SELECT coalesce(max(seq), 0) FROM events")[0]
+            values = (*kinds, account, last + 1 if before is None else before, max(limit, 0))
+            return {"events": [event_view(*row) for row in self._look.rows(query, *values)], "last_seq": last}
+
+    def equity(self, after: int, until: int) -> list[tuple[str, int, str]]:
+        """(account, time in ms, equity in USD) of every read of an account after one seq and up to another."""
+        query = (
+            "SELECT account, json_extract(body, '$.at_ms'), json_extract(body, '$.fact.equity_usd') FROM events"
+            " WHERE seq > ? AND seq <= ? AND kind = 'AccountRead' ORDER BY seq"
+        )
+        with self._look.guard:
+            return [(name, at_ms, str(equity)) for name, at_ms, equity in self._look.rows(query, after, until)]
 
     def frames(self, after: int = 0) -> Iterator[Document]:
         """The journal's raw frames in order, in the format ``replay`` reads."""

@@ -16,6 +16,6 @@ HEADERS = {
 }
 
 
-def answer(document: Document, status: int = 200) -> web.Response:
+def answer(document: Document | list[Document], status: int = 200) -> web.Response:
     """A JSON answer."""
     return web.Response(body=orjson.dumps(document), status=status, headers=HEADERS, content_type="application/json")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from executor.core import events as ev
-from executor.server.exposition import Counters, Histograms, labels
+from executor.server.exposition import Counters, Histograms, Labels, gauge_lines, labels
 
 KEPT = 4096
 """How many signals, decisions and orders are remembered at once; the oldest are forgotten."""
@@ -102,6 +102,8 @@ class Metrics:
         self._decided: _Recent[None] = _Recent()
         self._sent: _Recent[None] = _Recent()
         self._ways: _Recent[_Way] = _Recent()
+        self._differing: dict[str, int] = {}
+        self._drift: dict[Labels, int] = {}
         self._follow: Mapping[type[ev.Event], Callable[[Any], None]] = {
             ev.ActionReceived: self._received,
             ev.ActionRefused: lambda event: self._decide(event, self._coin(event)),
@@ -111,6 +113,8 @@ class Metrics:
             ev.LegRested: self._ack,
             ev.LegRejected: self._ack,
             ev.FillSeen: self._fill,
+            ev.DifferenceFound: self._differed,
+            ev.Reconciled: self._reconciled,
         }
 
     def observe(self, event: ev.Event) -> None:
@@ -127,6 +131,7 @@ class Metrics:
         families: list[Counters | Histograms] = [*self._counters.values(), *self._steps.values()]
         for family in families:
             yield from family.lines()
+        yield from gauge_lines("executor_drift", "Differences the newest complete reading found.", self._drift.items())
 
     # -- the way of one signal ------------------------------------------------------------------------------
 
@@ -167,6 +172,14 @@ class Metrics:
         self._way_since_signal("signal_to_fill", way, event.at_ms)
         if way.acked_at_ms is not None:
             self._step("ack_to_fill", way, event.at_ms - way.acked_at_ms)
+
+    # -- drift ----------------------------------------------------------------------------------------------
+
+    def _differed(self, event: ev.DifferenceFound) -> None:
+        self._differing[event.account or ""] = self._differing.get(event.account or "", 0) + 1
+
+    def _reconciled(self, event: ev.Reconciled) -> None:
+        self._drift[labels(account=event.account)] = self._differing.pop(event.account or "", 0)
 
     # -- bookkeeping ----------------------------------------------------------------------------------------
 

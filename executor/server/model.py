@@ -32,6 +32,12 @@ class ReadModel(Protocol):
     def events(self, after: int = ..., limit: int = ...) -> Document:
         """``{"events": [...], "last_seq": n}``, oldest first, from ``after`` (exclusive)."""
 
+    def history(self, kinds: Sequence[str], account: str, before: int | None = ..., limit: int = ...) -> Document:
+        """``{"events": [...], "last_seq": n}`` of these kinds for one account, newest first, below a seq."""
+
+    def equity(self, after: int, until: int) -> list[tuple[str, int, str]]:
+        """(account, time in ms, equity in USD) of every read of an account after one seq and up to another."""
+
     def explain(self, action_id: str) -> Document | None:
         """Every step of one action; ``None`` for one nobody knows."""
 
@@ -63,6 +69,9 @@ CommandHandler = Callable[[str, str | None, str | None, str], Document | Awaitab
 
 Raises ``ExecutorError`` for one that cannot be (an unknown account); it is answered with 400 and the remedy.
 """
+
+Objectives = Callable[[str], list[Document]]
+"""How an account stands to its risk rules now: ``{"rule", "current", "limit", "headroom_pct"}`` each."""
 
 Budgets = Callable[[], Mapping[str, tuple[float, float]]]
 """What is used and what is allowed, by budget name (``Venue.budgets``)."""

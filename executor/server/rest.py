@@ -7,6 +7,7 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from typing import NamedTuple
 
 from aiohttp import web
@@ -14,7 +15,8 @@ from aiohttp import web
 from executor.errors import ExecutorError
 from executor.server.answers import HEADERS, answer
 from executor.server.commands import BadCommand, parse_command
-from executor.server.exposition import CONTENT_TYPE, gauge_lines, labels
+from executor.server.exposition import CONTENT_TYPE, Labels, gauge_lines, labels
+from executor.server.halyrd_rest import HalyrdRest
 from executor.server.metrics import Metrics
 from executor.server.model import Budgets, CommandHandler, Document, Readiness
 from executor.server.reading import Reading
@@ -26,7 +28,10 @@ _ROWS = 50
 
 
 class Route(NamedTuple):
-    """One path and the method of ``Rest`` that answers it."""
+    """One path and the method of ``Rest``, or of its ``HalyrdRest``, that answers it.
+
+    A path without an agent's id speaks of ``current``.
+    """
 
     method: str
     path: str
@@ -45,6 +50,21 @@ ROUTES = (
     Route("GET", "/api/sources/{name}/positions", "mirror"),
     Route("GET", "/api/accounts", "accounts"),
     Route("POST", "/api/commands", "commands"),
+    Route("GET", "/agents", "halyrd.agents"),
+    Route("GET", "/agents/{id}", "halyrd.agent"),
+    Route("GET", "/agents/{id}/equity", "halyrd.equity"),
+    Route("GET", "/agents/{id}/trades", "halyrd.trades"),
+    Route("GET", "/agents/{id}/journal", "halyrd.journal"),
+    Route("GET", "/agents/{id}/journal/{ref}", "halyrd.entry"),
+    Route("GET", "/agents/{id}/orders/{ref}", "halyrd.order"),
+    Route("GET", "/agents/{id}/risk/objectives", "halyrd.standing"),
+    Route("GET", "/agents/{id}/risk/blocks", "halyrd.blocks"),
+    Route("GET", "/equity", "halyrd.equity"),
+    Route("GET", "/trades", "halyrd.trades"),
+    Route("GET", "/journal", "halyrd.journal"),
+    Route("GET", "/risk/objectives", "halyrd.standing"),
+    Route("GET", "/risk/blocks", "halyrd.blocks"),
+    Route("GET", "/ws/agents/{id}", "halyrd.stream"),
 )
 
 
@@ -61,10 +81,11 @@ class Rest:
     command: CommandHandler
     budgets: Budgets
     limits: Limits
+    halyrd: HalyrdRest
 
     def routes(self) -> list[web.RouteDef]:
         """The table, bound to this object."""
-        return [web.route(route.method, route.path, getattr(self, route.name)) for route in ROUTES]
+        return [web.route(route.method, route.path, attrgetter(route.name)(self)) for route in ROUTES]
 
     # -- probes ---------------------------------------------------------------------------------------------
 
@@ -93,6 +114,7 @@ class Rest:
         unprotected = [
             (labels(account=row["account"], symbol=row["symbol"]), row["unprotected_s"] or "0") for row in positions
         ]
+        agents = self.halyrd.halyrd
         budgets = [(labels(budget=name), pair) for name, pair in self.budgets().items()]
         return [
             *gauge_lines("executor_unprotected_seconds", "How long a position has been without its stop.", unprotected),
@@ -104,11 +126,11 @@ class Rest:
             ),
             *gauge_lines("executor_last_seq", "The newest event's number.", [((), self.tail.last_seq)]),
             *gauge_lines("executor_ready", "Whether /readyz says yes.", [((), int(self.readiness().ready))]),
-            *gauge_lines("executor_streams", "Open event streams.", [((), len(self.streams))]),
+            *gauge_lines("executor_streams", "Open event streams.", _by_kind(len(self.streams), len(agents))),
             *gauge_lines(
                 "executor_streams_dropped_total",
                 "Streams that did not keep up.",
-                [((), self.streams.dropped)],
+                _by_kind(self.streams.dropped, agents.dropped),
                 "counter",
             ),
         ]
@@ -177,6 +199,11 @@ class Rest:
                 return await request.read()
         except TimeoutError:
             raise web.HTTPRequestTimeout(text="the body took too long") from None
+
+
+def _by_kind(events: int, agents: int) -> list[tuple[Labels, int]]:
+    """Of the stream of events, and of the streams of accounts."""
+    return [(labels(stream="events"), events), (labels(stream="agents"), agents)]
 
 
 async def _settled(done: Document | Awaitable[Document]) -> Document:

@@ -13,8 +13,10 @@ from executor.errors import ConfigError
 from executor.server.answers import answer
 from executor.server.crowd import Crowd, Visitor
 from executor.server.gate import Ask, Gate, Refusal
+from executor.server.halyrd import Halyrd
+from executor.server.halyrd_rest import HalyrdRest
 from executor.server.metrics import Metrics
-from executor.server.model import Budgets, CommandHandler, OpenReader, Readiness
+from executor.server.model import Budgets, CommandHandler, Objectives, OpenReader, Readiness
 from executor.server.reading import Busy, Reading
 from executor.server.rest import Rest
 from executor.server.settings import Limits, ServerSettings
@@ -41,6 +43,7 @@ class WorkerServer:
         readiness: Callable[[], Readiness],
         command: CommandHandler,
         budgets: Budgets,
+        objectives: Objectives = lambda _: [],
         limits: Limits | None = None,
     ) -> None:
         self._settings = settings
@@ -49,6 +52,7 @@ class WorkerServer:
         self._reading = Reading(open_reader, self._limits.answer_s)
         self._tail = Tail(self._limits.wake_s)
         self._streams = Streams(self._reading, self._tail, self._limits)
+        self._halyrd = Halyrd(self._reading, self._tail, self._limits, lambda: tuple(readiness().accounts))
         self._rest = Rest(
             reading=self._reading,
             streams=self._streams,
@@ -59,6 +63,7 @@ class WorkerServer:
             command=command,
             budgets=budgets,
             limits=self._limits,
+            halyrd=HalyrdRest(self._halyrd, self._reading, objectives, self._limits),
         )
         self._crowd = Crowd(self._limits.connections)
         self._gate = Gate(settings, ())
@@ -96,7 +101,7 @@ class WorkerServer:
         """End every connection and release the record."""
         if self._listener is not None:
             self._listener.close()
-        await self._streams.close()
+        await asyncio.gather(self._streams.close(), self._halyrd.close())
         self._tail.close()
         if self._runner is not None:
             await self._runner.cleanup()

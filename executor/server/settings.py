@@ -51,7 +51,7 @@ class Limits:
     ``head_s`` is how long a connection may be without a complete request, ``body_s`` how long a request's body may
     take, ``answer_s`` how long a read of the record, and the client's taking of the answer, ``send_s`` how long a
     stream waits for its reader. ``wake_s`` is the pause between a commit and the streams' reading of it: these first
-    milliseconds belong to the order.
+    milliseconds belong to the order. ``queue`` is how many frames a Halyrd stream may owe its reader.
     """
 
     connections: int = 200
@@ -65,3 +65,4 @@ class Limits:
     body_bytes: int = 4096
     rows: int = 1000
     batch: int = 128
+    queue: int = 512

@@ -21,6 +21,11 @@ from executor.server.settings import Limits
 BEYOND_THE_END = 4009
 """Close code for an ``after`` the record has not reached: the client knows another record."""
 
+TOO_SLOW = 4008
+"""Close code for a reader that does not keep up; it may resume."""
+
+_GRACE_S, _LOOK_S = 2.0, 0.05
+
 _log = structlog.get_logger(__name__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -132,7 +137,7 @@ class Streams:
     async def _run(self, request: web.Request, socket: web.WebSocketResponse, after: int) -> None:
         pump = asyncio.create_task(self._pump(request, socket, after))
         try:
-            await _listen(socket)
+            await listen(socket)
         finally:
             pump.cancel()
             await asyncio.gather(pump, return_exceptions=True)
@@ -144,7 +149,7 @@ class Streams:
             pass  # the client went; whoever listens learns it too
         except TimeoutError:
             self.dropped += 1
-            _cut(request)
+            await cut(request, socket, b"too slow: resume after the last seq you got", self._limits.send_s)
         except Busy:
             await socket.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"busy: resume later")
         except ExecutorError as error:
@@ -164,13 +169,25 @@ class Streams:
                 await more.wait()
 
 
-async def _listen(socket: web.WebSocketResponse) -> None:
+async def listen(socket: web.WebSocketResponse) -> None:
     """Answers pings until the client goes. A stream takes no messages: the first one ends it."""
     message = await socket.receive()
     if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
         await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"this stream takes no messages")
 
 
-def _cut(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.abort()
+async def cut(request: web.Request, socket: web.WebSocketResponse, why: bytes, grace_s: float) -> None:
+    """Let go of a reader that does not keep up: it is told why, which it sees if it reads on now, and then cut off."""
+    transport = request.transport
+    if transport is None:
+        return
+    try:
+        async with asyncio.timeout(min(grace_s, _GRACE_S)):
+            await socket.send_frame(TOO_SLOW.to_bytes(2, "big") + why, WSMsgType.CLOSE)
+            while transport.get_write_buffer_size():
+                await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(_LOOK_S)
+    except (TimeoutError, ConnectionError):
+        pass  # it does not read: nothing can be told
+    finally:
+        transport.abort()

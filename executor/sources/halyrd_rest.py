@@ -25,6 +25,7 @@ TRADE_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "price": ("price", "exit_price", "close_price"),
     "pnl": ("pnl", "realised_pnl", "realized_pnl", "pnl_usdt"),
     "phase": ("phase",),
+    "reduce_only": ("reduce_only",),
     "journal_ref": ("journal_ref", "journal_id"),
 }
 LAYERS = {"policy": "risk_veto", "physics": "twak_block"}

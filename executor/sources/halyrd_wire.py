@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from executor.core.source_events import AgentNotice, Malformed, Origin, SourcePortfolio, SourceTrade
 from executor.core.types import Agent, Side
-from executor.sources.fields import MAX_ID_CHARS, Refusal, iso_stamp, need, number, positive, shown, text
+from executor.sources.fields import MAX_ID_CHARS, Refusal, flag, iso_stamp, need, number, positive, shown, text
 from executor.sources.seen import Marks, once
 from executor.sources.strict_json import JsonObject, parse_object
 
@@ -118,10 +118,14 @@ def _field(frame: JsonObject, name: str) -> object:
 
 
 def _trade(_: str, frame: JsonObject, origin: Origin) -> SourceTrade:
-    """A spot trade: ``size`` is in the quote currency, and a sell can only reduce (``market_mode: spot``)."""
+    """A trade: ``size`` is in the quote currency. Theirs is spot, so a sell can only reduce.
+
+    Another worker's stream is of perps, and its ``reduce_only`` says of each trade whether it only closes.
+    """
     side = need(text(frame.get("side"), "side"), "side").lower()
     if side not in _SIDES:
         raise Refusal("BAD_SIDE", "side", f"not buy or sell: {shown(side)}")
+    told = flag(frame.get("reduce_only"), "reduce_only")
     return SourceTrade(
         origin=origin,
         agent=agent_of(origin),
@@ -132,7 +136,7 @@ def _trade(_: str, frame: JsonObject, origin: Origin) -> SourceTrade:
         px=positive(frame.get("price"), "price"),
         ref=text(_field(frame, "journal_ref"), "journal_ref"),
         at_ms=iso_stamp(frame.get("ts"), "ts"),
-        reduce_only=_SIDES[side] is Side.SELL,
+        reduce_only=_SIDES[side] is Side.SELL if told is None else told,
         pnl_usd=number(frame.get("pnl"), "pnl"),
         phase=text(frame.get("phase"), "phase"),
     )

@@ -6,7 +6,6 @@ from collections.abc import Hashable
 from typing import NamedTuple
 
 from executor.core.source_events import SourceTrade
-from executor.core.types import Side
 
 
 class Marks(NamedTuple):
@@ -40,24 +39,24 @@ class Seen:
 
 
 class Overtaken:
-    """Tells a buy that comes to light after a later sell of the same symbol: entering on it now would be too late.
+    """Tells an entry that comes to light after a later exit of the same symbol: entering on it now would be too late.
 
-    A back-fill is read while the socket goes on, so what it tells may be older than what was told meanwhile; and a sell
-    of what nobody knew to be held leaves no trace in the agent's book that would show it.
+    A back-fill is read while the socket goes on, so what it tells may be older than what was told meanwhile; and an
+    exit of what nobody knew to be held leaves no trace in the agent's book that would show it.
     """
 
     def __init__(self, limit: int = 1024) -> None:
         self._limit = limit
-        self._sold_ms: dict[str, int] = {}
+        self._left_ms: dict[str, int] = {}
 
     def late(self, trade: SourceTrade) -> bool:
-        """Whether this is such a buy; a sell is remembered."""
+        """Whether this is such an entry; an exit is remembered."""
         if trade.at_ms is None:
             return False
-        sold_ms = self._sold_ms.get(trade.symbol)
-        if trade.side is Side.BUY:
-            return sold_ms is not None and trade.at_ms < sold_ms
-        self._sold_ms[trade.symbol] = max(trade.at_ms, sold_ms or 0)
-        if len(self._sold_ms) > self._limit:
-            del self._sold_ms[next(iter(self._sold_ms))]
+        left_ms = self._left_ms.get(trade.symbol)
+        if not trade.reduce_only:
+            return left_ms is not None and trade.at_ms < left_ms
+        self._left_ms[trade.symbol] = max(trade.at_ms, left_ms or 0)
+        if len(self._left_ms) > self._limit:
+            del self._left_ms[next(iter(self._left_ms))]
         return False

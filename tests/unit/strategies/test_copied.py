@@ -107,7 +107,26 @@ def test_how_little_is_next_to_nothing_can_be_set() -> None:
 
 
 def test_a_sell_that_cannot_be_sized_is_left_to_the_core() -> None:
+    assert wishes(replace(QUOTED, side=Side.SELL, px=None, reduce_only=True), view(book="1")) == ()
     assert wishes(replace(QUOTED, side=Side.SELL, px=None), view(book="1")) == ()
+
+
+def test_shorts_of_perps_are_copied_and_their_covers_open_nothing() -> None:
+    short = replace(BUY, side=Side.SELL)
+    assert wishes(short) == (TradeIntent(coin="BTC", side=Side.SELL, size=D("0.5")),)
+    assert wishes(replace(BUY, reduce_only=True)) == ()
+    assert wishes(replace(BUY, reduce_only=True), view(book="-0.5")) == (TargetPosition(coin="BTC", size=D(0)),)
+
+
+def test_of_a_flip_only_what_goes_beyond_the_book_is_opened() -> None:
+    flip = replace(BUY, side=Side.SELL)
+    assert wishes(flip, view(book="0.4"))[0].size == D("0.1")
+    assert wishes(flip, view(book="0.6")) == ()
+
+
+def test_a_stop_of_our_own_is_above_a_short() -> None:
+    seen = view(quote=Quote(D(100), D(100), D(100), 0))
+    assert wishes(replace(BUY, side=Side.SELL), seen, stop_pct=5)[0].stop_px == D(105)
 
 
 @pytest.mark.parametrize(

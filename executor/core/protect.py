@@ -119,10 +119,15 @@ def _orphans(state: DeskState, position: Position, now_ms: int) -> list[ev.Event
 
 
 def _is_orphan(state: DeskState, leg: Leg) -> bool:
-    """Whether a leg that does close this position was not placed for it; a flip's old stop stays until it is flat."""
+    """Whether a leg that does close this position was not placed for it.
+
+    A flip's old stop stays until it is flat, also where what the flip opens lapsed while its exit goes on missing.
+    """
     if state.flattening:
         return False
-    return leg.coin not in state.stops if leg.kind == "stop" else not _is_wished(state, leg)
+    if leg.kind == "stop":
+        return leg.coin not in state.stops and not state.exits_of(leg.coin)
+    return not _is_wished(state, leg)
 
 
 def _sweep(state: DeskState, leg: Leg, now_ms: int) -> list[ev.Event]:

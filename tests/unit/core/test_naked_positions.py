@@ -302,3 +302,20 @@ def test_a_stop_on_the_wrong_side_is_refused_and_leaves_the_one_that_stands():
     s.stop(95, Side.BUY)
     assert s.refusals() == ["WRONG_SIDE"]
     assert s.live("stop") == [("1.000", "90.000")]
+
+
+@pytest.mark.parametrize("bracket", [True, False])
+def test_the_old_stop_stays_while_the_exit_of_a_flip_goes_on_missing(bracket):
+    s = protected()
+    s.set("exit", *["reject"] * 200)
+    if bracket:
+        s.short(2, stop_px="110")
+    else:
+        s.short(2)
+        s.stop(110, Side.BUY)
+    for _ in range(120):  # the flip's entry and its stop lapse meanwhile
+        s.later(1_000)
+    assert (s.held(), covered_by(s)) == (1, 1)
+    s.set("exit")
+    s.later(10_000)
+    assert (s.held(), s.live("stop")) == (0, [])

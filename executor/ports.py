@@ -174,8 +174,14 @@ class Venue(Protocol):
     async def close(self) -> None:
         """End every task and socket."""
 
-    async def warm(self, coin: str) -> Quote:
-        """A quote for a coin, at most one l2Book call when it is cold; keeps its bbo from then on."""
+    def quote_as_of_ms(self, coin: str) -> int | None:
+        """Until when, by the venue's time, the quote of a coin is known to stand; ``None``: since its own time."""
+
+    async def warm(self, coin: str, max_age_ms: int | None = None) -> Quote:
+        """A quote for a coin, at most one l2Book call when it is cold; keeps its bbo from then on.
+
+        With ``max_age_ms`` a quote that was last known to stand longer ago counts as cold, too.
+        """
 
     def follow(self, address: str, sink: Callable[[AccountNews], None]) -> None:
         """Push this account's fills and order updates into ``sink`` from now on."""

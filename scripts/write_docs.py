@@ -61,6 +61,7 @@ BLOCKS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("hyperliquid", models.Hyperliquid),
     ("risk[]", models.Rule),
     ("execution", models.Execution),
+    ("execution.quote_check", models.QuoteCheck),
     ("protection", models.Protection),
     ("paper", models.Paper),
     ("ledger", models.Ledger),
@@ -166,6 +167,9 @@ WORDS = {
     "server.port": "0: any free port",
     "server.token_file": "the same, from a file",
     "server.token_cmd": "the same, printed by a command",
+    "execution.quote_check.max_divergence_bps": "how far the book may be from the price the signal names; null: off",
+    "execution.quote_check.max_age_s": "an older quote is read anew, else the entry is refused; null: off",
+    "execution.quote_check.min_depth_pct": "how much of the order the best level must hold, percent; null: off",
     "accounts[].signer_policy.symbols": "coins whose entries and leverage are signed; null: any",
     "accounts[].signer_policy.per_trade_cap_usd": "US dollars of one order that may add risk, by its limit price",
     "accounts[].signer_policy.daily_cap_usd": "US dollars of all of them signed since 00:00 UTC, filled or not",
@@ -220,10 +224,10 @@ def keys() -> Iterator[tuple[str, tuple[str, str]]]:
 
 
 def is_block(model: type[BaseModel], name: str) -> bool:
-    """Whether a key of the file's top, of an account or of a route, is a block of its own."""
-    lists = {models.Account: "accounts[]", models.Route: "routes[]"}
-    if model in lists:
-        return any(block == f"{lists[model]}.{name}" for block, _ in BLOCKS)
+    """Whether a key of the file's top, of an account, of a route or of the execution is a block of its own."""
+    outer = {models.Account: "accounts[]", models.Route: "routes[]", models.Execution: "execution"}
+    if model in outer:
+        return any(block == f"{outer[model]}.{name}" for block, _ in BLOCKS)
     return model is models.Config and any(block.removesuffix("[]") == name for block, _ in BLOCKS)
 
 

@@ -13,10 +13,11 @@ from executor.app.mirror import recall
 from executor.app.notify import AtLeast
 from executor.clock import Clock, SystemClock, chance
 from executor.config import Config, Loaded, Route, Source
+from executor.config.models import QuoteCheck as QuoteLimits
 from executor.core.intake import Route as IntakeRoute
 from executor.core.precedence import Precedence
 from executor.core.protocols import Rule
-from executor.core.settings import DeskSettings
+from executor.core.settings import DeskSettings, QuoteCheck
 from executor.core.state import DeskState
 from executor.errors import PluginError
 from executor.execution.desk import Desk
@@ -105,6 +106,15 @@ def desk_settings(
         after_ms=config.protection.after_ms,
         default_stop_pct=config.protection.default_stop_pct,
         foreign_positions=account.foreign_positions,
+        quote_check=_quote_check(config.execution.quote_check),
+    )
+
+
+def _quote_check(limits: QuoteLimits) -> QuoteCheck:
+    return QuoteCheck(
+        max_divergence_bps=limits.max_divergence_bps,
+        max_age_ms=limits.max_age_ms,
+        min_depth_pct=limits.min_depth_pct,
     )
 
 

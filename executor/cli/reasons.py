@@ -73,6 +73,15 @@ _DECISIONS = {
     "NO_QUOTE": "The venue showed no price to trade at: check the coin's market.",
     "NO_ROUTE": "No route of the configuration takes this agent's actions to an account: add one under routes.",
     "PAUSED": "Entries are paused, exits and stops go on: `executor resume` lets entries go.",
+    "QUOTE_DEPTH": (
+        "The best level of the book holds less than quote_check.min_depth_pct of the entry: trade smaller, or lower it."
+    ),
+    "QUOTE_DIVERGENCE": (
+        "The book is further from the price the signal names than quote_check.max_divergence_bps: wait, or raise it."
+    ),
+    "QUOTE_STALE": (
+        "The quote was older than quote_check.max_age_s and could not be read anew: check the way to the venue."
+    ),
     "SERVER_EXECUTION": (
         "The platform says it executes this action itself, and doing it too would trade twice: switch that off there."
     ),
@@ -304,7 +313,7 @@ ORIGINS: Mapping[str, Origin] = MappingProxyType(
         "malformed": Origin("a frame that is no action of ours; recorded, nothing is done (`FrameRefused`)", _FRAMES),
         "refused": Origin(
             "our own no, before anything is sent "
-            "(`ActionRefused`, `SignerRefused`, `LegDropped`, `LeverageFailed`, `EntryJudged`)",
+            "(`ActionRefused`, `QuoteRejected`, `SignerRefused`, `LegDropped`, `LeverageFailed`, `EntryJudged`)",
             {**_DECISIONS, **_RULES, **_VERDICTS, **_SIGNER},
         ),
         "rejected": Origin("the venue's readable no (`LegRejected`)", _VENUE),

@@ -199,6 +199,8 @@ def _account(story: Story, account: Part, decoded: Part) -> None:
         story.step("the strategy's intents")
         story.facts({"strategy": strategy["strategy"], "failure": strategy["failure"]})
         story.say(*(cell(words.facts(intent)) for intent in strategy["intents"]))
+    for quote in account["quotes"]:
+        _doubted(story, quote)
     for judgement in account["judgements"]:
         _judged(story, judgement)
     for refusal in account["refusals"]:
@@ -220,6 +222,24 @@ def _split(taken: Part | None) -> str | None:
     leaving = f"exit: {fraction * 100:.4g} % of our position" if fraction else ""
     opening = f"entry: {taken['entry_size']} of the agent's size" if entry else ""
     return "; ".join(part for part in (leaving, opening) if part) or "nothing to trade"
+
+
+def _doubted(story: Story, quote: Part) -> None:
+    story.step("the quote was not believed")
+    story.facts(
+        {
+            "to": f"{quote['side']} {quote['size']} {quote['coin']}",
+            "bid": _level(quote["bid"], quote["bid_size"]),
+            "ask": _level(quote["ask"], quote["ask_size"]),
+            "the signal's price": quote["reference_px"],
+            "age": f"{quote['age_ms']} ms",
+            "problem": quote["detail"],
+        }
+    )
+
+
+def _level(px: str | None, size: str | None) -> str | None:
+    return px if px is None or size is None else f"{px} x {size}"
 
 
 def _judged(story: Story, judgement: Part) -> None:

@@ -188,6 +188,19 @@ class Rule(Model):
     options: BaseModel | None = None
 
 
+class QuoteCheck(Model):
+    """What the quote an entry is priced with must keep; ``null`` is off. Exits take the price there is."""
+
+    max_divergence_bps: Annotated[Decimal, Field(gt=0)] | None = None
+    max_age_s: Seconds | None = Decimal(30)
+    min_depth_pct: Annotated[Decimal, Field(gt=0)] | None = None
+
+    @property
+    def max_age_ms(self) -> int | None:
+        """How long ago the quote may last have been known to stand, milliseconds."""
+        return None if self.max_age_s is None else milliseconds(self.max_age_s)
+
+
 class Execution(Model):
     """How orders are priced, timed and given up on."""
 
@@ -198,6 +211,7 @@ class Execution(Model):
     reply_timeout_s: Seconds = Decimal(3)
     entry_ttl_s: Seconds = Decimal(30)
     shutdown_s: Seconds = Decimal(10)
+    quote_check: QuoteCheck = QuoteCheck()
 
     @property
     def order_expiry_ms(self) -> int:

@@ -13,6 +13,7 @@ from executor.core.exposure import exposure_of
 from executor.core.identity import cloid, plain
 from executor.core.intents import Intent, TradeIntent
 from executor.core.protocols import Market, Proposal, Verdict
+from executor.core.quotecheck import quote_rejected
 from executor.core.settings import MAX_STAMP_AHEAD_MS, DeskSettings
 from executor.core.signal import Signal
 from executor.core.sizing import entry_size, share
@@ -178,9 +179,6 @@ def _judged(
     asset, touch = market.rules.asset(coin), market.touch(coin, intent.side)
     if asset is None or touch is None:
         return [_refuse(state, signal, now_ms, "NO_QUOTE", f"no price to buy or sell {coin} at")]
-    odd = stop_problem(state, intent, signal.agent, touch, market)
-    if odd is not None:
-        return [_refuse(state, signal, now_ms, *odd)]
     cap_px = market.rules.entry_cap_px(coin, intent.side, touch, settings.entry_slippage_bps)
     proposal = Proposal(
         coin=coin,
@@ -191,6 +189,12 @@ def _judged(
         asset_max_leverage=asset.max_leverage,
         has_stop=intent.stop_px is not None or _stop_wished(state, signal, intent.side),
     )
+    doubt = quote_rejected(settings.quote_check, state.account, signal, proposal, market, now_ms)
+    if doubt is not None:
+        return [doubt, _refuse(state, signal, now_ms, doubt.reason, doubt.detail)]
+    odd = stop_problem(state, intent, signal.agent, touch, market)
+    if odd is not None:
+        return [_refuse(state, signal, now_ms, *odd)]
     exposure = exposure_of(state, now_ms, market, signal.files_present)
     judgement = judge(proposal, exposure, settings.rules, market.rules)
     judged = ev.EntryJudged(

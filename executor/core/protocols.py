@@ -63,10 +63,15 @@ class VenueRules(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """What core may know of the market at one moment: the venue's rules and the quotes of the coins in use."""
+    """What core may know of the market at one moment: the venue's rules and the quotes of the coins in use.
+
+    ``as_of_ms`` tells until when, by the venue's time, a coin's quote is known to have stood: quotes are pushed when
+    they change, so that a quiet coin's old one still stands while its feed is heard. ``None`` where nobody can tell.
+    """
 
     rules: VenueRules
     quotes: Mapping[str, Quote]
+    as_of_ms: Callable[[str], int | None] | None = None
 
     def touch(self, coin: str, side: Side) -> Decimal | None:
         """The price an order of this side meets first: the ask for a buy, the bid for a sell."""
@@ -74,6 +79,14 @@ class Market:
         if quote is None:
             return None
         return quote.ask if side is Side.BUY else quote.bid
+
+    def age_ms(self, coin: str, now_ms: int) -> int:
+        """How long ago the coin's quote was last known to stand; from its own stamp, where nobody can tell."""
+        as_of_ms = self.as_of_ms(coin) if self.as_of_ms is not None else None
+        if as_of_ms is None:
+            quote = self.quotes.get(coin)
+            as_of_ms = now_ms if quote is None else quote.at_ms
+        return max(0, now_ms - as_of_ms)
 
     def mark(self, coin: str) -> Decimal | None:
         """The mark price; without one, the middle of the book."""

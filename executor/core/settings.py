@@ -32,6 +32,23 @@ SETTLE_MS = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuoteCheck:
+    """What the quote an entry is priced with must keep (``core/quotecheck.py``); a limit of ``None`` is off.
+
+    ``max_divergence_bps``: how far the price the order meets may be from the one the signal names. ``max_age_ms``: how
+    long ago the quote was last known to stand. ``min_depth_pct``: the part of the order, in percent of its proposed
+    size, that the best level must hold.
+    """
+
+    max_divergence_bps: Decimal | None = None
+    max_age_ms: int | None = None
+    min_depth_pct: Decimal | None = None
+
+
+UNCHECKED = QuoteCheck()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeskSettings:
     """One account's constants. ``address`` is the account traded, ``vault`` set when it is a sub-account or vault."""
 
@@ -52,6 +69,7 @@ class DeskSettings:
     after_ms: int = 3_000
     default_stop_pct: Decimal = Decimal(5)
     foreign_positions: Literal["leave", "adopt"] = "leave"
+    quote_check: QuoteCheck = UNCHECKED
 
     def exit_cap_bps(self, missed: int) -> Decimal:
         """The cap of the next attempt of an exit that missed this often: exit, emergency, last resort."""

@@ -194,6 +194,27 @@ class IntentProposed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuoteRejected(Event):
+    """The quote an entry would have been priced with was not believed: too far off, too old or too thin.
+
+    ``reason`` is QUOTE_DIVERGENCE, QUOTE_STALE or QUOTE_DEPTH, ``detail`` has the numbers. ``size`` is the order's as
+    proposed. ``age_ms`` is how long ago the quote was last known to stand.
+    """
+
+    coin: str
+    side: Side
+    size: Decimal
+    reason: str
+    detail: str
+    bid: Decimal | None
+    ask: Decimal | None
+    bid_size: Decimal | None
+    ask_size: Decimal | None
+    reference_px: Decimal | None
+    age_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EntryJudged(Event):
     """Each rule's word on the opening part, both passes, and what was left of it."""
 

@@ -88,9 +88,14 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """Best bid and offer and the mark price of one coin; ``None`` where the venue shows none."""
+    """Best bid and offer and the mark price of one coin; ``None`` where the venue shows none.
+
+    ``bid_size`` and ``ask_size`` are what the best levels hold, in base units; ``None`` where that is not known.
+    """
 
     bid: Decimal | None
     ask: Decimal | None
     mark: Decimal | None
     at_ms: int
+    bid_size: Decimal | None = None
+    ask_size: Decimal | None = None

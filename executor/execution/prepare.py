@@ -144,6 +144,7 @@ class Preparer:
         return received.coin is not None and (
             not self._readable(received)
             or self._cold(received.coin)
+            or self._stale(received)
             or self.prover.needed(received)
             or self._needs_leverage(received)
             or not (received.derived is not None or self._worker.strategies[self._route(received)].inline)
@@ -161,6 +162,13 @@ class Preparer:
     def _cold(self, coin: str) -> bool:
         quote = self._worker.venue.quotes.get(coin)
         return quote is None or quote.bid is None or quote.ask is None
+
+    def _stale(self, received: ev.ActionReceived) -> bool:
+        """Whether an entry would be refused for its old quote, which a read may renew. No exit waits for that."""
+        coin, limit = received.coin or "", self._desk.settings.quote_check.max_age_ms
+        if limit is None or not opens(received) or closes(received):
+            return False
+        return self._worker.market.age_ms(coin, self._worker.venue.now_ms()) > limit
 
     def _needs_leverage(self, received: ev.ActionReceived) -> bool:
         coin, desk = received.coin or "", self._desk
@@ -184,6 +192,8 @@ class Preparer:
             prior = await self.prover.prove(received, lambda: self._exit_waits(received))
         if received.coin is not None and self._cold(received.coin):
             await self._warm(received.coin)
+        elif self._stale(received):
+            await self._renew(received)
         if self._needs_leverage(received):
             await self.read_leverage(received.coin or "")
         wanted = await self._wanted(received)
@@ -212,10 +222,18 @@ class Preparer:
         queue = self._queues.get(received.coin or "", ())
         return any(closes(one) for one in (received, *queue))
 
-    async def _warm(self, coin: str) -> None:
+    async def _renew(self, received: ev.ActionReceived) -> None:
+        """Read an old quote anew, until an exit waits behind the entry: that one goes by the price there is."""
+        reading = asyncio.create_task(self._warm(received.coin or "", self._desk.settings.quote_check.max_age_ms))
+        while not reading.done() and not self._exit_waits(received):
+            await asyncio.wait({reading}, timeout=0.02)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+
+    async def _warm(self, coin: str, max_age_ms: int | None = None) -> None:
         try:
             async with asyncio.timeout(WARM_TIMEOUT_S):
-                await self._worker.venue.warm(coin)
+                await self._worker.venue.warm(coin, max_age_ms)
         except (VenueError, TimeoutError) as error:
             log.warning("no quote", action="warm_failed", coin=coin, error=str(error))
 

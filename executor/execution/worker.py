@@ -95,7 +95,7 @@ class Worker:
     @property
     def market(self) -> Market:
         """The venue's rules and live quotes."""
-        return Market(self.venue.rules, self.venue.quotes)
+        return Market(self.venue.rules, self.venue.quotes, self.venue.quote_as_of_ms)
 
     def turn(self) -> Turn:
         """A new turn at the venue's time."""

@@ -160,21 +160,30 @@ def parse_bbo(obj: object) -> tuple[str, Quote]:
     levels = reading.items(row, "bbo")
     if len(levels) != 2:
         raise VenueAnswerOdd(f"bbo: expected a bid and an offer, got {len(levels)} entries")
-    bid, ask = (None if level is None else _px(level) for level in levels)
-    return reading.text(row, "coin"), Quote(bid, ask, None, reading.integer(row, "time"))
+    return reading.text(row, "coin"), _quote(levels[0], levels[1], reading.integer(row, "time"))
 
 
-def parse_l2_book(obj: object) -> tuple[Decimal | None, Decimal | None]:
+def parse_l2_book(obj: object) -> Quote:
     """``l2Book``: best bid and offer, ``None`` for an empty side. An unknown coin answers null, which is odd here."""
-    levels = reading.items(reading.mapping(obj, "l2Book"), "levels")
+    row = reading.mapping(obj, "l2Book")
+    levels = reading.items(row, "levels")
     if len(levels) != 2:
         raise VenueAnswerOdd(f"l2Book.levels: expected bids and offers, got {len(levels)} entries")
-    bid, ask = (_px(side[0]) if side else None for side in (reading.sequence(one, "levels[]") for one in levels))
-    return bid, ask
+    bid, ask = (side[0] if side else None for side in (reading.sequence(one, "levels[]") for one in levels))
+    return _quote(bid, ask, reading.integer(row, "time"))
 
 
-def _px(level: object) -> Decimal:
-    return reading.number(reading.mapping(level, "level"), "px")
+def _quote(bid: object, ask: object, at_ms: int) -> Quote:
+    (bid_px, bid_size), (ask_px, ask_size) = _level(bid), _level(ask)
+    return Quote(bid_px, ask_px, None, at_ms, bid_size, ask_size)
+
+
+def _level(level: object) -> tuple[Decimal | None, Decimal | None]:
+    """Price and size; a level without a readable size still has a price."""
+    if level is None:
+        return None, None
+    row = reading.mapping(level, "level")
+    return reading.number(row, "px"), reading.optional_number(row, "sz")
 
 
 def parse_mids(obj: object) -> dict[str, Decimal]:

@@ -160,11 +160,15 @@ class HyperliquidVenue:
         """Ask the venue for its time."""
         return await self._reads.exchange_time(self.rules.universe.coins[0])
 
-    async def warm(self, coin: str) -> Quote:
+    def quote_as_of_ms(self, coin: str) -> int | None:
+        """Until when a pushed quote is known to stand, by the venue's time; ``None`` where its own time counts."""
+        return self._quotes.as_of_ms(coin)
+
+    async def warm(self, coin: str, max_age_ms: int | None = None) -> Quote:
         """A quote, from the feed when it is fresh, else by one l2Book call; the coin must be listed."""
         if self.rules.asset(coin) is None:
             raise VenueAnswerOdd(f"{coin!r:.40} is not listed")
-        return await self._quotes.warm(coin)
+        return await self._quotes.warm(coin, max_age_ms)
 
     # -- orders -------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ MAX_COINS = 60
 FRESH_MS = 60_000
 """How old a pushed quote may be: the venue pushes changes only, so a quiet coin's stands unchanged."""
 
-ReadBook = Callable[[str], Awaitable[tuple[Decimal | None, Decimal | None]]]
+ReadBook = Callable[[str], Awaitable[Quote]]
 
 
 class QuoteFeed:
@@ -39,17 +39,29 @@ class QuoteFeed:
         socket.routes["activeAssetCtx"] = self._on_mark
         socket.listeners.append(self._on_state)
 
-    async def warm(self, coin: str) -> Quote:
-        """A fresh quote of a listed coin; callers that ask for the same cold coin at once share one l2Book call."""
+    async def warm(self, coin: str, max_age_ms: int | None = None) -> Quote:
+        """A fresh quote of a listed coin; callers that ask for the same cold coin at once share one l2Book call.
+
+        ``max_age_ms`` asks for one that was known to stand so lately, also where the socket counts as healthy.
+        """
         self._use(coin)
         quote = self._quotes.get(coin)
-        if quote is not None and self._is_fresh(coin):
+        if quote is not None and self._is_fresh(coin, max_age_ms):
             return quote
         reading = self._reading.get(coin)
         if reading is None:
             reading = self._reading[coin] = asyncio.create_task(self._read(coin), name=f"l2Book-{coin}")
             reading.add_done_callback(lambda done: self._read_ended(coin, done))
         return await asyncio.shield(reading)
+
+    def as_of_ms(self, coin: str) -> int | None:
+        """Until when, by the venue's time, a pushed quote is known to stand; ``None``: all we know is its own time.
+
+        Frames come in order, so whatever the socket heard last proves that no change of this quote came before it.
+        """
+        if coin not in self._heard_ms or not self._socket.is_healthy:
+            return None
+        return self._clock.now_ms() - self._socket.silent_ms()
 
     async def stop(self) -> None:
         """Cancel the reads that are out."""
@@ -81,15 +93,18 @@ class QuoteFeed:
         for held in (self._quotes, self._marks, self._heard_ms):
             held.pop(coin, None)
 
-    def _is_fresh(self, coin: str) -> bool:
+    def _is_fresh(self, coin: str, max_age_ms: int | None) -> bool:
         heard_ms = self._heard_ms.get(coin)
-        return heard_ms is not None and self._socket.is_healthy and self._clock.mono_ms() - heard_ms < FRESH_MS
+        if heard_ms is None or not self._socket.is_healthy or self._clock.mono_ms() - heard_ms >= FRESH_MS:
+            return False
+        return max_age_ms is None or self._socket.silent_ms() <= max_age_ms
 
     async def _read(self, coin: str) -> Quote:
         self.cold_reads += 1
-        bid, ask = await self._read_book(coin)
-        quote = Quote(bid, ask, self._marks.get(coin), self._clock.now_ms())
-        if not self._is_fresh(coin) and coin in self._in_use:
+        heard_ms = self._heard_ms.get(coin)
+        quote = _marked(await self._read_book(coin), self._marks.get(coin))
+        overtaken = self._heard_ms.get(coin) not in (None, heard_ms)
+        if coin in self._in_use and not overtaken:
             self._quotes[coin] = quote
         return self._quotes.get(coin, quote)
 
@@ -97,7 +112,7 @@ class QuoteFeed:
         coin, quote = parse.parse_bbo(data)
         self._clock.observe_push(quote.at_ms)
         if coin in self._in_use:
-            self._quotes[coin] = Quote(quote.bid, quote.ask, self._marks.get(coin), quote.at_ms)
+            self._quotes[coin] = _marked(quote, self._marks.get(coin))
             self._heard_ms[coin] = self._clock.mono_ms()
 
     def _on_mark(self, data: object) -> None:
@@ -107,11 +122,15 @@ class QuoteFeed:
         self._marks[coin] = mark
         quote = self._quotes.get(coin)
         if quote is not None:
-            self._quotes[coin] = Quote(quote.bid, quote.ask, mark, quote.at_ms)
+            self._quotes[coin] = _marked(quote, mark)
 
     def _on_state(self, _up: bool) -> None:
         """After a time without a socket no quote counts as fresh until it was pushed or read again."""
         self._heard_ms.clear()
+
+
+def _marked(quote: Quote, mark: Decimal | None) -> Quote:
+    return Quote(quote.bid, quote.ask, mark, quote.at_ms, quote.bid_size, quote.ask_size)
 
 
 def _subscriptions(coin: str) -> tuple[dict[str, str], ...]:

@@ -14,6 +14,7 @@ from typing import TypeVar
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from executor.core.facts import AccountFact, Fill, Funding, LeverageFact, OpenOrder, OrderFact
+from executor.core.types import Quote
 from executor.errors import VenueAnswerOdd, VenueUnavailable
 from executor.hyperliquid import parse, reading
 from executor.ports import Lane
@@ -94,13 +95,13 @@ class Reads:
         """The raw universe."""
         return await self.ask("meta")
 
-    async def book(self, coin: str) -> tuple[Decimal | None, Decimal | None]:
+    async def book(self, coin: str) -> Quote:
         """Best bid and offer. Never waits for the budget: an exit may need it."""
         sent_ms = self._clock.mono_ms()
         answer = await self.ask("l2Book", Lane.CLOSE, coin=coin)
-        touch = parse.parse_l2_book(answer)
+        quote = parse.parse_l2_book(answer)
         self._stamp(sent_ms, answer)
-        return touch
+        return quote
 
     async def exchange_time(self, coin: str) -> int:
         """The venue's time, which every order book carries; also sets our clock by it."""

@@ -59,7 +59,10 @@ class Venue:
             return {"resting": {"oid": oid}}
         return {"filled": {"totalSz": row["s"], "avgPx": "100", "oid": oid}}
 
-    async def warm(self, coin):
+    def quote_as_of_ms(self, coin):
+        return None
+
+    async def warm(self, coin, max_age_ms=None):
         return self.quotes[coin]
 
     async def fills_since(self, address, start_ms):

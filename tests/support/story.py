@@ -141,6 +141,7 @@ class Story:
             sender_id=sender_id,
             event_id=more.get("event_id"),
             leverage=D(more["leverage"]) if "leverage" in more else None,
+            reference_px=D(more["reference_px"]) if "reference_px" in more else None,
             trigger_px=trigger,
             stamped_at_ms=stamp,
             status=more.get("status", "PENDING"),

@@ -77,6 +77,7 @@ ACCOUNT = {
     "reason": None,
     "taken": {"strategy": "follow", "exit_fraction": "0", "entry_size": "0.1"},
     "strategy": {"strategy": "follow", "failure": "", "intents": [{"kind": "TradeIntent", "size": "0.1"}]},
+    "quotes": [],
     "judgements": [
         {
             "proposed_size": "0.1",
@@ -155,6 +156,18 @@ def test_a_rule_asked_twice_is_told_once_for_the_proposal_and_once_for_the_order
     proposal, order = [line.split() for line in told(EXPLAINED).splitlines() if "max_leverage" in line]
     assert (proposal[0], proposal[-2]) == ("proposal", "shrink")
     assert (order[0], order[-2]) == ("order", "pass")
+
+
+def test_a_quote_that_was_not_believed_is_told_with_its_numbers():
+    quote = {
+        "coin": "BTC", "side": "buy", "size": "0.1", "reason": "QUOTE_DEPTH", "detail": "the best level is 0.01",
+        "bid": None, "bid_size": None, "ask": "100500", "ask_size": "0.01", "reference_px": "99000", "age_ms": 120,
+    }  # fmt: skip
+    refusal = {"reason": "QUOTE_DEPTH", "detail": "the best level is 0.01", "part": "entry"}
+    account = {**REFUSED, "reason": "QUOTE_DEPTH", "quotes": [quote], "refusals": [refusal]}
+    text = told({**EXPLAINED, "accounts": [account]})
+    for words in ("the quote was not believed", "100500 x 0.01", "99000", "120 ms", "QUOTE_DEPTH — The best level"):
+        assert words in text
 
 
 def test_a_refusal_says_its_reason_in_plain_words():

@@ -67,6 +67,9 @@ class Venue:
         statuses = [self._status(order) for order in action["orders"]]
         return RawReply(True, 200, {"status": "ok", "response": {"type": "order", "data": {"statuses": statuses}}})
 
+    def quote_as_of_ms(self, coin: str) -> int | None:
+        return None
+
     async def fills_since(self, address: str, start_ms: int) -> tuple[()]:
         return ()
 

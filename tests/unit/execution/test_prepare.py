@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from story import RULES, T0, UNIVERSE, Story, quote
 from executor.core import events as ev
 from executor.core.facts import AccountFact, OrderFact, RawReply
 from executor.core.intake import IntakeState, Route
+from executor.core.settings import QuoteCheck
 from executor.core.source_events import SetStop, Trade
 from executor.core.state import DeskState
 from executor.core.types import Side
@@ -51,6 +53,8 @@ class Venue:
         self.sent: list[dict[str, Any]] = []
         self.asked: list[str] = []
         self.down = False
+        self.answers = asyncio.Event()
+        self.answers.set()
         self.at_ms = T0
 
     def now_ms(self) -> int:
@@ -68,9 +72,13 @@ class Venue:
         if self.down:
             raise VenueUnavailable("down")
 
-    async def warm(self, coin: str) -> Any:
+    def quote_as_of_ms(self, coin: str) -> int | None:
+        return None
+
+    async def warm(self, coin: str, max_age_ms: int | None = None) -> Any:
         self.ask("warm")
-        self.quotes[coin] = quote(100)
+        await self.answers.wait()
+        self.quotes[coin] = replace(quote(100), at_ms=self.at_ms)
 
     async def fills_since(self, address: str, start_ms: int) -> tuple[()]:
         self.ask("fills")
@@ -82,9 +90,9 @@ class Venue:
 
 
 @asynccontextmanager
-async def working(**state: Any) -> Iterator[tuple[Worker, Venue]]:
+async def working(settings: Any = MappingProxyType({}), **state: Any) -> Iterator[tuple[Worker, Venue]]:
     """A worker with one account, no readers and no timers."""
-    story, venue = Story(), Venue()
+    story, venue = Story(settings), Venue()
     read = {"equity_usd": D(10_000), "account_read_ms": T0, "reconciled": True, "continuous": True, "started_ms": T0}
     desk = Desk(
         story.desk, DeskState("main", **(read | state)), Signer(PrivateKey(b"\x01" * 32), mainnet=False), Nonces(0)
@@ -135,6 +143,56 @@ async def test_a_cold_symbol_costs_one_call():
         await done(worker)
         assert venue.asked == ["warm"]
         assert worker.desks["main"].state.position("BTC").owned == 1
+
+
+LIMITED = {"quote_check": QuoteCheck(max_age_ms=5_000)}
+
+
+async def test_an_old_quote_is_read_anew_before_an_entry():
+    async with working(LIMITED) as (worker, venue):
+        venue.at_ms = T0 + 5_001
+        emit(worker, Side.BUY, "1", at=venue.at_ms)
+        await done(worker)
+        assert venue.asked == ["warm"]
+        assert worker.desks["main"].state.position("BTC").owned == 1
+
+
+async def test_a_quote_within_its_age_costs_nothing():
+    async with working(LIMITED) as (worker, venue):
+        venue.at_ms = T0 + 5_000
+        emit(worker, Side.BUY, "1", at=venue.at_ms)
+        await done(worker)
+        assert venue.asked == []
+
+
+async def test_an_entry_whose_old_quote_cannot_be_read_anew_is_refused_and_its_exit_is_not():
+    async with working(LIMITED) as (worker, venue):
+        emit(worker, Side.BUY, "1", sender_id="in")
+        await done(worker)
+        venue.at_ms, venue.down = T0 + 5_001, True
+        emit(worker, Side.SELL, "2", sender_id="flip", at=venue.at_ms)
+        emit(worker, Side.BUY, "1", sender_id="other", coin="ETH", at=venue.at_ms)
+        events = await done(worker, 5)
+        rejected = [e for e in events if isinstance(e, ev.QuoteRejected)]
+        assert [(e.coin, e.reason, e.age_ms) for e in rejected] == [(c, "QUOTE_STALE", 5_001) for c in ("BTC", "ETH")]
+        assert venue.asked == ["warm"], "the flip closes at once, without a read"
+        assert [order["s"] for action in venue.sent for order in action.get("orders", [])] == ["1", "1"]
+        assert worker.desks["main"].state.position("BTC").owned == 0
+
+
+async def test_an_exit_does_not_wait_for_the_read_of_the_entry_before_it():
+    async with working(LIMITED) as (worker, venue):
+        emit(worker, Side.BUY, "2", sender_id="in")
+        await done(worker)
+        venue.at_ms = T0 + 5_001
+        venue.answers.clear()
+        emit(worker, Side.BUY, "1", sender_id="more", at=venue.at_ms)
+        while not venue.asked:
+            await asyncio.sleep(0)
+        emit(worker, Side.SELL, "3", sender_id="out", at=venue.at_ms)
+        events = await done(worker, 4)
+        assert [e.reason for e in events if isinstance(e, ev.ActionRefused)] == ["QUOTE_STALE"]
+        assert worker.desks["main"].state.position("BTC").owned == 0
 
 
 async def test_what_an_earlier_life_may_have_sent_is_looked_up_before_anything_goes():

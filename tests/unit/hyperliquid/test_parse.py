@@ -159,8 +159,10 @@ def test_a_short_order_update_has_no_order_type() -> None:
 
 
 def test_the_recorded_book_and_mids() -> None:
-    assert parse.parse_l2_book(recorded("get_l2_snapshot")) == (D("2.111"), D("2.1124"))
-    assert parse.parse_l2_book({"levels": [[], []]}) == (None, None)
+    book = recorded("get_l2_snapshot")
+    sizes = [D(side[0]["sz"]) for side in book["levels"]]
+    assert parse.parse_l2_book(book) == Quote(D("2.111"), D("2.1124"), None, book["time"], *sizes)
+    assert parse.parse_l2_book({"levels": [[], []], "time": 7}) == Quote(None, None, None, 7)
     mids = parse.parse_mids(recorded("get_all_mids"))
     assert mids == {coin: D(px) for coin, px in recorded("get_all_mids").items()}
     assert parse.parse_mids({"mids": {"BTC": "1.5"}}) == {"BTC": D("1.5")}
@@ -169,7 +171,12 @@ def test_the_recorded_book_and_mids() -> None:
 
 def test_a_bbo_may_lack_a_side() -> None:
     frame = {"coin": "BTC", "time": 7, "bbo": [None, {"px": "2.5", "sz": "1", "n": 1}]}
-    assert parse.parse_bbo(frame) == ("BTC", Quote(None, D("2.5"), None, 7))
+    assert parse.parse_bbo(frame) == ("BTC", Quote(None, D("2.5"), None, 7, None, D(1)))
+
+
+def test_a_level_without_a_size_still_has_a_price() -> None:
+    frame = {"coin": "BTC", "time": 7, "bbo": [{"px": "2.4"}, None]}
+    assert parse.parse_bbo(frame) == ("BTC", Quote(D("2.4"), None, None, 7))
 
 
 def test_the_leverage_setting_and_the_mark_price() -> None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from executor.core.types import Quote
 from executor.errors import VenueUnavailable
 from executor.testing import ManualClock
 from executor.venue.budgets import Budgets
@@ -15,12 +16,17 @@ from executor.venue.feed import FRESH_MS, QuoteFeed
 from executor.venue.socket import SocketSettings, VenueSocket
 
 BOOK = (Decimal(10), Decimal(11))
+SIZES = (Decimal(3), Decimal(4))
 
 
 class HealthySocket(VenueSocket):
     """A socket that is open and heard of, without a network."""
 
     healthy = True
+    silent = 0
+
+    def silent_ms(self) -> int:
+        return self.silent
 
     @property
     def is_healthy(self) -> bool:
@@ -38,12 +44,12 @@ class Stage:
         self.gate.set()
         self.feed = QuoteFeed(self.socket, venue_clock, self.read, max_coins)
 
-    async def read(self, coin: str) -> tuple[Decimal | None, Decimal | None]:
+    async def read(self, coin: str) -> Quote:
         self.reads.append(coin)
         await self.gate.wait()
         if self.failing:
             raise VenueUnavailable("down")
-        return BOOK
+        return Quote(*BOOK, None, self.clock.now_ms(), *SIZES)
 
     def push(self, coin: str, bid: str | None, ask: str) -> None:
         levels = [None if bid is None else {"px": bid, "sz": "1", "n": 1}, {"px": ask, "sz": "1", "n": 1}]
@@ -87,6 +93,41 @@ async def test_without_a_healthy_socket_no_push_counts_as_fresh() -> None:
     assert (await stage.feed.warm("A")).bid == BOOK[0]
 
 
+async def test_a_pushed_quote_stands_for_as_long_as_the_socket_was_heard() -> None:
+    stage = Stage()
+    await stage.feed.warm("A")
+    assert stage.feed.as_of_ms("A") is None, "a read speaks of its own moment"
+    stage.push("A", "20", "21")
+    stage.clock.advance(40_000)
+    stage.socket.silent = 1_500
+    assert stage.feed.as_of_ms("A") == stage.clock.now_ms() - 1_500
+    stage.socket.healthy = False
+    assert stage.feed.as_of_ms("A") is None
+    stage.socket.healthy = True
+    stage.reconnect()
+    assert stage.feed.as_of_ms("A") is None
+
+
+async def test_who_wants_a_younger_quote_has_it_read_though_the_socket_is_healthy() -> None:
+    stage = Stage()
+    await stage.feed.warm("A")
+    stage.push("A", "20", "21")
+    stage.socket.silent = 1_500
+    assert (await stage.feed.warm("A", 1_500)).bid == Decimal(20)
+    assert (await stage.feed.warm("A", 1_499)).bid == BOOK[0]
+    assert (stage.feed.quotes["A"].bid, stage.reads) == (BOOK[0], ["A", "A"])
+
+
+async def test_what_the_best_levels_hold_is_kept_through_marks() -> None:
+    stage = Stage()
+    quote = await stage.feed.warm("A")
+    assert (quote.bid_size, quote.ask_size) == SIZES
+    stage.push("A", "20", "21")
+    stage.mark("A", "20.4")
+    quote = stage.feed.quotes["A"]
+    assert (quote.bid_size, quote.ask_size, quote.mark) == (Decimal(1), Decimal(1), Decimal("20.4"))
+
+
 async def test_after_a_reconnect_a_quote_must_be_heard_again() -> None:
     stage = Stage()
     await stage.feed.warm("A")
@@ -100,7 +141,8 @@ async def test_a_push_that_overtakes_the_read_wins() -> None:
     stage = Stage()
     stage.gate.clear()
     asking = asyncio.create_task(stage.feed.warm("A"))
-    await asyncio.sleep(0)
+    while not stage.reads:
+        await asyncio.sleep(0)
     stage.push("A", "20", "21")
     stage.gate.set()
     assert (await asking).bid == Decimal(20)

@@ -114,7 +114,9 @@ async def test_a_book_never_waits_for_the_budget_and_sets_the_clock() -> None:
     asked.exchange.now_ms = lambda: asked.clock.now_ms() + 7_000
     clock = VenueClock(asked.clock)
     reads = Reads(asked, clock)
-    assert await reads.book("ETH") == (Decimal("2999.9"), Decimal("3000.1"))
+    quote = await reads.book("ETH")
+    assert (quote.bid, quote.ask) == (Decimal("2999.9"), Decimal("3000.1"))
+    assert quote.at_ms == asked.clock.now_ms() + 7_000, "as old as the venue says"
     assert asked.calls == [("l2Book", Lane.CLOSE, {"coin": "ETH"})]
     assert clock.skew_ms() == 7_000
     assert await reads.exchange_time("ETH") == asked.clock.now_ms() + 7_000

@@ -205,3 +205,14 @@ def test_an_exit_that_cannot_be_signed_is_paced_like_one_that_missed():
         s.note([ev.LegDropped(at_ms=s.now, account="main", key=leg.key, cloid=leg.cloid, reason="UNSENDABLE")])
         s.steps()
     assert len(s.planned("exit")) == 3
+
+
+def test_an_exit_beside_an_entry_nobody_has_answered_closes_that_too():
+    s = opened()
+    s.set("entry", "unknown")
+    s.long(1)
+    s.later(10)
+    s.short(2)
+    assert s.planned("exit")[0].size == 2
+    s.resolve("entry", "filled")
+    assert s.held() == 0

@@ -1,0 +1,54 @@
+"""Every promise's tests exist and the figures in the docs are of today's number of cases."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def _tool() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("measure_reliability", ROOT / "scripts" / "measure_reliability.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["measure_reliability"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+TOOL = _tool()
+PROMISES = TOOL.promises()
+
+
+def test_the_tests_of_every_promise_exist():
+    assert [test for promise in PROMISES for test in promise.tests if not (ROOT / test.split("::")[0]).exists()] == []
+
+
+def test_figures_are_added_up_but_for_the_largest_and_skipped_cases_do_not_count():
+    case = '<testcase time="1"><properties><property name="{}" value="{}"/></properties></testcase>'
+    told = [("kills", 3), ("kills", 4), ("most weight", 5), ("most weight", 2)]
+    cases = "".join(case.format(*one) for one in told)
+    bad = '<testcase time="1"><failure/></testcase><testcase time="0"><skipped/></testcase>'
+    found = TOOL.figures(ET.fromstring(f"<x>{cases}{bad}</x>"))
+    assert (found.cases, found.failed, found.seconds) == (5, 1, 5.0)
+    assert found.told == {"kills": 7, "most weight": 5}
+
+
+@pytest.mark.parametrize("line", [None, "| {promise} | {asked} | 1 cases, 0 failed | x |"])
+def test_a_page_that_is_old_is_told(line):
+    promise = PROMISES[2]
+    page = line and line.format(promise=promise.promise, asked=promise.asked)
+    assert TOOL._stale_row(promise, page) != ""
+
+
+@pytest.mark.full
+@pytest.mark.timeout(400)
+def test_the_page_is_of_todays_tests():
+    assert TOOL.stale() == []

@@ -402,3 +402,12 @@ async def rig(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[R
     """A rig whose exchange takes 20 ms to commit; ``parametrize("rig", [200], indirect=True)`` changes it."""
     async with a_rig(tmp_path, getattr(request, "param", 20)) as one:
         yield one
+
+
+@pytest.fixture
+async def follower(tmp_path: Path) -> AsyncIterator[Rig]:
+    """A second rig beside the first, with an exchange and a worker of its own."""
+    folder = tmp_path / "follower"
+    folder.mkdir()
+    async with a_rig(folder, 20) as one:
+        yield one

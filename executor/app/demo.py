@@ -20,6 +20,7 @@ from executor.clock import SystemClock
 from executor.config import Loaded
 from executor.core import events as ev
 from executor.core.types import ZERO
+from executor.errors import ExecutorError
 from executor.ledger.reader import LedgerReader
 from executor.paper.tape import TapeFeed
 from executor.sim.fractrade import Credentials, FractradeSimulator
@@ -30,8 +31,8 @@ log = structlog.get_logger("executor.demo")
 
 TAPE_SPEED = 5.0
 SETTLE_S = 3.0
-START_S = 10.0
-MAX_S = 50.0
+START_S = 15.0
+MAX_S = 40.0
 MIN_FILLS = 6
 
 CONFIG = """\
@@ -107,15 +108,23 @@ async def _play(
     simulator: FractradeSimulator, runtime: Runtime, seconds: float | None, show: Show, *, quiet: bool
 ) -> None:
     """Start when everything is ready, play the script, let the last orders come to rest."""
-    async with asyncio.timeout(START_S):
-        while not runtime.ready():
-            await asyncio.sleep(0.05)
+    await until_ready(runtime)
     clock = SystemClock()
     say = (lambda text: None) if quiet else (lambda text: show.line(text.strip(), "step"))
     with suppress(TimeoutError):
         async with asyncio.timeout(min(seconds or MAX_S, MAX_S)):
             await Player(simulator, load_script(), clock, say, run_id="").play()
             await asyncio.sleep(SETTLE_S)
+
+
+async def until_ready(runtime: Runtime) -> None:
+    """Return once every channel is open and every account read; raises ``ExecutorError`` when that takes too long."""
+    try:
+        async with asyncio.timeout(START_S):
+            while not runtime.ready():
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise ExecutorError(f"the demo was not ready within {START_S:g} s", "try it on a less busy machine") from None
 
 
 def _say(show: Show, event: ev.Event) -> None:

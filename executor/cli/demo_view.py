@@ -79,12 +79,12 @@ def _summary(summary: Document) -> list[RenderableType]:
     counts = {name: value for name, value in summary.items() if isinstance(value, int | str) and name not in hidden}
     parts: list[RenderableType] = [cell("Summary", "bold")]
     parts += [cell(f"  {name.replace('_', ' ')}: {value}") for name, value in counts.items()]
-    parts += [_told("malformed", row) for row in summary.get("malformed") or ()]
-    parts += [_told("refused", row) for row in summary.get("refusals") or ()]
+    parts += [told("malformed", row) for row in summary.get("malformed") or ()]
+    parts += [told("refused", row) for row in summary.get("refusals") or ()]
     return [*parts, cell("  PnL: ").append_text(words.gain(summary.get("pnl_usd"))).append(" USD")]
 
 
-def _told(word: str, row: Document) -> Text:
+def told(word: str, row: Document) -> Text:
     """``refused 2: MAX_ORDER_NOTIONAL — what that means``."""
     plain = meaning(row["reason"])
     text = f"  {word} {row.get('count', 1)}: {row['reason']}" + (f" — {plain}" if plain else "")

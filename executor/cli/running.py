@@ -55,12 +55,20 @@ def _mode_agrees(settings: Loaded, live: bool) -> None:
 
 
 def demo(
+    every: Annotated[
+        bool, typer.Option("--all", help="All four signal systems at once, with the traps their real servers set.")
+    ] = False,
     seconds: Annotated[
         float | None, typer.Option("--seconds", min=1, metavar="S", help="End after so many, with what was seen.")
     ] = None,
     json_out: Json = False,
 ) -> None:
     """See it all work: a simulated signal system, the worker in dry-run, the paper exchange on a recorded market."""
+    if every:
+        from executor.app.demo_all import run_demo_all
+        from executor.cli.demo_all_view import AllView
+
+        raise typer.Exit(run_demo_all(seconds=seconds, json_out=json_out, show=AllView(json_out)))
     from executor.app.demo import run_demo
     from executor.cli.demo_view import DemoView
 

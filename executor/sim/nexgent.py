@@ -73,6 +73,7 @@ class NexgentSimulator(LoopbackServer):
         self._map: dict[str, Peer] = {}
         self._heard_s: dict[Peer, float] = {}
         self._positions: dict[str, dict[str, Document]] = {agent: {} for agent in agents}
+        self._early: list[tuple[str, str, Document]] = []
         self._asked_s: dict[str, list[float]] = {"login": [], "refresh": []}
         self._tasks: set[asyncio.Task[None]] = set()
         self._pinging: asyncio.Task[None] | None = None
@@ -128,6 +129,14 @@ class NexgentSimulator(LoopbackServer):
         del self._positions[agent_id][position_id]
         if told:
             await self._tell(agent_id, {"eventType": "position_closed", "positionId": position_id})
+
+    def buy_early(self, agent_id: str, position_id: str, **fields: Any) -> None:
+        """A purchase told to the agent's next socket before its snapshot, which was read earlier and lacks it."""
+        self._early.append((agent_id, position_id, fields))
+
+    def revoke(self) -> None:
+        """The tokens of the open sockets are good for no further handshake; what is open stays open."""
+        self.tokens.revoked.update(peer.request.query["token"] for peer in self.peers)
 
     async def price(self, token: str, sol: float, *, legacy: bool = False) -> None:
         """A token's price in SOL: a batch with the address in lower case, or the ``legacy`` single frame."""
@@ -214,6 +223,9 @@ class NexgentSimulator(LoopbackServer):
         stamp = iso(self.clock.now_ms())
         await _send(peer, {"type": "connected", "data": {"agentId": peer.id, "timestamp": stamp}})
         rows = [priced(one, self.market) for one in self._positions[peer.id].values()]  # read now, sent later
+        early, self._early = self._early, []
+        for agent_id, position_id, fields in early:
+            await self.buy(agent_id, position_id, **fields)
         await asyncio.sleep(self.habits.load_s)
         if self.habits.fail_load is not None:
             await _send(peer, _error(f"Failed to load initial data: {self.habits.fail_load}"))

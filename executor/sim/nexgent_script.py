@@ -1,9 +1,10 @@
 """Plays a script on the Nexgent simulator, and serves one by itself for ``executor sim nexgent``.
 
 The words, each with the fields the simulator's method of that name takes: ``buy``, ``change``, ``sell`` (``id``, and
-fields by the server's own names; ``partial``, ``told``), ``price`` (``token``, ``sol``, ``legacy``), ``cut`` (``code``,
-``reason``), ``mute`` (leaves the socket open and deaf), ``fail_load`` (a text; null: snapshots load again), ``refuse``
-(an HTTP status for handshakes, 0 to welcome them again), ``rest_refuse`` (the same for REST), ``raw`` (any text).
+fields by the server's own names; ``partial``, ``told``), ``buy_early`` (told to the next socket before its snapshot),
+``price`` (``token``, ``sol``, ``legacy``), ``cut`` (``code``, ``reason``), ``mute`` (leaves the socket open and deaf),
+``revoke`` (the tokens of open sockets), ``fail_load`` (a text; null: snapshots load again), ``refuse`` (an HTTP status
+for handshakes, 0 to welcome them again), ``rest_refuse`` (the same for REST), ``raw`` (any text).
 """
 
 from __future__ import annotations
@@ -54,11 +55,13 @@ class Cut(Strict):
 
 WORDS: dict[str, Any] = {
     "buy": Moved,
+    "buy_early": Moved,
     "change": Moved,
     "sell": Moved,
     "price": Priced,
     "cut": Cut,
     "mute": bool,
+    "revoke": bool,
     "fail_load": str | None,
     "refuse": int,
     "rest_refuse": int,
@@ -85,6 +88,10 @@ class Player:
         position = await self._simulator.buy(AGENT, moved.id, **moved.fields)
         return f"bought {position['purchaseAmount']:g} {position['tokenSymbol']}"
 
+    async def _buy_early(self, moved: Moved) -> str:
+        self._simulator.buy_early(AGENT, moved.id, **moved.fields)
+        return f"the next socket is told of {moved.id} too early"
+
     async def _change(self, moved: Moved) -> str:
         await self._simulator.change(AGENT, moved.id, partial=moved.partial, **moved.fields)
         return f"changed {', '.join(moved.fields)} of {moved.id}"
@@ -104,6 +111,11 @@ class Player:
         if wanted:
             self._simulator.mute(AGENT)
         return "the socket is mute" if wanted else "nothing"
+
+    async def _revoke(self, wanted: bool) -> str:
+        if wanted:
+            self._simulator.revoke()
+        return "the next handshake needs another token" if wanted else "nothing"
 
     async def _fail_load(self, text: str | None) -> str:
         self._simulator.habits.fail_load = text

@@ -48,7 +48,8 @@ class Session:
 class TradeReadySimulator(LoopbackServer):
     """The server. ``pushes`` makes it send orders, portfolio and candles as its pages promise.
 
-    ``limited`` answers that many REST requests with 429 and ``Retry-After: retry_after``.
+    ``limited`` answers that many REST requests with 429 and ``Retry-After: retry_after``. ``pongs`` counts the answers
+    to its pings.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class TradeReadySimulator(LoopbackServer):
         self.limited = 0
         self.retry_after = 1
         self.sessions: list[Session] = []
+        self.pongs = 0
         self.prices: dict[str, str] = {}
         self.orders: dict[str, Frame] = {}
         self.candles: dict[tuple[str, str], list[Frame]] = {}
@@ -185,6 +187,7 @@ class TradeReadySimulator(LoopbackServer):
         session.said.append(str(text))
         action = said.get("action")
         if action == "pong":
+            self.pongs += 1
             session.ponged.set()
         elif action in ("subscribe", "unsubscribe"):
             await self._subscription(session, said, on=action == "subscribe")

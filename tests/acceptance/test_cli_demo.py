@@ -68,6 +68,23 @@ def test_the_demo_ends_well_within_a_minute_and_says_what_it_is_about(run):
     assert "MAX_ORDER_NOTIONAL — " in done.stdout
 
 
+@pytest.mark.timeout(150)
+def test_with_all_systems_every_one_trades_and_every_trap_is_survived(run):
+    done = run("demo", "--all", "--json", within_s=120)
+    document = json.loads(done.stdout)
+    systems = {one["system"]: one for one in document["systems"]}
+    assert set(systems) == {"fractrade", "nexgent", "halyrd", "tradeready"}
+    for one in systems.values():
+        assert [trap["trap"] for trap in one["traps"] if not trap["survived"]] == [], done.stderr
+        assert min(one["signals"], one["orders"], one["fills"]) > 0
+    traps = " ".join(trap["trap"] for one in systems.values() for trap in one["traps"])
+    for trap in ("mute socket", "code 1000", "HTTP 401", "HTTP 403", "pong", "nobody subscribed to", "before the snap"):
+        assert trap in traps
+    assert systems["fractrade"]["refusals"] == [{"reason": "MAX_ORDER_NOTIONAL", "count": 1}]
+    assert systems["halyrd"]["positions"] == []
+    assert done.returncode == 0
+
+
 def test_a_demo_cut_short_is_one_document_and_says_that_it_is_not_complete(run):
     done = run("demo", "--seconds", "2", "--json")
     document = json.loads(done.stdout)

@@ -172,6 +172,26 @@ steps:
 """
 
 
+async def test_the_next_socket_is_told_of_a_purchase_before_a_snapshot_that_lacks_it() -> None:
+    async with NexgentSimulator() as sim:
+        sim.buy_early(AGENT, "p1")
+        async with client(sim) as socket:
+            told = [json.loads(await socket.recv()) for _ in range(3)]
+    assert [frame["type"] for frame in told] == ["connected", "position_update", "initial_data"]
+    assert told[1]["data"]["position"]["id"] == "p1"
+    assert told[2]["data"]["positions"] == []
+
+
+async def test_a_revoked_token_leaves_its_socket_open_and_opens_no_other() -> None:
+    async with NexgentSimulator() as sim:
+        steps = parse_scenario("steps: [{at: 0, revoke: true}]", "test", nexgent_script.WORDS)
+        token = sim.tokens.access()
+        async with client(sim, token=token) as socket:
+            await heard(socket, "initial_data")
+            await play(steps, nexgent_script.Player(sim).vocabulary, SystemClock(), lambda text: None)
+            assert (sim.tokens.good(token), socket.close_code) == (False, None)
+
+
 async def test_a_script_is_played_step_by_step() -> None:
     said: list[str] = []
     async with NexgentSimulator() as sim, client(sim) as socket:

@@ -145,8 +145,7 @@ def derive(
     making = _Making(fact, via, source, standing, failure)
     for wish in wishes:
         making.take(wish)
-    if not any(isinstance(one.action, Trade) for one in making.made):
-        making.closed_by_the_source()
+    making.closed_by_the_source()
     return making.made
 
 
@@ -212,12 +211,15 @@ class _Making:
     def _trade(
         self, coin: str, side: Side, size: Decimal, intent: TradeIntent | None, *, reduce_only: bool = False
     ) -> None:
-        if any(one.action.symbol == coin and isinstance(one.action, Trade) for one in self.made):
+        if self._traded(coin):
             raise Underivable(f"two trades of {coin} for one fact")
         book = self.books.get(coin, ZERO)
         after = book + size * side.sign
         self.books[coin] = ZERO if reduce_only and after * book <= 0 else after
         self._add(Trade, coin, side, size, self.agent, intent, reduce_only=reduce_only)
+
+    def _traded(self, coin: str) -> bool:
+        return any(one.action.symbol == coin and isinstance(one.action, Trade) for one in self.made)
 
     # -- protection
 
@@ -250,7 +252,7 @@ class _Making:
     # -- what the source closes
 
     def closed_by_the_source(self) -> None:
-        """Our exit where the source's own word says that something was closed."""
+        """Our exit where the source's own word says that something was closed; a trade of another coin is none."""
         if isinstance(self.fact, SourcePosition):
             self._shrunk_position(self.fact)
         elif isinstance(self.fact, SourceTrade):
@@ -259,7 +261,7 @@ class _Making:
     def _shrunk_position(self, fact: SourcePosition) -> None:
         known = self.standing.subjects.get(fact.position_id, NO_SUBJECT)
         book, coin = self.books.get(known.coin, ZERO), known.coin
-        if not known.size or not book:
+        if not known.size or not book or self._traded(coin):
             return
         left = max(ZERO, fact.size / known.size)
         if left < 1:
@@ -269,7 +271,7 @@ class _Making:
         known = self.standing.subjects.get(fact.symbol, NO_SUBJECT)
         coin, side = known.coin or self._coin(fact.symbol), fact.side.opposite if known.against else fact.side
         book, size = self.books.get(coin, ZERO), _reported_size(fact)
-        if book * side.sign < 0 and size:
+        if book * side.sign < 0 and size and not self._traded(coin):
             self._trade(coin, side, min(size, abs(book)), None, reduce_only=True)
 
     # -- out

@@ -37,7 +37,7 @@ FLOODS = (Ticker, Candle, SourcePortfolio)
 """Facts that come in by the second: only newest ones are kept waiting, and only frames acted on are written down."""
 
 BACKLOG_MAX = 10_000
-"""How many facts wait for one strategy at most; the oldest go first."""
+"""How many facts wait for one strategy at most; of the oldest only what the source itself closes is done then."""
 
 BACKLOG_HUNG = 4
 """With so many calls that never came back, a strategy is not asked about what waits: exits must not wait for it."""
@@ -136,8 +136,7 @@ class FactDesk:
         if self._repeats(turn, listener, seen):
             return {}
         if not listener.caller.inline:
-            self._queue(listener, seen, handlers)
-            return {}
+            return self._queue(turn, listener, seen, handlers)
         wished = listener.caller.call_hooks(handlers, seen.fact, self._view(listener, seen.fact))
         return self._conclude(turn, listener, seen, wished)
 
@@ -167,16 +166,18 @@ class FactDesk:
             )
         return True
 
-    def _queue(self, listener: Listener, seen: Seen, handlers: tuple[Handler, ...]) -> None:
+    def _queue(self, turn: Turn, listener: Listener, seen: Seen, handlers: tuple[Handler, ...]) -> dict[str, Desk]:
+        """Let it wait its turn; returns the desks of what there is no more room for, which goes unasked."""
         if isinstance(seen.fact, Ticker):
             self._only_newest(listener, seen.fact)
         listener.waiting.append((seen, handlers))
-        if len(listener.waiting) > BACKLOG_MAX:
-            listener.waiting.popleft()
-            log.error("a strategy does not keep up", action="facts_dropped", strategy=listener.via)
         if not listener.busy:
             listener.busy = True
             self._worker.spawn(self._drain(listener), f"facts {listener.via}")
+        if len(listener.waiting) <= BACKLOG_MAX:
+            return {}
+        oldest, _ = listener.waiting.popleft()
+        return self._conclude(turn, listener, oldest, Wished(failure=f"{listener.caller.name} does not keep up"))
 
     def _only_newest(self, listener: Listener, fact: Ticker) -> None:
         for waiting in listener.waiting:
@@ -214,6 +215,8 @@ class FactDesk:
         made, failure = self._derived(listener, seen.fact, wished)
         if failure:
             self._failed(turn, listener, seen.fact, failure)
+        if made and self._known(made[0]):
+            return {}  # told twice before it was decided: what is wanted now may be other things under other keys
         if made and seen.frame_id is None:
             self._journal(turn, seen)
         desks: dict[str, Desk] = {}
@@ -233,8 +236,6 @@ class FactDesk:
 
     def _admit(self, turn: Turn, listener: Listener, seen: Seen, one: Derived) -> dict[str, Desk]:
         worker = self._worker
-        if worker.unwritten.known(one.action.key, one.action.fingerprint) is not None:
-            return {}
         received = admit_derived(
             worker.intake,
             one.action,
@@ -245,6 +246,9 @@ class FactDesk:
             turn.now_ms,
         )
         return {desk.settings.account: desk for desk in worker.bring(turn, received)}
+
+    def _known(self, one: Derived) -> bool:
+        return self._worker.unwritten.known(one.action.key, one.action.fingerprint) is not None
 
     def _remembered(self, turn: Turn, listener: Listener, wishes: Sequence[Wish]) -> None:
         memories = [wish.memory for wish in wishes if isinstance(wish, Remember)]

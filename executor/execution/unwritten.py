@@ -66,7 +66,10 @@ class Unwritten:
     def known(self, key: str, fingerprint: str) -> KnownKey | None:
         """Whether this action ever came before, as far as it can be told when the ledger may not even be readable."""
         if self.since is None:
-            return self._worker.ledger.known(key)
+            try:
+                return self._worker.ledger.known(key)
+            except LedgerError as error:
+                self.begin(error)  # and the action goes on: it may be an exit
         try:
             return self._keys.get(key) or self._worker.ledger.known(key)
         except LedgerError:

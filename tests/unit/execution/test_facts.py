@@ -22,6 +22,7 @@ from executor.core.source_events import Candle, Origin, SetStop, SetTarget, Sour
 from executor.core.state import DeskState
 from executor.core.strategy import Strategy, on_candles, on_ticker, on_timer
 from executor.core.types import Agent, Side
+from executor.errors import LedgerError
 from executor.execution.desk import Desk
 from executor.execution.facts import BACKLOG_MAX
 from executor.execution.nonces import Nonces
@@ -760,3 +761,97 @@ async def test_a_strategy_cannot_change_what_it_is_shown():
         await rig.tell(position("1", "1"))
         assert rig.venue.quotes["BTC"] is not None
         assert "TypeError" in rig.recorded(ev.StrategyFailed)[0].text
+
+
+class Hedges(Strategy):
+    inline = True
+
+    def on_trade(self, fact: SourceTrade, view: Any) -> Any:
+        coin = view.coin if fact.side is Side.BUY else "ETH"
+        return [TradeIntent(coin=coin, side=Side.BUY, size=D(1))]
+
+
+async def test_a_trade_of_another_coin_does_not_stand_for_what_the_source_closes():
+    async with running(Hedges()) as rig:
+        await rig.tell(trade("1"), trade("2", Side.SELL))
+        assert sorted(rig.venue.orders) == [("buy", "1", False), ("buy", "1", False), ("sell", "1", True)]
+
+
+class ChangesItsMind(Strategy):
+    """Asked again it has one wish more, so that the same trade would get another key."""
+
+    def __init__(self, *, inline: bool) -> None:
+        self.inline, self.asked = inline, 0  # type: ignore[misc]  # here a case of the test
+
+    def _wishes(self, view: Any) -> Any:
+        self.asked += 1
+        bought = TradeIntent(coin=view.coin, side=Side.BUY, size=D(1))
+        return [bought] if self.asked == 1 else [StopIntent(coin=view.coin, trigger_px=D(50)), bought]
+
+    def on_trade(self, fact: SourceTrade, view: Any) -> Any:
+        return self._wishes(view)
+
+    @on_ticker("BTCUSDT")
+    def price(self, fact: Ticker, view: Any) -> Any:
+        return self._wishes(view)
+
+
+async def test_a_fact_told_again_before_it_was_decided_trades_once():
+    async with running(ChangesItsMind(inline=False)) as rig:
+        rig.worker.emit("", trade("1"))
+        rig.worker.emit("", trade("1"))
+        await rig.settled()
+        assert (rig.venue.orders, rig.venue.triggers) == ([("buy", "1", False)], [])
+
+
+async def test_a_price_told_again_trades_once():
+    async with running(ChangesItsMind(inline=True)) as rig:
+        await rig.tell(ticker(101, at_ms=T0 + 5), ticker(101, at_ms=T0 + 5))
+        assert (rig.venue.orders, rig.venue.triggers) == ([("buy", "1", False)], [])
+
+
+async def test_what_the_source_closed_is_closed_also_where_the_backlog_is_full():
+    class Hangs(Copies):
+        inline = False
+        free = threading.Event()
+        hangs = False
+
+        def on_trade(self, fact: SourceTrade, view: Any) -> Any:
+            if self.hangs:
+                self.free.wait(20)
+            return super().on_trade(fact, view)
+
+    strategy = Hangs()
+    async with running(strategy) as rig:
+        await rig.tell(trade("1"))
+        strategy.hangs = True
+        try:
+            rig.worker.emit("", trade("2", symbol="ETH/USDT"))
+            await asyncio.sleep(0)  # it is asked about this one
+            rig.worker.emit("", trade("3", Side.SELL))
+            for n in range(BACKLOG_MAX):
+                rig.worker.emit("", trade(f"flood {n}", symbol="ETH/USDT"))
+            assert rig.venue.orders[:1] == [("buy", "1", False)]
+            await asyncio.sleep(0.01)
+            assert rig.venue.orders[1:] == [("sell", "1", True)]
+        finally:
+            strategy.free.set()
+            rig.worker.facts.listeners[0].waiting.clear()
+
+
+async def test_an_exit_whose_key_cannot_be_looked_up_goes_all_the_same():
+    class Unreadable(MemoryLedger):
+        broken = False
+
+        def known(self, key: str) -> Any:
+            if self.broken:
+                raise LedgerError("the disk reports an error")
+            return super().known(key)
+
+    ledger = Unreadable()
+    async with running(Copies(), ledger) as rig:
+        await rig.tell(trade("1"))
+        ledger.broken = True
+        await rig.tell(trade("2", Side.SELL))
+        assert rig.worker.failed is not None
+        assert rig.venue.orders == [("buy", "1", False), ("sell", "1", True)]

@@ -13,6 +13,7 @@ from executor.core.lifecycle import OPEN_STATES, LegState
 from executor.core.spent import note_signed
 from executor.core.state import (
     KEEP_CLOSED_LEGS,
+    OF_POLICY,
     Cancel,
     DeskState,
     Leg,
@@ -20,6 +21,9 @@ from executor.core.state import (
 )
 
 KEEP_ENTRY_TIMES = 1000
+
+WOULD_FIRE = ("INVALID_TRIGGER_PX", "badTriggerPxRejected")
+"""How the venue says that a trigger is beyond the mark already (hyperliquid.md sections 1.3 and 3.3)."""
 
 
 def evolve(state: DeskState, event: ev.Event) -> None:
@@ -149,8 +153,9 @@ def _rested(state: DeskState, event: ev.LegRested) -> None:
     if leg is not None and leg.turn("rested", event.at_ms):
         learn_oid(state, leg, event.oid)
         leg.listed = leg.listed if event.listed is None else event.listed
-        if leg.kind == "stop" and leg.coin in state.stops:
-            state.stops[leg.coin].failures = 0
+        wish = state.stops.get(leg.coin)
+        if leg.kind == "stop" and wish is not None and wish.key == leg.key:
+            wish.failures, wish.crossed = 0, False
 
 
 def _filled(state: DeskState, event: ev.LegFilled) -> None:
@@ -183,10 +188,13 @@ def _ended(state: DeskState, event: ev.LegEnded) -> None:
     leg.oid = event.oid if event.oid is not None else leg.oid
     asked_for = state.cancels.pop(leg.cloid, None) is not None or event.status == "waitingForFill"
     if was_open and event.ending != "filled":
-        (_released if asked_for else _missed)(state, leg, event.at_ms)
+        if asked_for:
+            _released(state, leg)
+        else:
+            _missed(state, leg, event.at_ms, event.status)
 
 
-def _released(state: DeskState, leg: Leg, at_ms: int) -> None:
+def _released(state: DeskState, leg: Leg) -> None:
     """Ended as we asked, or a bracket's child whose parent filled in part: nothing failed, so nothing has to wait."""
     for wish in state.targets.get(leg.coin, []):
         if leg.kind == "target" and wish.key == leg.key:
@@ -197,7 +205,7 @@ def _rejected(state: DeskState, event: ev.LegRejected) -> None:
     leg = _leg(state, event.cloid)
     before = None if leg is None else leg.state
     if leg is not None and leg.turn("rejected", event.at_ms) and before in OPEN_STATES:
-        _missed(state, leg, event.at_ms)
+        _missed(state, leg, event.at_ms, event.reason)
         if before is not LegState.UNKNOWN:  # that counted when it became unknown
             entry_failed(state, leg)
 
@@ -208,18 +216,26 @@ def _absent(state: DeskState, event: ev.LegAbsent) -> None:
         _missed(state, leg, event.at_ms)
 
 
-def _missed(state: DeskState, leg: Leg, at_ms: int) -> None:
+def _missed(state: DeskState, leg: Leg, at_ms: int, said: str = "") -> None:
     """An attempt is over without doing all it should: exits widen, protection waits a moment."""
     owed = state.exits.get(leg.key)
     if leg.kind == "exit" and owed is not None:
         owed.missed += 1
-    if leg.kind == "stop" and leg.coin in state.stops:
-        state.stops[leg.coin].failed_at_ms = at_ms
-        state.stops[leg.coin].failures += 1
+    if leg.kind == "stop":
+        _stop_missed(state, leg, at_ms, said)
     if leg.kind == "target":
         for wish in state.targets.get(leg.coin, []):
             if wish.key == leg.key:
                 wish.failed_at_ms = at_ms
+
+
+def _stop_missed(state: DeskState, leg: Leg, at_ms: int, said: str) -> None:
+    """What an order of an earlier wish comes to says nothing of the one that replaced it."""
+    wish = state.stops.get(leg.coin)
+    if wish is not None and (leg.key == wish.key or leg.key.startswith(OF_POLICY)):
+        wish.failed_at_ms = at_ms
+        wish.failures += 1
+        wish.crossed = wish.crossed or said in WOULD_FIRE
 
 
 def _unknown(state: DeskState, event: ev.LegUnknown) -> None:

@@ -13,20 +13,16 @@ from decimal import Decimal
 
 from executor.core import events as ev
 from executor.core.exits import CROSSED, NOT_FILLED, is_dust
-from executor.core.identity import cloid, plain
+from executor.core.identity import plain
 from executor.core.lifecycle import LegState
 from executor.core.protocols import Market
 from executor.core.settings import DeskSettings
 from executor.core.sizing import exit_size
 from executor.core.state import DeskState, Leg, Position, StopWish, TargetWish, speaks_of
 from executor.core.stopcheck import beyond, beyond_alarm
+from executor.core.triggers import RETRY_MS, pause_ms, trigger_leg
 from executor.core.types import ZERO, closing_side
 from executor.core.watch import naked_steps
-
-RETRY_MS = 1_000
-"""The pause after a protective order was refused, before it is tried again; it doubles while it is refused."""
-
-RETRY_MAX_MS = 60_000
 
 TRIGGERED_MS = 3_000
 """How long a stop that fired may stay open: then its position is closed by an exit, with a wider cap."""
@@ -192,17 +188,14 @@ def _stop_step(
         if keep.state is not LegState.RESTING or not keep.listed:
             return []  # the old one goes when the venue itself has shown the new one
         return [event for leg in legs if leg is not keep for event in _cancel(state, leg, "replaced", now_ms)]
-    if now_ms - wish.failed_at_ms < _pause_ms(wish) or any(leg.state is LegState.PLANNED for leg in legs):
+    if any(leg.state is LegState.PLANNED for leg in legs):
         return []
-    if _crossed(position, wish.trigger_px, market):
+    if wish.crossed or _crossed(position, wish.trigger_px, market):
         text = f"the stop at {plain(wish.trigger_px)} is crossed already; closing now"
         return _close_now(state, position, wish.key, ("STOP_CROSSED", CROSSED, text), now_ms, market)
+    if now_ms - wish.failed_at_ms < pause_ms(wish):
+        return []
     return _place_stop(settings, state, position, wish, now_ms, market)
-
-
-def _pause_ms(wish: StopWish) -> int:
-    """Longer with every refusal: a stop the venue never takes must not use up the address's requests."""
-    return min(RETRY_MS << min(max(wish.failures - 1, 0), 10), RETRY_MAX_MS)
 
 
 def _departed(legs: list[Leg]) -> list[Leg]:
@@ -250,7 +243,8 @@ def _close_now(
 def _place_stop(
     settings: DeskSettings, state: DeskState, position: Position, wish: StopWish, now_ms: int, market: Market
 ) -> list[ev.Event]:
-    leg = _trigger_leg(settings, state, position, "stop", wish, abs(position.owned), now_ms, market)
+    px, size = wish.trigger_px, abs(position.owned)
+    leg = trigger_leg(settings, state, position, "stop", wish.key, px, wish.at_ms, size, now_ms, market)
     return [leg, *_beyond_liquidation(state, position, wish, now_ms)]
 
 
@@ -262,41 +256,6 @@ def _beyond_liquidation(state: DeskState, position: Position, wish: StopWish, no
     if not beyond(closing_side(position.owned).opposite, wish.trigger_px, px):
         return []
     return [beyond_alarm(state, wish.key, position.coin, wish.trigger_px, px, now_ms)]
-
-
-def _trigger_leg(
-    settings: DeskSettings,
-    state: DeskState,
-    position: Position,
-    kind: ev.LegKind,
-    wish: StopWish | TargetWish,
-    size: Decimal,
-    now_ms: int,
-    market: Market,
-) -> ev.LegPlanned:
-    side = closing_side(position.owned)
-    attempt = _next_attempt(state, wish.key, kind)
-    return ev.LegPlanned(
-        at_ms=now_ms,
-        account=state.account,
-        key=wish.key,
-        cloid=cloid(settings.network, settings.address, wish.key, kind, attempt),
-        leg=kind,
-        attempt=attempt,
-        coin=position.coin,
-        side=side,
-        size=size,
-        limit_px=market.rules.stop_limit_px(position.coin, side, wish.trigger_px),
-        reduce_only=True,
-        trigger_px=wish.trigger_px,
-        agent=position.owner,
-        signal_at_ms=wish.at_ms,
-    )
-
-
-def _next_attempt(state: DeskState, key: str, kind: ev.LegKind) -> int:
-    made = [leg.attempt for leg in state.legs.values() if leg.key == key and leg.kind == kind]
-    return state.attempt_after(max(made, default=0))
 
 
 # -- targets ------------------------------------------------------------------------------------------------------
@@ -337,7 +296,8 @@ def _one_target(
     size = market.rules.floor_size(position.coin, exit_size(wish.fraction, position.owned))
     if size <= 0 or size > left or (wish.failed_at_ms and wish.attempts >= 3):
         return left, []
-    leg = _trigger_leg(settings, state, position, "target", wish, size, now_ms, market)
+    px = wish.trigger_px
+    leg = trigger_leg(settings, state, position, "target", wish.key, px, wish.at_ms, size, now_ms, market)
     return left - size, [leg]
 
 

@@ -20,6 +20,9 @@ KEEP_CLOSED_LEGS = 500
 UNWRITTEN = 100
 """Attempts that leave while nothing can be written down are counted from the next number on: core/unwritten.py."""
 
+OF_POLICY = "protect:"
+"""How the keys begin of what the protection policy does of its own accord."""
+
 KEEP_STRANGE = 100
 """How many orders' fills without a cloid are remembered for an answer that claims them."""
 
@@ -151,6 +154,7 @@ class StopWish:
     """Where the coin's stop shall be. ``seen`` is false until its position exists.
 
     ``failures`` counts refusals in a row since ``failed_at_ms``: the pause before the next attempt grows with them.
+    ``crossed`` is set when the venue refused it because it would fire at once: then the mark is beyond it.
     """
 
     key: str
@@ -164,6 +168,7 @@ class StopWish:
     attempts: int = 0
     failed_at_ms: int = 0
     failures: int = 0
+    crossed: bool = False
 
 
 @dataclass(slots=True)

@@ -15,7 +15,8 @@ from executor.core.identity import plain
 from executor.core.lifecycle import LegState
 from executor.core.protocols import Market
 from executor.core.settings import DeskSettings
-from executor.core.state import DeskState, Leg, Position, speaks_of
+from executor.core.state import OF_POLICY, DeskState, Leg, Position, StopWish, speaks_of
+from executor.core.triggers import pause_ms, trigger_leg
 from executor.core.types import closing_side
 
 PCT = Decimal(100)
@@ -26,6 +27,10 @@ ACT_AGAIN_MS = 2_000
 CLAIM_PATIENCE = 3
 """How many times ``after_ms`` a stop counts that was answered for and that no list speaks of yet: closing a position
 because its list could not be read would do harm, saying nothing for ever as well."""
+
+
+REFUSALS = 3
+"""After so many refusals in a row of a wished stop the policy acts as if none were wished; it is tried on beside."""
 
 
 def naked_steps(
@@ -50,17 +55,34 @@ def naked_steps(
 
 def _undone(state: DeskState, position: Position, policy: str, now_ms: int, market: Market) -> bool:
     """Whether what the policy did is over, and a position is still, or again, without a stop: it acts once more."""
+    if policy == "place_default" and _speaking(state, position):
+        return not _wished(state, position) and _may_place(state, position, now_ms)
     if now_ms - position.acted_at_ms < ACT_AGAIN_MS:
         return False
     if policy == "flatten":
         return not state.exits_of(position.coin) and not is_dust(abs(position.owned), position, market)
-    return policy == "place_default" and not _wished(state, position)
+    return policy == "place_default"
+
+
+def _may_place(state: DeskState, position: Position, now_ms: int) -> bool:
+    """Whether a default may go beside a wish that is refused over and over: none is out, and the last had its pause."""
+    wish, legs = state.stops[position.coin], [leg for leg in state.legs.values() if leg.coin == position.coin]
+    stops = [leg for leg in legs if leg.kind == "stop"]
+    last_ms = max((leg.planned_at_ms for leg in stops if leg.key.startswith(OF_POLICY)), default=0)
+    coming = any(leg.in_flight or leg.state is LegState.PLANNED for leg in stops)
+    return not coming and now_ms - last_ms >= pause_ms(wish)
+
+
+def _speaking(state: DeskState, position: Position) -> StopWish | None:
+    """The stop that is wished for this position; one that waits for the other side protects nothing."""
+    wish = state.stops.get(position.coin)
+    return wish if wish is not None and speaks_of(wish, position.owned) else None
 
 
 def _wished(state: DeskState, position: Position) -> bool:
-    """Whether a stop is wished for this position; one that waits for a position of the other side protects nothing."""
-    wish = state.stops.get(position.coin)
-    return wish is not None and speaks_of(wish, position.owned)
+    """Whether a stop is wished that can be waited for: not one the venue refused again and again."""
+    wish = _speaking(state, position)
+    return wish is not None and (wish.default or wish.failures < REFUSALS)
 
 
 def _bare(settings: DeskSettings, state: DeskState, position: Position) -> bool:
@@ -122,7 +144,7 @@ def _act(
         owed = ev.ExitOwed(
             at_ms=now_ms,
             account=state.account,
-            key=f"protect:{coin}",
+            key=f"{OF_POLICY}{coin}",
             coin=coin,
             agent=position.owner,
             size=abs(position.owned),
@@ -137,10 +159,15 @@ def _act(
 
 def _default_stop(
     settings: DeskSettings, state: DeskState, position: Position, now_ms: int, market: Market
-) -> ev.StopWanted:
+) -> ev.StopWanted | ev.LegPlanned:
+    """As a wish of its own; where one is refused over and over, as one order beside it, until the wished one stands."""
+    coin = position.coin
     away = settings.default_stop_pct / PCT * (-1 if position.owned > 0 else 1)
-    px = market.rules.trigger_px(position.coin, position.entry_px * (1 + away))
-    key = f"protect:{position.coin}@{now_ms}"
+    px = market.rules.trigger_px(coin, position.entry_px * (1 + away))
+    key = f"{OF_POLICY}{coin}@{now_ms}"
+    if _speaking(state, position):
+        size = abs(position.owned)
+        return trigger_leg(settings, state, position, "stop", key, px, now_ms, size, now_ms, market)
     return ev.StopWanted(
         at_ms=now_ms,
         account=state.account,

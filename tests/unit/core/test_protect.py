@@ -303,6 +303,31 @@ def test_without_a_mark_nothing_is_taken_for_crossed():
     assert s.live("stop") == [("1.000", "105.00")]
 
 
+def test_a_stop_the_venue_refuses_because_it_would_fire_at_once_is_crossed_and_closes_now():
+    s = Story()
+    s.long(1)
+    s.quotes.pop("BTC")
+    s.set("stop", "beyond")
+    s.stop(105)
+    assert s.held() == 0
+    assert s.alarms() == ["PROTECTION_REJECTED", "STOP_CROSSED"]
+    assert len(s.planned("stop")) == 1
+
+
+def test_a_refusal_of_the_stop_before_says_nothing_of_the_one_that_replaced_it():
+    s = Story()
+    s.long(1)
+    s.set("stop", "wait")
+    s.stop(95)
+    s.stop(90)
+    s.set("stop", "beyond")
+    s.answer_all()
+    s.later(10)
+    assert s.held() == 1
+    assert s.live("stop") == [("1.000", "90.000")]
+    assert not s.state.stops["BTC"].crossed
+
+
 def test_a_crossed_stop_on_dust_beside_a_foreign_position_does_not_run_hot():
     s = Story()
     s.long(1)

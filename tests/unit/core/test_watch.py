@@ -220,10 +220,51 @@ def test_a_wished_stop_that_does_not_stand_is_not_replaced_by_a_default():
     s.long(1)
     s.set("stop", *["reject"] * 20)
     s.stop(90)
-    for _ in range(5):
-        s.later(1_000)
+    s.later(1_000)
+    s.later(2_000 - 1)
     assert {leg.trigger_px for leg in s.planned("stop")} == {90}
-    assert set(s.alarms()) == {"PROTECTION_REJECTED", "UNPROTECTED"}
+    assert s.alarms() == ["PROTECTION_REJECTED"]
+
+
+def refused(*hows: str) -> Story:
+    """A wished stop that the venue refuses three times, and what it says to the orders after that."""
+    s = Story({"policy": "place_default"})
+    s.long(1)
+    s.set("stop", "reject", "reject", "reject", *hows)
+    s.stop(90)
+    for pause_ms in (1_000, 2_000, 10):
+        s.later(pause_ms)
+    return s
+
+
+def test_a_wished_stop_the_venue_refuses_again_and_again_gets_the_default_beside_it_until_it_stands():
+    s = refused("fill", "reject")
+    assert s.live("stop") == [("1.000", "95.000")]
+    assert [e.state for e in s.of(ev.ProtectionChanged)][-1] == "protected"
+    s.later(4_000)
+    assert [leg.trigger_px for leg in s.planned("stop")] == [90, 90, 90, 95, 90]
+    s.later(60_000)
+    assert s.live("stop") == [("1.000", "90.000")]
+
+
+def test_where_the_default_is_refused_too_it_is_tried_ever_more_slowly():
+    s = refused(*["reject"] * 1_000)
+    for _ in range(300):
+        s.later(1_000)
+    defaults = [leg for leg in s.planned("stop") if leg.trigger_px == 95]
+    assert 5 < len(defaults) < 20
+
+
+def test_while_the_default_is_on_its_way_no_second_one_is_sent():
+    s = refused(*["wait"] * 1_000)
+    s.later(20_000)
+    assert len([leg for leg in s.planned("stop") if leg.trigger_px == 95]) == 1
+
+
+def test_a_default_beside_a_refused_wish_that_would_fire_at_once_closes_now():
+    s = refused("beyond")
+    s.later(10)
+    assert s.held() == 0
 
 
 def test_flatten_closes_the_naked_position():

@@ -1,0 +1,60 @@
+"""One protective order as it is planned, and how long its wish waits after a refusal."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from executor.core import events as ev
+from executor.core.identity import cloid
+from executor.core.protocols import Market
+from executor.core.settings import DeskSettings
+from executor.core.state import DeskState, Position, StopWish
+from executor.core.types import closing_side
+
+RETRY_MS = 1_000
+"""The pause after a protective order was refused, before it is tried again; it doubles while it is refused."""
+
+RETRY_MAX_MS = 60_000
+
+
+def pause_ms(wish: StopWish) -> int:
+    """Longer with every refusal: a stop the venue never takes must not use up the address's requests."""
+    return min(RETRY_MS << min(max(wish.failures - 1, 0), 10), RETRY_MAX_MS)
+
+
+def trigger_leg(
+    settings: DeskSettings,
+    state: DeskState,
+    position: Position,
+    kind: ev.LegKind,
+    key: str,
+    trigger_px: Decimal,
+    signal_at_ms: int,
+    size: Decimal,
+    now_ms: int,
+    market: Market,
+) -> ev.LegPlanned:
+    """The next attempt of a stop or target that closes ``size`` (base units, positive) of the position."""
+    side = closing_side(position.owned)
+    attempt = _next_attempt(state, key, kind)
+    return ev.LegPlanned(
+        at_ms=now_ms,
+        account=state.account,
+        key=key,
+        cloid=cloid(settings.network, settings.address, key, kind, attempt),
+        leg=kind,
+        attempt=attempt,
+        coin=position.coin,
+        side=side,
+        size=size,
+        limit_px=market.rules.stop_limit_px(position.coin, side, trigger_px),
+        reduce_only=True,
+        trigger_px=trigger_px,
+        agent=position.owner,
+        signal_at_ms=signal_at_ms,
+    )
+
+
+def _next_attempt(state: DeskState, key: str, kind: ev.LegKind) -> int:
+    made = [leg.attempt for leg in state.legs.values() if leg.key == key and leg.kind == kind]
+    return state.attempt_after(max(made, default=0))

@@ -81,12 +81,12 @@ class Market:
         return quote.ask if side is Side.BUY else quote.bid
 
     def age_ms(self, coin: str, now_ms: int) -> int:
-        """How long ago the coin's quote was last known to stand; from its own stamp, where nobody can tell."""
-        as_of_ms = self.as_of_ms(coin) if self.as_of_ms is not None else None
-        if as_of_ms is None:
-            quote = self.quotes.get(coin)
-            as_of_ms = now_ms if quote is None else quote.at_ms
-        return max(0, now_ms - as_of_ms)
+        """How long ago the coin's quote was last known to stand: by its own stamp, or later by its feed's."""
+        quote = self.quotes.get(coin)
+        if quote is None:
+            return 0
+        heard_ms = self.as_of_ms(coin) if self.as_of_ms is not None else None
+        return max(0, now_ms - max(quote.at_ms, heard_ms or 0))
 
     def mark(self, coin: str) -> Decimal | None:
         """The mark price; without one, the middle of the book."""

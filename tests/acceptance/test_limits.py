@@ -77,6 +77,41 @@ async def test_the_signer_refuses_what_the_rules_let_pass_and_no_restart_gives_t
     assert "SIGNER_DAILY_CAP" in story
 
 
+def priced(frame: dict[str, Any], px: str) -> dict[str, Any]:
+    """The frame with the price its agent saw."""
+    frame["config"]["metadata"] = {"price": px}
+    return frame
+
+
+async def test_a_quote_far_from_the_signals_price_or_too_thin_opens_nothing_and_closes_everything(rig):
+    rig.configure(execution={"quote_check": {"max_divergence_bps": 100, "min_depth_pct": 100}})
+    async with rig.inside():
+        await rig.send(priced(rig.trade("near", "LONG", 1), "100500"))
+        await rig.settled("near")
+        assert rig.outcome("near") == "executed"
+        await rig.send(
+            priced(rig.trade("far", "LONG", 1), "90000"), priced(rig.trade("thin", "LONG", 9, "ETH"), "4000")
+        )
+        await rig.settled("far", "thin")
+        assert (rig.reason("far"), rig.outcome("thin")) == ("QUOTE_DIVERGENCE", "executed")
+        rig.exchange.market.set_quote("ETH", "3999", "4001", size="8.99")
+        await rig.send(priced(rig.trade("thinner", "LONG", 9, "ETH"), "4000"))
+        await rig.settled("thinner")
+        assert rig.reason("thinner") == "QUOTE_DEPTH"
+        rig.exchange.market.set_quote("ETH", "3999", "4001")
+        await rig.send(
+            priced(rig.trade("out", "SHORT", 2), "1"), priced(rig.trade("out of ETH", "SHORT", 18, "ETH"), "1")
+        )
+        await rig.settled("out", "out of ETH")
+        await rig.until(lambda: rig.size() == 0 and rig.size("ETH") == 0, within_s=30)
+    found = [(event["coin"], event["reason"], event["reference_px"]) for event in rig.events("QuoteRejected")]
+    assert sorted(found) == [("BTC", "QUOTE_DIVERGENCE", "90000"), ("ETH", "QUOTE_DEPTH", "4000")]
+    code, story = await rig.command("explain", "far")
+    assert code == 0
+    assert "the quote was not believed" in story
+    assert "bps from the signal's 90000" in " ".join(story.split())
+
+
 async def test_a_breaker_holds_over_a_restart_until_it_is_reset_and_exits_go_on(rig, outside):
     rig.environ["NEWS"] = outside.url
     rig.configure(

@@ -75,6 +75,12 @@ def test_a_quiet_quote_is_as_old_as_the_silence_of_its_feed() -> None:
         assert refusals(s) == refused
 
 
+def test_a_quote_read_since_its_feed_was_heard_is_as_old_as_itself() -> None:
+    s = checked()
+    s.market = Market(s.market.rules, s.quotes, {"BTC": T0 - 9_000, "ETH": None}.get)
+    assert [s.market.age_ms(coin, T0 + 10) for coin in ("BTC", "ETH")] == [10, 10]
+
+
 def test_a_quote_of_a_moment_ahead_of_ours_is_of_now() -> None:
     s = checked(max_age_ms=1)
     assert (s.market.age_ms("BTC", T0 - 500), s.market.age_ms("nowhere", T0)) == (0, 0)

@@ -1,3 +1,4 @@
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -286,6 +287,17 @@ def test_live_mode_wants_it_written_out(refused, parse, taken_out, words):
     assert parse(text.replace("mode: live", "mode: dry_run"))
 
 
+def test_live_mode_asks_who_executes_only_of_systems_that_may_execute_themselves(tmp_path):
+    from executor import plugins
+
+    sources = {"fractrade": "agents: [a]", "nexgent": "url: https://x", "halyrd": "", "tradeready": "orders: true"}
+    blocks = "".join(f"  - {{name: {name}, type: {name}, {more}}}\n" for name, more in sources.items())
+    text = LIVE[: LIVE.index("sources:")] + f"sources:\n{blocks}" + LIVE[LIVE.index("accounts:") :]
+    with pytest.raises(ConfigError) as caught:
+        load_text(text, tmp_path / "config.yaml", [], {}, plugins)
+    assert re.findall(r"sources\.(\w+)\.server_execution", caught.value.message) == ["fractrade"]
+
+
 def test_what_lies_over_the_file_counts_as_written_out(parse):
     text = LIVE.replace("policy: alert, ", "")
     assert parse(text, "protection.policy=flatten").config.protection.policy == "flatten"
@@ -468,9 +480,23 @@ def test_the_template_says_the_defaults():
     assert {k: v["value"] for k, v in written.items()} == {k: v["value"] for k, v in default.items()}
 
 
-def test_the_env_template_names_every_variable_of_the_config_template():
-    import re
+def test_what_the_template_has_commented_out_is_complete_and_can_be_switched_on():
+    from executor import plugins
 
+    text = re.sub(r"^  # (?=- |  )", "  ", config_template(), flags=re.MULTILINE)
+    text = text.replace("\nnotify: []", "\n# notify: []").replace("\n# notify: [{", "\nnotify: [{")
+    text = "\n".join(line for line in text.splitlines() if not line.startswith("  # "))
+    loaded = load_text(text, Path("config.yaml"), [], {}, plugins)
+    types = {source.type for source in loaded.config.sources}
+    assert types == {route.source for route in loaded.config.routes} == {"fractrade", "nexgent", "halyrd", "tradeready"}
+    assert [told.type for told in loaded.config.notify] == ["webhook"]
+    assert {rule.rule for rule in loaded.config.risk} == set(plugins.names("executor.risk_rules"))
+    defaults = [key for key, leaf in _leaves(loaded.show()) if leaf["from"] == "default" and key.startswith("sources.")]
+    left_out = ("_file", "_cmd", "server_execution")
+    assert [key for key in defaults if not key.endswith(left_out)] == []
+
+
+def test_the_env_template_names_every_variable_of_the_config_template():
     named = set(re.findall(r"_env: (\w+)", config_template())) - {"null"}
     assert named == set(re.findall(r"^([A-Z_]+)=$", env_template(), re.MULTILINE))
 

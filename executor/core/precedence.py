@@ -57,8 +57,15 @@ def _trade(intent: TradeIntent, received: ActionReceived, chosen: Precedence, st
 
 
 def says_size(received: ActionReceived) -> bool:
-    """Whether the signal itself has a size: an action does, and of facts a reported trade."""
-    return received.derived is None or received.derived.fact == SourceTrade.__name__
+    """Whether the signal itself has a size: an action does, and of facts a reported trade in the coin's own units."""
+    told = received.derived
+    return told is None or (told.fact == SourceTrade.__name__ and _same_units(told.subject, received.coin or ""))
+
+
+def _same_units(symbol: str, coin: str) -> bool:
+    """The venue counts some coins in thousands: a million PEPE taken for so many kPEPE is a thousandfold."""
+    thousands = coin[:1] == "k" and coin[1:2].isupper()
+    return not thousands or symbol.upper().startswith(coin.upper())
 
 
 def _signals(word: Word, *, there: bool) -> bool:

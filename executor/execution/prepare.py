@@ -348,6 +348,11 @@ class Preparer:
         self._desk.take(turn, signal, worker.market)
 
     def _settled(self, received: ev.ActionReceived, wanted: Wanted, word: Precedence) -> tuple[Intent, ...]:
+        """By what this agent itself has signalled for the side it opens: another's stop is none of this entry's."""
         coin, state = received.coin or "", self._desk.state
-        stop = coin in state.stops and not state.stops[coin].default
-        return settled(wanted.intents, received, word, stop=stop, target=bool(state.targets.get(coin)))
+        wishes = [wish for wish in (state.stops.get(coin),) if wish is not None and not wish.default]
+        stop, target = (
+            any(w.agent in (None, received.agent) and w.side in (None, received.side.opposite) for w in some)
+            for some in (wishes, state.targets.get(coin, []))
+        )
+        return settled(wanted.intents, received, word, stop=stop, target=target)

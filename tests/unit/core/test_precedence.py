@@ -60,6 +60,22 @@ def test_an_action_has_a_size_of_its_own_and_so_has_a_reported_trade(chosen: Wor
 
 
 @pytest.mark.parametrize(
+    ("symbol", "coin", "inherits"),
+    [("PEPE/USDT", "kPEPE", False), ("kPEPE", "kPEPE", True), ("KAVA/USDT", "KAVA", True), ("BTC/USDT", "BTC", True)],
+)
+def test_a_size_in_other_units_than_the_coins_is_nobodys_word(symbol: str, coin: str, inherits: bool) -> None:
+    told = Derivation(via="copy", fact="SourceTrade", identity="ref 1", subject=symbol)
+    (intent,) = settled(
+        [replace(WANTED, coin=coin)],
+        received(derived=told, coin=coin),
+        Precedence(size="inherit"),
+        stop=False,
+        target=False,
+    )
+    assert (isinstance(intent, TradeIntent) and intent.size == 4) is inherits
+
+
+@pytest.mark.parametrize(
     ("chosen", "there", "kept"),
     [("inherit", False, False), ("only_if_missing", True, False), ("only_if_missing", False, True)],
 )

@@ -855,3 +855,20 @@ async def test_an_exit_whose_key_cannot_be_looked_up_goes_all_the_same():
         await rig.tell(trade("2", Side.SELL))
         assert rig.worker.failed is not None
         assert rig.venue.orders == [("buy", "1", False), ("sell", "1", True)]
+
+
+@pytest.mark.parametrize("side", [Side.SELL, Side.BUY])
+async def test_only_the_agents_own_stop_on_that_side_takes_the_place_of_the_strategys(side):
+    class Own(Strategy):
+        inline = True
+
+        def on_action(self, action: Any, view: Any) -> Any:
+            if not isinstance(action, Trade):
+                return []
+            return [TradeIntent(coin=view.coin, side=action.side, size=D(1), stop_px=D(80))]
+
+    async with running(Own(), precedence=Precedence(stop="only_if_missing", target="only_if_missing")) as rig:
+        whose = Agent("fractrade", "b" if side is Side.SELL else "a")
+        await rig.tell(action("1", side, "2", SetStop, trigger_px=D(95), reduce_only=True, agent=whose))
+        await rig.tell(action("2", Side.BUY, "2"))
+        assert (rig.venue.orders, rig.venue.triggers) == ([("buy", "1", False)], ["80"])

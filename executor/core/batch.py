@@ -100,7 +100,10 @@ def ready_entries(settings: DeskSettings, state: DeskState, market: Market) -> l
     return [
         leg
         for leg in planned
-        if leg.coin not in blocked and _flat_enough(state, leg) and leverage_ready(settings, state, leg, market)
+        if leg.coin not in blocked
+        and not leg.filled  # an earlier life sent it, and lost the record: sent again it would be too much
+        and _flat_enough(state, leg)
+        and leverage_ready(settings, state, leg, market)
     ]
 
 

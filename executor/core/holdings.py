@@ -199,7 +199,8 @@ def account_read(state: DeskState, event: ev.AccountRead) -> None:
     """Take the venue's word for every coin the read speaks of."""
     fact = event.fact
     account_earned(state, fact, agreed=agrees(state, fact, event.skipped))
-    for coin in {p.coin for p in fact.positions} | set(state.positions) | set(event.skipped):
+    # sorted: a set's order is another in each process, and steps follow the order of the positions
+    for coin in sorted({p.coin for p in fact.positions} | set(state.positions) | set(event.skipped)):
         if coin in event.skipped:
             position_of(state, coin)  # made now, so that it does not pass for part of this read
             continue

@@ -8,8 +8,11 @@ import pytest
 from story import Story
 
 from executor.core import events as ev
+from executor.core.answers import fill_events
 from executor.core.batch import MAX_BATCH, Batch, entry_batches, halves, ready_entries, urgent
+from executor.core.facts import Fill
 from executor.core.state import Cancel, Leverage
+from executor.core.types import Side
 
 D = Decimal
 COINS = ("BTC", "ETH", "SOL")
@@ -178,6 +181,22 @@ def test_after_an_unclean_stop_a_planned_entry_is_looked_up_before_it_leaves():
     s.note([ev.Reconciled(at_ms=s.now, account="main", why="start")])
     s.state.leverage["BTC"] = Leverage(3, False, "confirmed")
     assert ready_entries(s.desk, s.state, s.market) == []
+
+
+def test_a_planned_entry_that_has_fills_was_sent_by_an_earlier_life_and_is_not_sent_again():
+    s = Story()
+    s.settle = lambda: None
+    s.long(1)
+    s.note([ev.ProcessStarted(at_ms=s.now, clean=False, version="", mode="live")])
+    leg = s.planned("entry")[0]
+    part = Fill(1, 7, leg.cloid, "BTC", Side.BUY, D(100), D("0.4"), D(0), D(0), D(0), s.now + 1)
+    s.note(fill_events(s.state, [part], s.now))
+    s.note([ev.Reconciled(at_ms=s.now, account="main", why="start")])
+    s.state.leverage["BTC"] = Leverage(3, False, "confirmed")
+    assert ready_entries(s.desk, s.state, s.market) == []
+    s.now += 60_000
+    s.steps()
+    assert (s.state.legs[leg.cloid].state, s.state.position("BTC").owned) == ("dropped", D("0.4"))
 
 
 def test_a_batch_comes_apart_into_halves_until_one_order_stands_alone():

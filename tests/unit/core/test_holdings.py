@@ -344,3 +344,10 @@ def test_only_the_newest_fills_without_a_cloid_are_remembered() -> None:
     state = desk(*(fill(n, "1", oid=n) for n in range(1, KEEP_STRANGE + 3)))
     assert next(iter(state.strange_fills)) == 3
     assert len(state.strange_fills) == KEEP_STRANGE
+
+
+def test_positions_stand_in_one_order_whatever_process_read_them() -> None:
+    names = [f"C{n:02}" for n in range(40)]
+    facts = tuple(PositionFact(coin, D(1), D(100), 3, False, None, D(0), D(0)) for coin in reversed(names))
+    state = desk(ev.AccountRead(at_ms=700, fact=AccountFact(facts, D(1), D(1), D(0), 700)))
+    assert list(state.positions) == names

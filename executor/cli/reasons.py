@@ -206,6 +206,9 @@ _ALARMS = {
     "ABSENT_APPEARED": (
         "An order that was proved absent is told by the venue after all: it counts; check the account, report this."
     ),
+    "EXIT_FAILED": (
+        "An exit failed twice for another reason than its price, which stands beside: it goes on; remove that reason."
+    ),
     "EXIT_MISSED": "An exit missed twice and goes on with a price cap of 10 %: look at the coin's market.",
     "FILL_UNCONFIRMED": (
         "The venue answered that an order filled, and neither fills nor position show it: it does not count; check it."

@@ -8,6 +8,7 @@ from executor.core import events as ev
 from executor.core import wishes
 from executor.core.answers import absent_from_ms
 from executor.core.earnings import entry_failed, entry_worked, funding_seen
+from executor.core.exits import IN_PART, note_miss
 from executor.core.holdings import account_read, adopted, claim_voided, execute, fill_seen, learn_oid, orders_read
 from executor.core.lifecycle import OPEN_STATES, LegState
 from executor.core.spent import note_signed
@@ -145,7 +146,7 @@ def _leg(state: DeskState, cloid: str) -> Leg | None:
 def _dropped(state: DeskState, event: ev.LegDropped) -> None:
     leg = _leg(state, event.cloid)
     if leg is not None and leg.turn("dropped", event.at_ms) and event.reason == "UNSENDABLE":
-        _missed(state, leg, event.at_ms)
+        _missed(state, leg, event.at_ms, event.reason)
 
 
 def _rested(state: DeskState, event: ev.LegRested) -> None:
@@ -169,7 +170,7 @@ def _filled(state: DeskState, event: ev.LegFilled) -> None:
     entry_worked(state, leg)
     execute(state, leg, leg.filled - before, event.avg_px or leg.limit_px)
     if was_open and leg.filled < leg.size:
-        _missed(state, leg, event.at_ms)
+        _missed(state, leg, event.at_ms, IN_PART)
 
 
 def _triggered(state: DeskState, event: ev.LegTriggered) -> None:
@@ -213,14 +214,14 @@ def _rejected(state: DeskState, event: ev.LegRejected) -> None:
 def _absent(state: DeskState, event: ev.LegAbsent) -> None:
     leg = _leg(state, event.cloid)
     if leg is not None and leg.turn("absent", event.at_ms):
-        _missed(state, leg, event.at_ms)
+        _missed(state, leg, event.at_ms, "ABSENT")
 
 
-def _missed(state: DeskState, leg: Leg, at_ms: int, said: str = "") -> None:
-    """An attempt is over without doing all it should: exits widen, protection waits a moment."""
+def _missed(state: DeskState, leg: Leg, at_ms: int, said: str) -> None:
+    """An attempt is over without doing all it should: exits widen if the price was why, protection waits a moment."""
     owed = state.exits.get(leg.key)
     if leg.kind == "exit" and owed is not None:
-        owed.missed += 1
+        note_miss(owed, said)
     if leg.kind == "stop":
         _stop_missed(state, leg, at_ms, said)
     if leg.kind == "target":

@@ -1,8 +1,8 @@
 """Exits are kept going until the position has got where it should.
 
 Each exit owes a size. Its next attempt is a reduce-only IOC order for what it still owes, with a wider cap every time
-one misses: exit, emergency, 10 % with an alarm. The venue clips it. Against an unresolved entry it goes out at
-once and stays pending until that entry resolves (design.md section 5).
+one misses for its price: exit, emergency, 10 % with an alarm. The venue clips it. Against an unresolved entry it goes
+out at once and stays pending until that entry resolves (design.md section 5).
 """
 
 from __future__ import annotations
@@ -24,6 +24,29 @@ RETRY_MS = 1_000
 
 RETRY_MAX_MS = 4_000
 """What it grows to. A position that is not there is refused each time: its read needs a moment without an order."""
+
+
+IN_PART = "filled in part"
+
+PRICE = frozenset(
+    {IN_PART, "canceled", "IOC_NO_MATCH", "iocCancelRejected", "NO_LIQUIDITY", "marketOrderNoLiquidityRejected"}
+)
+"""Why an attempt found too little within its cap, by our reason codes and the venue's order states (``canceled`` is the
+rest of an IOC order). Only then does a wider cap help: all else is tried again as it was."""
+
+PAUSE_MS = {"ADDRESS_BUDGET_EXHAUSTED": 10_500}
+"""Reasons that make the next attempt pointless for a while: an account without requests left gets one in about 10 s,
+and refusals do not put that off (hyperliquid.md section 5.2)."""
+
+
+def note_miss(owed: Exit, why: str) -> None:
+    """Count an attempt that did not do all it should, by why it did not."""
+    if why in PRICE:
+        owed.missed += 1
+        owed.failed_for = ""
+    else:
+        owed.failed += 1
+        owed.failed_for = why
 
 
 def exit_steps(settings: DeskSettings, state: DeskState, coin: str, now_ms: int, market: Market) -> list[ev.Event]:
@@ -76,8 +99,10 @@ def _due(owed: Exit, held: Decimal, pending: list[Leg], now_ms: int) -> bool:
     """At once the first time, also against an entry still out; then when there is something to close, paced at last."""
     if held == 0:
         return owed.attempts == 0 and any(leg.in_flight for leg in pending)
-    pause_ms = min(RETRY_MS << min(max(owed.missed - 3, 0), 10), RETRY_MAX_MS)
-    return owed.missed < 3 or now_ms - owed.last_attempt_ms >= pause_ms
+    tries = owed.missed + owed.failed
+    pause_ms = 0 if tries < 3 else min(RETRY_MS << min(tries - 3, 10), RETRY_MAX_MS)
+    pause_ms = max(pause_ms, PAUSE_MS.get(owed.failed_for, 0))
+    return pause_ms == 0 or now_ms - owed.last_attempt_ms >= pause_ms
 
 
 def _settled(state: DeskState, owed: Exit, now_ms: int) -> ev.ExitSettled:
@@ -125,7 +150,11 @@ def _fallback_px(position: Position, market: Market) -> Decimal | None:
 
 
 def _alarm(state: DeskState, owed: Exit, bps: Decimal, now_ms: int) -> list[ev.Event]:
-    if bps < LAST_RESORT_BPS or owed.missed > 2:
-        return []
-    text = f"{owed.coin}: an exit of {plain(owed.owed)} missed {owed.missed} times and goes on with a cap of 10 %"
-    return [ev.AlarmRaised(at_ms=now_ms, account=state.account, key=owed.key, code="EXIT_MISSED", text=text)]
+    what = f"{owed.coin}: an exit of {plain(owed.owed)}"
+    if owed.failed_for:
+        code, told = "EXIT_FAILED", owed.failed == 2
+        text = f"{what} failed {owed.failed} times, {owed.failed_for} at last, and goes on"
+    else:
+        code, told = "EXIT_MISSED", bps >= LAST_RESORT_BPS and owed.missed <= 2
+        text = f"{what} missed {owed.missed} times and goes on with a cap of 10 %"
+    return [ev.AlarmRaised(at_ms=now_ms, account=state.account, key=owed.key, code=code, text=text)] if told else []

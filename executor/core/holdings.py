@@ -313,4 +313,4 @@ def _owe_again(state: DeskState, leg: Leg, event: ev.ClaimVoided) -> None:
             side=leg.side,
         )
     owed.owed += event.size
-    owed.missed += 1
+    owed.failed += 1

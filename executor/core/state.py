@@ -125,10 +125,11 @@ class Position:
 
 @dataclass(slots=True)
 class Exit:
-    """A part of the owned position that has to go. ``missed`` counts attempts that did not do it.
+    """A part of the owned position that has to go.
 
     ``side`` is the order side that closes, ``None`` for whatever is there. ``against`` are the entries that were
-    unresolved when it was owed: what they bring has to go too.
+    unresolved when it was owed: what they bring has to go too. ``missed`` counts attempts that found too little within
+    their cap, ``failed`` those that ended for another reason: ``failed_for``, empty where the last one missed.
     """
 
     key: str
@@ -141,6 +142,8 @@ class Exit:
     against: tuple[str, ...] = ()
     attempts: int = 0
     missed: int = 0
+    failed: int = 0
+    failed_for: str = ""
     last_attempt_ms: int = 0
 
     @property

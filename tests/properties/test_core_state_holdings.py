@@ -55,7 +55,7 @@ class Desk:
         """What must not depend on the order of facts."""
         position = self.state.position(COIN)
         legs = {name: (leg.state, leg.filled, leg.open) for name, leg in self.state.legs.items()}
-        owed = {key: (one.owed, one.missed) for key, one in self.state.exits.items()}
+        owed = {key: (one.owed, one.missed + one.failed) for key, one in self.state.exits.items()}
         return position.size, position.owned, position.owner, legs, owed
 
 

@@ -137,7 +137,8 @@ def settle(state: DeskState, news: dict[str, News]) -> None:
 def summary(state: DeskState) -> object:
     position = state.position(COIN)
     legs = [(leg.state, leg.filled) for leg in state.legs.values()]
-    return position.size, position.owned, position.owner, legs, [(o.owed, o.missed) for o in state.exits.values()]
+    exits = [(owed.owed, owed.missed + owed.failed) for owed in state.exits.values()]
+    return position.size, position.owned, position.owner, legs, exits
 
 
 CASES = [

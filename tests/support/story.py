@@ -57,8 +57,8 @@ UNIVERSE = parse_meta(
 RULES = HyperliquidRules(UNIVERSE)
 
 HOW = ("fill", "part", "reject", "beyond", "unknown", "wait", "rest", "waiting")
-"""fill; fill 40 %; refuse; refuse what would fire at once; lose the answer; answer only by ``answer_all``; rest;
-``waitingForFill``."""
+"""fill; fill 40 %; refuse (capitals: with that reason); refuse what would fire at once; lose the answer; answer only by
+``answer_all``; rest; ``waitingForFill``."""
 
 
 def quote(px: str | int, *, mark: str | int | None = None) -> Quote:
@@ -284,6 +284,8 @@ class Story:
             self.answers[kind].popleft()
         if how == "reject":
             return Rejected("REJECTED", "no")
+        if how.isupper():
+            return Rejected(how, "the venue's words")
         if how == "beyond":
             return Rejected("INVALID_TRIGGER_PX", "Invalid TP/SL price. asset=0")
         if how == "unknown":

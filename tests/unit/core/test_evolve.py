@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -218,23 +219,38 @@ def test_a_stop_that_fires_is_triggered() -> None:
     )
 
 
-ENDS: list[tuple[ev.Event, ...]] = [
+NO_MATCH = replace(NO, reason="IOC_NO_MATCH")
+MISSES: list[tuple[ev.Event, ...]] = [
     (filled("0.4"),),
     (filled("0.4"), filled("0.4"), ended()),
     (ended(), filled("0.4")),
-    (NO,),
-    (NO, NO, ended()),
+    (NO_MATCH,),
+    (NO_MATCH, NO, ended()),
     (ended("rejected", "iocCancelRejected"), NO),
-    (unknown(), ABSENT),
-    (unknown(), ABSENT, ended()),
+    (ended("rejected", "marketOrderNoLiquidityRejected"),),
     (filled("0.4"), NO),
+]
+FAILURES: list[tuple[tuple[ev.Event, ...], str]] = [
+    ((NO,), "R"),
+    ((NO, NO_MATCH, ended()), "R"),
+    ((unknown(), ABSENT), "ABSENT"),
+    ((unknown(), ABSENT, ended()), "ABSENT"),
+    ((ended("canceled", "reduceOnlyCanceled"),), "reduceOnlyCanceled"),
 ]
 
 
-@pytest.mark.parametrize("words", ENDS)
+@pytest.mark.parametrize("words", MISSES)
 def test_an_attempt_that_missed_counts_once_however_often_it_is_told(words: tuple[ev.Event, ...]) -> None:
-    state = desk(owes(), planned("0x1", "exit"), sent("0x1"), *words)
-    assert state.exits["k"].missed == 1
+    owed = desk(owes(), planned("0x1", "exit"), sent("0x1"), *words).exits["k"]
+    assert (owed.missed, owed.failed, owed.failed_for) == (1, 0, "")
+
+
+@pytest.mark.parametrize(("words", "why"), FAILURES)
+def test_an_attempt_that_ended_for_another_reason_than_its_price_is_no_miss(
+    words: tuple[ev.Event, ...], why: str
+) -> None:
+    owed = desk(owes(), planned("0x1", "exit"), sent("0x1"), *words).exits["k"]
+    assert (owed.missed, owed.failed, owed.failed_for) == (0, 1, why)
 
 
 @pytest.mark.parametrize("words", [(filled(),), (filled(), ended()), (ended("filled", "filled"),), (rested(),)])
@@ -257,9 +273,9 @@ def test_a_failure_nobody_wishes_for_any_more_is_nothing() -> None:
 
 
 def test_what_could_not_be_signed_failed_and_what_was_given_up_did_not() -> None:
-    for reason, missed in (("UNSENDABLE", 1), ("STALE", 0)):
+    for reason, failed in (("UNSENDABLE", 1), ("STALE", 0)):
         gone = ev.LegDropped(at_ms=11, cloid="0x1", reason=reason)
-        assert desk(owes(), planned("0x1", "exit"), gone).exits["k"].missed == missed
+        assert desk(owes(), planned("0x1", "exit"), gone).exits["k"].failed == failed
 
 
 @pytest.mark.parametrize("asked", [True, False])

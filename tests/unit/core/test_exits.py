@@ -26,7 +26,7 @@ def caps(s: Story) -> list[Decimal]:
 
 def test_a_missed_exit_goes_again_wider_each_time_and_rings_at_the_last():
     s = opened()
-    s.set("exit", "reject", "reject", "reject", "fill")
+    s.set("exit", "IOC_NO_MATCH", "NO_LIQUIDITY", "IOC_NO_MATCH", "fill")
     s.short(1)
     assert caps(s) == [99, 97, 90]
     assert s.alarms() == ["EXIT_MISSED"]
@@ -48,15 +48,61 @@ def test_each_attempt_has_a_name_of_its_own_and_goes_alone(answer):
     assert s.held() == 0
 
 
-def test_once_the_widest_cap_missed_too_the_pace_is_a_second_and_slows_to_four():
+@pytest.mark.parametrize("refusal", ["IOC_NO_MATCH", "REDUCE_ONLY_WOULD_INCREASE"])
+def test_after_three_attempts_the_pace_is_a_second_and_slows_to_four(refusal):
     s = opened()
-    s.set("exit", *["reject"] * 50)
+    s.set("exit", *[refusal] * 50)
     s.short(1)
     made = []
     for _ in range(4 * 16):
         s.later(250)
         made += [s.now - T0 - 10] * (len(s.planned("exit")) - 3 - len(made))
     assert made == [1_000, 3_000, 7_000, 11_000, 15_000]
+
+
+@pytest.mark.parametrize(
+    "reason", ["ADDRESS_BUDGET_EXHAUSTED", "POST_ONLY_PERIOD", "TOO_FAR_FROM_ORACLE", "INSUFFICIENT_MARGIN", "REJECTED"]
+)
+def test_what_is_refused_for_another_reason_than_its_price_goes_again_as_it_was(reason):
+    s = opened()
+    s.set("exit", reason, reason, "fill")
+    s.short(1)
+    for _ in range(30):
+        s.later(1_000)
+    assert caps(s) == [99, 99, 99]
+    assert s.alarms() == ["EXIT_FAILED"]
+    assert s.held() == 0
+
+
+def test_an_account_without_requests_left_tries_an_exit_as_often_as_the_venue_takes_one():
+    s = opened()
+    s.set("exit", *["ADDRESS_BUDGET_EXHAUSTED"] * 4, "fill")
+    s.short(1)
+    made = [0]
+    for _ in range(4 * 60):
+        s.later(250)
+        made += [s.now - T0 - 10] * (len(s.planned("exit")) - len(made))
+    assert made == [0, 10_500, 21_000, 31_500, 42_000]
+    assert s.held() == 0
+
+
+def test_reasons_that_mix_widen_by_the_misses_alone_and_ring_once_each():
+    s = opened()
+    s.set("exit", "IOC_NO_MATCH", "REJECTED", "IOC_NO_MATCH", "REJECTED", "REJECTED", "IOC_NO_MATCH", "fill")
+    s.short(1)
+    for _ in range(30):
+        s.later(1_000)
+    assert caps(s) == [99, 97, 97, 90, 90, 90, 90]
+    assert s.alarms() == ["EXIT_MISSED", "EXIT_FAILED"]
+
+
+def test_an_attempt_that_never_happened_says_nothing_of_the_price():
+    s = opened()
+    s.set("exit", "unknown")
+    s.short(1)
+    s.resolve("exit", "absent")
+    assert caps(s) == [99, 99]
+    assert s.held() == 0
 
 
 def test_what_a_partial_fill_left_goes_on_its_own():

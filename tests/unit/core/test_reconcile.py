@@ -364,7 +364,7 @@ def test_an_exit_that_was_only_claimed_is_owed_again_and_its_position_is_its_age
     read_at(state, ANSWERED + CLAIM_MS, BTC="1")
     position = state.position("BTC")
     assert (position.size, position.owned, position.owner) == (1, 1, Agent("fractrade", "alice"))
-    assert [(o.owed, o.side, o.missed) for o in state.exits.values()] == [(1, Side.SELL, 1)]
+    assert [(o.owed, o.side, o.failed) for o in state.exits.values()] == [(1, Side.SELL, 1)]
 
 
 def test_an_exit_that_still_owes_owes_what_was_only_claimed_on_top() -> None:
@@ -372,7 +372,7 @@ def test_an_exit_that_still_owes_owes_what_was_only_claimed_on_top() -> None:
     state = claims(closing(), before={"BTC": "2"})
     evolve(state, owed)
     read_at(state, ANSWERED + CLAIM_MS, BTC="2")
-    assert [(o.owed, o.missed) for o in state.exits.values()] == [(3, 1)]
+    assert [(o.owed, o.failed) for o in state.exits.values()] == [(3, 1)]
 
 
 @pytest.mark.parametrize("how", ["flatten", "nobody's"])

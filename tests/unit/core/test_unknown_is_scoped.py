@@ -176,7 +176,7 @@ def test_cancel_loses_to_fill():
 def test_a_missed_exit_goes_again_with_a_wider_cap():
     s = Story()
     s.long(1)
-    s.set("exit", "reject", "part", "fill")
+    s.set("exit", "IOC_NO_MATCH", "part", "fill")
     s.short(1)
     caps = [leg.limit_px for leg in s.planned("exit")]
     assert s.held() == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from executor.core import events as ev
 from executor.core.identity import plain
@@ -12,11 +12,14 @@ from executor.core.types import ActionType, Side
 Line = tuple[str, str]
 """The text, and its style: signal, order, fill, good, refused, alarm, quiet."""
 
+_NEAR = Context(prec=10)
+"""A share of somebody's book may have thirty digits: ten are enough for people."""
+
 _POSITION = {Side.BUY: "LONG", Side.SELL: "SHORT"}
 
 
 def _received(event: ev.ActionReceived) -> Line:
-    size, symbol = plain(event.size), event.coin or event.symbol
+    size, symbol = plain(_NEAR.plus(event.size)), event.coin or event.symbol
     if event.action_type == ActionType.TRADE:
         word = _POSITION[event.side]
         reduce = ", reduce-only" if event.reduce_only else ""
@@ -27,7 +30,7 @@ def _received(event: ev.ActionReceived) -> Line:
 
 
 def _signed(size: Decimal) -> str:
-    return plain(size) or "0"
+    return plain(_NEAR.plus(size)) or "0"
 
 
 def _planned(event: ev.LegPlanned) -> Line:

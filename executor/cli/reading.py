@@ -113,24 +113,33 @@ def journal(
 
 
 def explain(
-    action_id: Annotated[str, typer.Argument(help="The sender's id, or the key that `actions` shows.")],
+    action_id: Annotated[str, typer.Argument(help="The id that `actions` shows, or how it begins.")],
     config: ConfigFile = CONFIG,
     overrides: Overrides = None,
     json_out: Json = False,
 ) -> None:
     """Every step of one action: what came, what was decided and why, what was sent and answered."""
-    from executor.errors import ExecutorError
-
     with _reader(loaded(config, overrides)) as reader:
-        document = reader.explain(action_id)
-    if document is None:
-        raise ExecutorError(f"no action is called '{action_id}' here", "`executor actions` lists those there are")
+        document = reader.explain(action_id) or reader.explain(begun(reader, action_id))
     if json_out:
         print_json(document)
         return
     from executor.cli.story import tell
 
     tell(document, out())
+
+
+def begun(reader: LedgerReader, beginning: str) -> str:
+    """The one action whose id begins so, among the newest thousand; raises ``ExecutorError``."""
+    from executor.errors import ExecutorError
+
+    rows = reader.actions(limit=1000)["actions"]
+    ids = sorted({row["action_id"] for row in rows if beginning and row["action_id"].startswith(beginning)})
+    if not ids:
+        raise ExecutorError(f"no action is called '{beginning}' here", "`executor actions` lists those there are")
+    if len(ids) > 1:
+        raise ExecutorError(f"{len(ids)} actions begin with '{beginning}'", f"say more of one: {', '.join(ids[:5])}")
+    return str(ids[0])
 
 
 def export_frames(

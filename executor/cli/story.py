@@ -25,7 +25,7 @@ LONGEST_FRAME = 4_000
 RULES: Sequence[Column] = (
     ("judged", lambda row: cell(row.get("judged"), "dim")),
     ("rule", lambda row: cell(row.get("rule"), "bold")),
-    ("input", lambda row: cell(row.get("input"))),
+    ("input", lambda row: cell(words.short(row.get("input")))),
     ("limit", lambda row: cell(row.get("limit"))),
     ("verdict", lambda row: coloured(row.get("verdict"))),
     ("allowed", lambda row: cell(row.get("allowed_size") or row.get("allowed_leverage"))),
@@ -164,7 +164,7 @@ def _headline(told: Part) -> str:
     kind = words.action_type(told["action_type"])
     if kind == "trade":
         reduce_only = ", reduce-only" if told["reduce_only"] else ""
-        return f"{words.opened(told['side'])} {told['size']} {told['symbol']}{reduce_only}"
+        return f"{words.opened(told['side'])} {words.short(told['size'])} {told['symbol']}{reduce_only}"
     return f"{kind} for {words.closed(told['side'])} {told['size']} {told['symbol']} at {told['trigger_px']}"
 
 
@@ -220,7 +220,7 @@ def _split(taken: Part | None) -> str | None:
         return None
     fraction, entry = words.number(taken["exit_fraction"]), words.number(taken["entry_size"])
     leaving = f"exit: {fraction * 100:.4g} % of our position" if fraction else ""
-    opening = f"entry: {taken['entry_size']} of the agent's size" if entry else ""
+    opening = f"entry: {words.short(taken['entry_size'])} of the agent's size" if entry else ""
     return "; ".join(part for part in (leaving, opening) if part) or "nothing to trade"
 
 
@@ -246,7 +246,7 @@ def _judged(story: Story, judgement: Part) -> None:
     story.step("risk rules")
     story.facts(
         {
-            "proposed": judgement["proposed_size"],
+            "proposed": words.short(judgement["proposed_size"]),
             "book price": judgement["touch_px"],
             "price cap": judgement["cap_px"],
             "leverage": judgement["leverage"],

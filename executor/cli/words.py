@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -45,6 +46,8 @@ UNRESOLVED = {
 }
 """How an order nobody knows the outcome of is being resolved (``executor.ledger.unresolved``)."""
 
+_LONG = re.compile(r"\d+\.\d{9,}")
+
 _ORDERS = {"entry": "entry {}", "exit": "exit of {}", "stop": "stop for {}", "target": "target for {}"}
 
 
@@ -61,6 +64,13 @@ def coloured(word: str | None) -> Text:
 def when(iso: str | None) -> str:
     """``2026-11-21T23:01:51.123Z`` as ``11-21 23:01:51``."""
     return "" if not iso else iso[5:19].replace("T", " ")
+
+
+def short(text: Any) -> str:
+    """Numbers in a text to eight decimals: a quotient of thirty says no more to a person, and ``--json`` has it all."""
+    return _LONG.sub(
+        lambda found: f"{Decimal(found[0]):.8f}".rstrip("0").rstrip("."), "" if text is None else str(text)
+    )
 
 
 def moment(iso: str | None) -> str:
@@ -84,7 +94,7 @@ def direction(size: Any) -> str:
 
 def position(size: Any) -> str:
     """``LONG 0.01`` for a signed size."""
-    text = str(size or "0").lstrip("-")
+    text = short(size or "0").lstrip("-")
     return f"{direction(size)} {text}" if number(size) else "flat"
 
 

@@ -116,9 +116,10 @@ def _worker(latest: Latest) -> Document | None:
 
 
 def _channels(latest: Latest) -> list[Document]:
-    """What each channel last did since that worker started."""
-    started = latest.get(("ProcessStarted", "", ""))
+    """What each channel last did since that worker started; all are closed once it stopped."""
+    started, stopped = latest.get(("ProcessStarted", "", "")), latest.get(("ProcessStopped", "", ""))
     since = started.seq if started is not None else 0
+    over = stopped is not None and stopped.seq > since
     changed = [
         item.event for (kind, _, _), item in sorted(latest.items()) if kind == "SourceChanged" and item.seq > since
     ]
@@ -126,7 +127,7 @@ def _channels(latest: Latest) -> list[Document]:
         {
             "source": e.source,
             "channel": e.channel,
-            "state": e.state,
+            "state": "closed" if over and e.state == "open" else e.state,
             "at": iso(e.at_ms),
             "code": e.code,
             "detail": e.detail,

@@ -124,7 +124,7 @@ class HyperliquidFeed:
                     raise VenueUnavailable(f"{request['type']}: HTTP {response.status} from {self._url}")
                 return orjson.loads(await response.read())
         except (ClientError, TimeoutError, orjson.JSONDecodeError) as problem:
-            raise VenueUnavailable(f"{request['type']}: {problem!r} from {self._url}") from problem
+            raise VenueUnavailable(f"{request['type']}: {_told(problem)} from {self._url}") from problem
 
     async def want(self, coin: str) -> None:
         """Follows a coin from now on; its book is known when this returns, unless the venue does not answer."""
@@ -227,3 +227,8 @@ async def _ping(socket: ClientWebSocketResponse) -> None:
     while True:
         await asyncio.sleep(PING_S)
         await socket.send_json({"method": "ping"})
+
+
+def _told(problem: Exception) -> str:
+    """What a person can read of it: aiohttp's repr is its connection key, and a time-out has no text."""
+    return str(problem) or type(problem).__name__

@@ -26,6 +26,20 @@ def test_an_order_is_said_by_what_it_opens_or_closes(leg, side, said):
     assert words.order({"leg": leg, "side": side}) == said
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("99.99999999999999999999999998 USD", "100 USD"),
+        ("5312.367190820229494262643433", "5312.36719082"),
+        ("0.0123", "0.0123"),
+        (None, ""),
+        ("3 of 1.25 at 0.00000001234567", "3 of 1.25 at 0.00000001"),
+    ],
+)
+def test_no_number_has_more_digits_than_a_person_reads(text, said):
+    assert words.short(text) == said
+
+
 def test_times_are_short():
     assert words.when("2026-11-21T23:01:51.123Z") == "11-21 23:01:51"
     assert words.moment("2026-11-21T23:01:51.123Z") == "23:01:51.123"

@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.frames import DATA_OPCODES, CloseCode, Frame
 from websockets.protocol import Event
 
-from executor.backoff import Line, Server
+from executor.backoff import Backoff, Line, Server
 from executor.clock import Clock
 from executor.errors import ConfigError
 from executor.sources.reconnect import Retry, Stop, Verdict, judge
@@ -176,13 +176,14 @@ class Connection:
         timing: Timing = Timing(),
         proxy: str | None = None,
         server: Server | None = None,
+        policy: Backoff = Backoff(),
     ) -> None:
         _check_address(endpoint)
         self._endpoint = endpoint
         self._clock = clock
         self._timing = timing
         self._proxy = proxy
-        self._line = Line(server or Server(), jitter)
+        self._line = Line(server or Server(), jitter, policy)
         self._ending = asyncio.Event()
         self._socket: _Direct | None = None
         self._heard = self._stable = False

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from executor.backoff import Server
 from executor.clock import Clock
 from executor.errors import CredentialRefused
-from executor.sources.connection import Connection, Endpoint, Item
+from executor.sources.connection import Connection, Endpoint, Item, Timing
 from executor.sources.nexgent_session import Session, Unreachable
 from executor.sources.reconnect import Retry, Stop, Verdict
 
@@ -73,8 +73,9 @@ class AgentConnection(Connection):
         jitter: Callable[[], float],
         pace: Pace,
         server: Server,
+        timing: Timing = Timing(),
     ) -> None:
-        super().__init__(Endpoint(f"agent:{agent_id}", address), clock, jitter, server=server)
+        super().__init__(Endpoint(f"agent:{agent_id}", address), clock, jitter, timing, server=server)
         self._address = address
         self._agent_id = agent_id
         self._tokens = session

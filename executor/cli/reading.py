@@ -121,12 +121,20 @@ def explain(
     """Every step of one action: what came, what was decided and why, what was sent and answered."""
     with _reader(loaded(config, overrides)) as reader:
         document = reader.explain(action_id) or reader.explain(begun(reader, action_id))
+    if document is None:
+        raise _unheard_of(action_id)
     if json_out:
         print_json(document)
         return
     from executor.cli.story import tell
 
     tell(document, out())
+
+
+def _unheard_of(action_id: str) -> Exception:
+    from executor.errors import ExecutorError
+
+    return ExecutorError(f"no action is called '{action_id}' here", "`executor actions` lists those there are")
 
 
 def begun(reader: LedgerReader, beginning: str) -> str:
@@ -136,7 +144,7 @@ def begun(reader: LedgerReader, beginning: str) -> str:
     rows = reader.actions(limit=1000)["actions"]
     ids = sorted({row["action_id"] for row in rows if beginning and row["action_id"].startswith(beginning)})
     if not ids:
-        raise ExecutorError(f"no action is called '{beginning}' here", "`executor actions` lists those there are")
+        raise _unheard_of(beginning)
     if len(ids) > 1:
         raise ExecutorError(f"{len(ids)} actions begin with '{beginning}'", f"say more of one: {', '.join(ids[:5])}")
     return str(ids[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -38,7 +40,25 @@ def parse_command(body: bytes) -> Command:
     command = Command(name, _text(document, "account"), _text(document, "rule"))
     if (command.rule is not None) is not NEEDS_RULE[name]:
         raise BadCommand(f"{name} {'needs a' if NEEDS_RULE[name] else 'takes no'} rule")
+    _refuse_repeats(body)
     return command
+
+
+def _refuse_repeats(body: bytes) -> None:
+    """A key that stands there twice could be read in two ways, and the parser takes the last without a word."""
+    try:
+        json.loads(body, object_pairs_hook=_once)
+    except BadCommand:
+        raise
+    except (ValueError, RecursionError):  # what the parser dropped was odd in itself
+        raise BadCommand("a member occurs more than once") from None
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> None:
+    names = [name for name, _ in pairs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise BadCommand(f"{twice[:20]} occurs more than once")
 
 
 def _text(document: dict[str, Any], member: str) -> str | None:

@@ -35,6 +35,18 @@ def test_anything_else_is_refused_with_the_reason(body):
         parse_command(body)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [b'{"command": "pause", "command": "pause"}', b'{"command": "flatten", "account": "main", "account": null}',
+     b'{"command": "flatten", "account": {"a": 1, "a": 2}, "account": null}',
+     b'{"comm\\u0061nd": "flatten", "command": "pause"}',
+     b'{"account": ' + b"[" * 900 + b"]" * 900 + b', "command": "pause", "account": null}'],
+)  # fmt: skip
+def test_a_command_that_says_a_thing_twice_is_not_carried_out(body):
+    with pytest.raises(BadCommand, match="more than once"):
+        parse_command(body)
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_command_or_refused(body):
     with contextlib.suppress(BadCommand):

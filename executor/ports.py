@@ -189,13 +189,13 @@ class Venue(Protocol):
     def submit(self, request: SignedRequest, lane: Lane, timeout_s: float) -> Awaitable[RawReply]:
         """Send one signed request, if possible before this returns; await the answer. Any failure is told in it."""
 
-    async def account(self, address: str) -> AccountFact:
+    async def account(self, address: str, lane: Lane = Lane.READ) -> AccountFact:
         """Positions and money."""
 
-    async def open_orders(self, address: str) -> tuple[OpenOrder, ...]:
+    async def open_orders(self, address: str, lane: Lane = Lane.READ) -> tuple[OpenOrder, ...]:
         """Every live order and armed trigger."""
 
-    async def fills_since(self, address: str, start_ms: int) -> tuple[Fill, ...]:
+    async def fills_since(self, address: str, start_ms: int, lane: Lane = Lane.READ) -> tuple[Fill, ...]:
         """Fills from this venue time on, oldest first, all pages."""
 
     async def fundings_since(self, address: str, start_ms: int) -> tuple[Funding, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import structlog
 
@@ -20,7 +21,7 @@ from executor.clock import Clock, SystemClock, chance
 from executor.config import Loaded
 from executor.core import events as ev
 from executor.core.intake import start_gap
-from executor.errors import CredentialRefused, ExecutorError, LedgerError, VenueError
+from executor.errors import CredentialRefused, ExecutorError, LedgerError, VenueError, VenueUnavailable
 from executor.execution.reading import Reader, Ticker
 from executor.execution.resolve import Resolver
 from executor.execution.restore import save
@@ -34,6 +35,8 @@ from executor.venue.adapter import HyperliquidVenue, VenueSettings
 from executor.venue.identity import PORTFOLIO_MARGIN, Finding, check_identity, needs_vault_address
 
 log = structlog.get_logger("executor.run")
+
+T = TypeVar("T")
 
 TEND_EVERY_S = 1.0
 SNAPSHOT_EVERY_EVENTS = 2_000
@@ -159,7 +162,7 @@ class Runtime:
         """Signer, account and agent mix-ups are found before anything is traded (lessons.md section 1.1)."""
         vaults: dict[str, str] = {}
         for name, trader in self.who.items():
-            findings, vault = await identity_findings(self.venue, trader)
+            findings, vault = await _until_available(partial(identity_findings, self.venue, trader))
             bad = [finding for finding in findings if finding.level == "fail"]
             if bad:
                 raise CredentialRefused(f"account {name}: {bad[0].text}", bad[0].remedy)
@@ -327,6 +330,16 @@ async def _until_readable(read: Callable[[], Awaitable[object]]) -> None:
             await read()
             return
         except VenueError as error:
+            log.error("the venue cannot be read yet", action="venue_unreadable", error=str(error))
+            await asyncio.sleep(VENUE_RETRY_S)
+
+
+async def _until_available(read: Callable[[], Awaitable[T]]) -> T:
+    """As often as the venue limits or fails it; what it does not make sense of ends the start."""
+    while True:
+        try:
+            return await read()
+        except VenueUnavailable as error:
             log.error("the venue cannot be read yet", action="venue_unreadable", error=str(error))
             await asyncio.sleep(VENUE_RETRY_S)
 

@@ -16,13 +16,13 @@ from executor.core.exits import CROSSED, NOT_FILLED, is_dust
 from executor.core.identity import plain
 from executor.core.lifecycle import LegState
 from executor.core.protocols import Market
-from executor.core.settings import DeskSettings
+from executor.core.settings import ABSENT_MARGIN_MS, RESEND_STOPS_MS, DeskSettings
 from executor.core.sizing import exit_size
 from executor.core.state import DeskState, Leg, Position, StopWish, TargetWish, speaks_of
 from executor.core.stopcheck import beyond, beyond_alarm
 from executor.core.triggers import RETRY_MS, pause_ms, trigger_leg
 from executor.core.types import ZERO, closing_side
-from executor.core.watch import naked_steps
+from executor.core.watch import covered, naked_steps
 
 TRIGGERED_MS = 3_000
 """How long a stop that fired may stay open: then its position is closed by an exit, with a wider cap."""
@@ -183,6 +183,8 @@ def _stop_step(
         return []
     size, legs = abs(position.owned), _departed(_live(state, position.coin, "stop"))
     good = [leg for leg in legs if leg.key == wish.key and _covers(leg, size, state)]
+    if not covered(state, position.coin, position.owned):
+        good = [leg for leg in good if not _is_lost(leg, now_ms)]
     if good:
         keep = good[-1]
         if keep.state is not LegState.RESTING or not keep.listed:
@@ -208,6 +210,16 @@ def _covers(leg: Leg, size: Decimal, state: DeskState) -> bool:
     if leg.size - leg.filled == size:
         return True
     return leg.size - leg.filled > size and bool(state.exits_of(leg.coin) or state.legs_of(leg.coin, "exit"))
+
+
+def _is_lost(leg: Leg, now_ms: int) -> bool:
+    """Whether a stop nobody knows of cannot be sent again: with none in place another goes now, not once it is absent.
+
+    Of two stops of one position the venue clips the second; once both are known one goes.
+    """
+    if leg.state is not LegState.UNKNOWN or leg.deadline_ms is None:
+        return False
+    return now_ms > leg.deadline_ms - ABSENT_MARGIN_MS - RESEND_STOPS_MS
 
 
 def _crossed(position: Position, trigger_px: Decimal, market: Market) -> bool:

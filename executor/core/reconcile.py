@@ -59,6 +59,14 @@ def _claims(state: DeskState, coin: str) -> list[Leg]:
     return [leg for leg in state.legs.values() if leg.coin == coin and leg.told_filled > leg.seen_filled]
 
 
+def unconfirmed(state: DeskState, now_ms: int) -> bool:
+    """Whether an answer told of an execution a while ago that no fill and no position has shown since."""
+    return any(
+        leg.told_filled > leg.seen_filled and 0 <= now_ms - leg.last_change_ms - SETTLE_MS < 2 * CLAIM_MS
+        for leg in state.legs.values()
+    )
+
+
 def _fits_a_lag(state: DeskState, coin: str, venue: Decimal) -> bool:
     """Whether what is read is what we would know without all, or some, of what was only claimed."""
     ours = state.position(coin).size

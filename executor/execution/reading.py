@@ -14,11 +14,19 @@ from executor.core.answers import lookup_events
 from executor.core.earnings import funding_events
 from executor.core.facts import AccountFact, Fill, OpenOrder
 from executor.core.lifecycle import LegState
-from executor.core.reconcile import account_events, missing, order_list_events, told_fills, with_causes
+from executor.core.reconcile import (
+    account_events,
+    missing,
+    order_list_events,
+    told_fills,
+    unconfirmed,
+    with_causes,
+)
 from executor.core.unwritten import found_again, next_names
 from executor.core.watch import unlisted
 from executor.errors import VenueError
 from executor.execution.desk import Desk
+from executor.ports import Lane
 
 if TYPE_CHECKING:
     from executor.execution.worker import Worker
@@ -45,8 +53,12 @@ FUNDING_LATE_MS = 10_000
 LOOKED_BACK = 60
 """How many names are asked about after an unclean end, at most."""
 
-HELD_TRIES = 3
-"""How many reads may fail before a desk goes on without knowing what an earlier life sent unwritten."""
+HELD_TRIES, HELD_S = 3, 5.0
+"""How many reads may fail, or how long one may last, before a desk goes on without knowing what an earlier life sent
+unwritten."""
+
+ALONE_S = 1.0
+"""How long positions that were read wait for fills and open orders."""
 
 
 class Pace:
@@ -77,6 +89,7 @@ class Reader:
         self._pace = Pace(len(worker.desks))
         self._funding_hour = 0
         self._tries = 0
+        self._unclean = desk.held
 
     async def run(self) -> None:
         """Until cancelled: reconcile, then wait for a reason to do it again."""
@@ -100,20 +113,14 @@ class Reader:
         Fills are folded before positions, so that a difference has its cause; the account counts also where the
         other two cannot be read, since an exit runs as soon as its position is known.
         """
-        venue, address = self._worker.venue, self._desk.settings.address
-        asked_ms = venue.now_ms()
-        fills, account, orders = await asyncio.gather(
-            venue.fills_since(address, self._desk.fills_from_ms()),
-            venue.account(address),
-            venue.open_orders(address),
-            return_exceptions=True,
-        )
+        asked_ms = self._worker.venue.now_ms()
+        account, fills, orders, alone = await self._parts(asked_ms)
         if self._desk.held:
             await self._guarded_look_back()
         if not isinstance(fills, BaseException):
             self._take_fills(fills, None if isinstance(orders, BaseException) else orders)
         self._let_go(done=not isinstance(fills, BaseException) and not isinstance(orders, BaseException))
-        if not isinstance(account, BaseException):
+        if not isinstance(account, BaseException) and not alone:
             self._take_account(account, asked_ms, fills_read=not isinstance(fills, BaseException))
         if isinstance(fills, BaseException) or isinstance(account, BaseException) or isinstance(orders, BaseException):
             return self._failed({"fills": fills, "positions": account, "open orders": orders})
@@ -121,6 +128,42 @@ class Reader:
         self._worker.preparers[self._desk.settings.account].resume()
         await self._take_fundings(asked_ms)
         return True
+
+    async def _parts(
+        self, asked_ms: int
+    ) -> tuple[AccountFact | BaseException, Sequence[Fill] | BaseException, Sequence[OpenOrder] | BaseException, bool]:
+        """Positions, fills and open orders, each read or why not; and whether the first were taken alone.
+
+        They are where the other two keep them waiting, as where the venue limits what weighs more: a position that has
+        to be closed or protected does not wait for the rest, nor do the desk's steps for long.
+        """
+        venue, address, lane = self._worker.venue, self._desk.settings.address, self._lane()
+        positions = asyncio.gather(venue.account(address, lane), return_exceptions=True)
+        rest = asyncio.gather(
+            venue.fills_since(address, self._desk.fills_from_ms(), lane),
+            venue.open_orders(address, lane),
+            return_exceptions=True,
+        )
+        try:
+            [account] = await positions
+            await asyncio.wait([rest], timeout=ALONE_S)
+            alone = not rest.done()
+            if alone and not isinstance(account, BaseException):
+                self._take_account(account, asked_ms, fills_read=False)
+            await asyncio.wait([rest], timeout=HELD_S)
+            if not rest.done():
+                self._desk.held = False
+            fills, orders = await rest
+        finally:
+            positions.cancel()
+            rest.cancel()
+        return account, fills, orders, alone
+
+    def _lane(self) -> Lane:
+        """What a position without its stop, or an execution that nothing has shown yet, waits for goes first."""
+        state = self._desk.state
+        bare = any(position.unprotected_since_ms is not None for position in state.positions.values())
+        return Lane.RESIZE if bare or unconfirmed(state, self._worker.venue.now_ms()) else Lane.READ
 
     async def _look_back(self) -> None:
         """After an unclean end no name is given that the venue knows already: the ledger may be an older copy."""
@@ -137,14 +180,16 @@ class Reader:
 
     async def _guarded_look_back(self) -> None:
         try:
-            await self._look_back()
-        except VenueError as error:
+            async with asyncio.timeout(HELD_S):
+                await self._look_back()
+        except (VenueError, TimeoutError) as error:
             log.warning("look-up failed", action="lookup_failed", error=str(error))
 
     def _take_fills(self, fills: Sequence[Fill], orders: Sequence[OpenOrder] | None) -> None:
         """Fold the fills; at the first read after an unclean end what was sent unwritten becomes known before them."""
         turn = self._worker.turn()
-        if self._desk.held and orders is not None:
+        if self._unclean and orders is not None:
+            self._unclean = False
             self._desk.look_back(turn, orders, fills)
         self._desk.note(turn, told_fills(self._desk.state, fills, turn.now_ms))
         if turn.events:

@@ -220,17 +220,17 @@ class HyperliquidVenue:
         """The account mode found at start: in unified mode ``account`` reads the money from the spot balance."""
         self._reads.set_mode(address, mode)
 
-    async def account(self, address: str) -> AccountFact:
+    async def account(self, address: str, lane: Lane = Lane.READ) -> AccountFact:
         """Positions and money."""
-        return await self._reads.account(address)
+        return await self._reads.account(address, lane)
 
-    async def open_orders(self, address: str) -> tuple[OpenOrder, ...]:
+    async def open_orders(self, address: str, lane: Lane = Lane.READ) -> tuple[OpenOrder, ...]:
         """Every live order and armed trigger."""
-        return await self._reads.open_orders(address)
+        return await self._reads.open_orders(address, lane)
 
-    async def fills_since(self, address: str, start_ms: int) -> tuple[Fill, ...]:
+    async def fills_since(self, address: str, start_ms: int, lane: Lane = Lane.READ) -> tuple[Fill, ...]:
         """Fills from this venue time on, oldest first, all pages."""
-        return await self._reads.fills_since(address, start_ms)
+        return await self._reads.fills_since(address, start_ms, lane)
 
     async def fundings_since(self, address: str, start_ms: int) -> tuple[Funding, ...]:
         """Funding payments from this venue time on, oldest first, all pages."""

@@ -116,10 +116,10 @@ class Reads:
 
     # -- account ------------------------------------------------------------------------------------------------
 
-    async def account(self, address: str) -> AccountFact:
+    async def account(self, address: str, lane: Lane = Lane.READ) -> AccountFact:
         """Positions and money; in unified mode the perp equity means nothing, so the money is the spot balance's."""
         sent_ms = self._clock.mono_ms()
-        answer = await self.ask("clearinghouseState", user=address)
+        answer = await self.ask("clearinghouseState", lane, user=address)
         fact = parse.parse_account(answer)
         self._clock.observe_answer(sent_ms, self._clock.mono_ms(), fact.at_ms)
         if address.lower() not in self._unified:
@@ -137,14 +137,14 @@ class Reads:
             for row in rows
         )
 
-    async def open_orders(self, address: str) -> tuple[OpenOrder, ...]:
+    async def open_orders(self, address: str, lane: Lane = Lane.READ) -> tuple[OpenOrder, ...]:
         """Every live order and armed trigger."""
-        return parse.parse_open_orders(await self.ask("frontendOpenOrders", user=address))
+        return parse.parse_open_orders(await self.ask("frontendOpenOrders", lane, user=address))
 
-    async def fills_since(self, address: str, start_ms: int) -> tuple[Fill, ...]:
+    async def fills_since(self, address: str, start_ms: int, lane: Lane = Lane.READ) -> tuple[Fill, ...]:
         """Fills from this venue time on, oldest first; (tid, oid) tells them apart."""
         return await self._since(
-            "userFillsByTime", parse.parse_fills, lambda fill: (fill.tid, fill.oid), address, start_ms
+            "userFillsByTime", parse.parse_fills, lambda fill: (fill.tid, fill.oid), address, start_ms, lane
         )
 
     async def fundings_since(self, address: str, start_ms: int) -> tuple[Funding, ...]:
@@ -160,11 +160,12 @@ class Reads:
         identity: Callable[[Timed], object],
         address: str,
         start_ms: int,
+        lane: Lane = Lane.READ,
     ) -> tuple[Timed, ...]:
         """Every page from this venue time on, oldest first; pages overlap by a time stamp."""
         found: dict[object, Timed] = {}
         for _ in range(MAX_PAGES):
-            page = read(await self.ask(kind, user=address, startTime=start_ms))
+            page = read(await self.ask(kind, lane, user=address, startTime=start_ms))
             before = len(found)
             found |= {identity(one): one for one in page}
             if len(page) < FULL_PAGE:

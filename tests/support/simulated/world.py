@@ -257,7 +257,8 @@ class World:
     async def _live(self, life: Life) -> None:
         runtime = life.building = Process(self, life)
         try:
-            await runtime.start()
+            if not await _started(runtime, life.stop):
+                return
             life.runtime = runtime
             life.up_at_s = self.loop.time()
             async with runtime:
@@ -566,3 +567,17 @@ class World:
         if life is None or life.runtime is None:
             return []
         return [stored.event for stored in life.runtime.ledger.read()]
+
+
+async def _started(runtime: Runtime, stop: asyncio.Event) -> bool:
+    """As ``executor run`` does: an unreachable venue is waited for, but never against the will of who stops it."""
+    starting, stopping = asyncio.ensure_future(runtime.start()), asyncio.ensure_future(stop.wait())
+    await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if starting.done():
+        await starting
+        return True
+    starting.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await starting
+    return False

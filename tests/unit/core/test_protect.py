@@ -194,6 +194,18 @@ def test_the_old_stop_stays_while_the_new_one_does_not_stand(answer):
     assert covered(s.state, "BTC", D(1))
 
 
+def test_a_stop_nobody_knows_of_is_followed_by_another_once_it_cannot_be_sent_again():
+    s = Story()
+    s.long(1)
+    s.set("stop", "unknown")
+    s.stop(90)
+    s.later(8_000)
+    assert len(s.planned("stop")) == 1
+    s.later(1)
+    assert len(s.planned("stop")) == 2
+    assert covered(s.state, "BTC", D(1))
+
+
 def test_a_refused_stop_is_tried_again_after_a_pause_that_doubles():
     s = Story()
     s.long(1)

@@ -1,10 +1,24 @@
-"""reading: reads follow a change soon, and slow down while they follow one another."""
+"""reading: soon after a change, slower while they follow one another, not kept waiting by their slowest part."""
 
 from __future__ import annotations
 
-import pytest
+import asyncio
+from decimal import Decimal
+from typing import Any
 
-from executor.execution.reading import CALM_S, SLOWEST_S, SOON_S, Pace
+import pytest
+from story import Story
+
+from executor.core.facts import AccountFact, PositionFact
+from executor.core.types import Side
+from executor.execution.desk import Desk
+from executor.execution.nonces import Nonces
+from executor.execution.reading import ALONE_S, CALM_S, HELD_S, SLOWEST_S, SOON_S, Pace, Reader
+from executor.execution.turn import Turn
+from executor.ports import Lane
+from executor.testing.virtual_loop import VirtualLoop
+
+D = Decimal
 
 
 def follow(pace: Pace, count: int, now_s: float = 100.0) -> list[float]:
@@ -37,3 +51,79 @@ def test_after_a_rest_a_change_is_read_soon_again():
     pace = Pace(1)
     waits = follow(pace, 12)
     assert pace.after(100.0 + sum(waits) + CALM_S + SLOWEST_S) == SOON_S
+
+
+class Office:
+    """A worker and a venue in one: positions come at once, fills and open orders when they are let go."""
+
+    def __init__(self) -> None:
+        self.story = Story()
+        self.venue, self.preparers = self, {"main": self}
+        self.lanes: list[Lane] = []
+        self.slow = asyncio.Event()
+        self.desk = Desk(self.story.desk, self.story.state, None, Nonces(0))  # type: ignore[arg-type]  # nothing is signed
+        self.desk.held, self.desks = True, {"main": self.desk}
+        self.reader = Reader(self, self.desk)  # type: ignore[arg-type]  # a worker as far as a reader asks
+
+    def now_ms(self) -> int:
+        return self.story.now
+
+    def turn(self) -> Turn:
+        return Turn(self.story.now)
+
+    def finish(self, turn: Turn, desks: Any) -> None:
+        self.story.events += turn.events
+
+    def resume(self) -> None:
+        """Nothing waits here."""
+
+    async def account(self, address: str, lane: Lane) -> AccountFact:
+        held = PositionFact("BTC", D(1), D(100), 3, False, None, D(33), D(0))
+        return AccountFact((held,), D(1000), D(900), D(33), self.story.now)
+
+    async def fills_since(self, address: str, start_ms: int, lane: Lane) -> tuple[()]:
+        self.lanes.append(lane)
+        await self.slow.wait()
+        return ()
+
+    async def open_orders(self, address: str, lane: Lane) -> tuple[()]:
+        await self.slow.wait()
+        return ()
+
+    async def fundings_since(self, address: str, start_ms: int) -> tuple[()]:
+        return ()
+
+
+async def _slow_parts() -> None:
+    office = Office()
+    reading = asyncio.ensure_future(office.reader.reconcile())
+    await asyncio.sleep(ALONE_S + 0.1)
+    assert office.story.state.position("BTC").size == 1
+    assert office.desk.held
+    await asyncio.sleep(HELD_S)
+    assert not office.desk.held
+    office.slow.set()
+    assert await reading
+    assert office.story.state.reconciled
+
+
+def test_positions_and_the_desks_steps_do_not_wait_for_what_keeps_them_waiting():
+    VirtualLoop().run(_slow_parts())
+
+
+async def _lane(office: Office) -> Lane:
+    office.slow.set()
+    await office.reader.reconcile()
+    return office.lanes[-1]
+
+
+async def test_what_a_naked_position_or_an_unconfirmed_execution_waits_for_is_read_before_all_else():
+    plain, naked, claimed = Office(), Office(), Office()
+    assert await _lane(plain) is Lane.READ
+    naked.story.state.positions["BTC"] = naked.story.state.position("BTC")
+    naked.story.state.positions["BTC"].unprotected_since_ms = naked.story.now
+    assert await _lane(naked) is Lane.RESIZE
+    claimed.story.trade(Side.BUY, 1)
+    assert await _lane(claimed) is Lane.READ
+    claimed.story.now += 1_000
+    assert await _lane(claimed) is Lane.RESIZE

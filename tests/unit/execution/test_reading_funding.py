@@ -13,6 +13,7 @@ from executor.execution.desk import Desk
 from executor.execution.nonces import Nonces
 from executor.execution.reading import FUNDING_LATE_MS, HOUR_MS, Reader
 from executor.execution.turn import Turn
+from executor.ports import Lane
 
 HOUR = T0 - T0 % HOUR_MS
 
@@ -55,13 +56,13 @@ class Office:
     def resume(self) -> None:
         self.resumed += 1
 
-    async def fills_since(self, address: str, start_ms: int) -> tuple[()]:
+    async def fills_since(self, address: str, start_ms: int, lane: Lane) -> tuple[()]:
         return ()
 
-    async def open_orders(self, address: str) -> tuple[()]:
+    async def open_orders(self, address: str, lane: Lane) -> tuple[()]:
         return ()
 
-    async def account(self, address: str) -> AccountFact:
+    async def account(self, address: str, lane: Lane) -> AccountFact:
         money = self.story.state.equity_usd
         return AccountFact((), money, money, money * 0, self.story.now)
 

@@ -36,6 +36,7 @@ MODE_AWARE = (
     "executor/cli/",
     "executor/testing",
     "executor/sim/halyrd",  # the word another system has for one of its own phases
+    "executor/server/halyrd",  # the same word, to that system's clients
 )
 """Where the word may stand: below the composition root nobody can tell the exchanges apart (design.md rule 8)."""
 

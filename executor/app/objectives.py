@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from executor.core.exposure import exposure_of
@@ -13,6 +13,9 @@ from executor.server.halyrd_frames import RULES
 
 if TYPE_CHECKING:
     from executor.app.runtime import Runtime
+
+
+_SHOWN = Context(prec=10)
 
 
 class Measure(NamedTuple):
@@ -70,11 +73,11 @@ def objectives(runtime: Runtime, account: str) -> list[dict[str, Any]]:
 def _row(rule: Any, exposure: Exposure) -> dict[str, Any]:
     measure = MEASURES[rule.name]
     current, limit = measure.current(exposure), measure.limit(rule.options, exposure)
-    headroom = None if measure.counts or limit <= 0 else float((limit - current) / limit * 100)
+    headroom = None if measure.counts or limit <= 0 else _SHOWN.divide((limit - current) * 100, limit)
     return {
         "rule": RULES.get(rule.name, rule.name),
-        "current": float(current),
-        "limit": float(limit),
+        "current": _SHOWN.plus(current),
+        "limit": _SHOWN.plus(limit),
         "headroom_pct": headroom,
         "latched": rule.name in exposure.latched,
     }

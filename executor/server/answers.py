@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import orjson
 from aiohttp import web
 
+from executor.core.identity import plain
 from executor.server.model import Document
 
 HEADERS = {
@@ -16,6 +19,17 @@ HEADERS = {
 }
 
 
+def encoded(document: Document | list[Document]) -> bytes:
+    """As JSON; exact numbers become JSON's numbers, with every digit."""
+    return orjson.dumps(document, default=_number)
+
+
+def _number(value: object) -> orjson.Fragment:
+    if isinstance(value, Decimal):
+        return orjson.Fragment(plain(value))
+    raise TypeError(f"{type(value).__name__} has no place in an answer")
+
+
 def answer(document: Document | list[Document], status: int = 200) -> web.Response:
     """A JSON answer."""
-    return web.Response(body=orjson.dumps(document), status=status, headers=HEADERS, content_type="application/json")
+    return web.Response(body=encoded(document), status=status, headers=HEADERS, content_type="application/json")

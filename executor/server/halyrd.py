@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-import orjson
 import structlog
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from executor.errors import ExecutorError
+from executor.server.answers import encoded
 from executor.server.halyrd_frames import KINDS, Agent
 from executor.server.model import Document
 from executor.server.reading import Busy, Reading
@@ -139,7 +139,7 @@ class Halyrd:
             frames = agent.tell(document)
             readers = [reader for reader in self._readers if reader.account == agent.account] if frames else []
             if readers:
-                for message in map(orjson.dumps, frames):
+                for message in map(encoded, frames):
                     for reader in readers:
                         reader.put(message)
 

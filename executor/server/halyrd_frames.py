@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 from executor.clock import iso
@@ -69,6 +69,7 @@ JOURNALED: Mapping[str, str] = {
 KINDS = (*JOURNALED, "ActionReceived", "EntryJudged", "AccountRead")
 """Every event that counts here."""
 
+_SHOWN = Context(prec=10)
 _TAGS = ("coin", "reason", "code", "rule", "cause", "state", "action_type", "part")
 _TEXTS = ("detail", "text", "venue", "value", "policy", "by", "why")
 
@@ -113,7 +114,7 @@ class Curve:
 
 
 def _fall(high: Decimal, now: Decimal) -> Decimal:
-    return max(Decimal(0), (high - now) / high) if high > 0 else Decimal(0)
+    return max(Decimal(0), _SHOWN.divide(high - now, high)) if high > 0 else Decimal(0)
 
 
 @dataclass(slots=True)
@@ -220,13 +221,13 @@ def _read(agent: Agent, document: Document) -> list[Frame]:
     if at_ms // SNAPSHOT_MS == before_ms // SNAPSHOT_MS:
         return []
     used = _fall(agent.curve.day_start, sample.equity)
-    return [{"event": "snapshot", **equity_row(agent, sample), "daily_dd_used": float(used)}]
+    return [{"event": "snapshot", **equity_row(agent, sample), "daily_dd_used": used}]
 
 
 def equity_row(agent: Agent, sample: Sample) -> Frame:
     """One row of ``/equity``: money in USD, the drawdown a fraction of the highest."""
-    dd = float(sample.dd_from_peak)
-    return {"ts": iso(sample.at_ms), "equity": float(sample.equity), "phase": agent.phase, "dd_from_peak": dd}
+    dd = sample.dd_from_peak
+    return {"ts": iso(sample.at_ms), "equity": sample.equity, "phase": agent.phase, "dd_from_peak": dd}
 
 
 def _filled(agent: Agent, document: Document) -> list[Frame]:
@@ -243,21 +244,21 @@ def _filled(agent: Agent, document: Document) -> list[Frame]:
         "ts": iso(fill["at_ms"]),
         "pair": pair_of(fill["coin"]),
         "side": fill["side"],
-        "size": float(size * px),
-        "price": float(px),
-        "pnl": float(fill["closed_pnl_usd"]) if closes else None,
-        "fees": float(fill["fee_usd"]),
+        "size": size * px,
+        "price": px,
+        "pnl": Decimal(fill["closed_pnl_usd"]) if closes else None,
+        "fees": Decimal(fill["fee_usd"]),
         "phase": agent.phase,
         "journal_ref": journal_ref(document["seq"]),
         "reduce_only": closes and abs(moved) <= abs(start),
-        "base_size": float(size),
+        "base_size": size,
         "order_ref": document["key"],
         "hold_time_s": _held_s(agent, fill, start, start + moved, closes=closes),
     }
     return [trade]
 
 
-def _held_s(agent: Agent, fill: Document, start: Decimal, after: Decimal, *, closes: bool) -> float | None:
+def _held_s(agent: Agent, fill: Document, start: Decimal, after: Decimal, *, closes: bool) -> Decimal | None:
     """How long what is closed was held, where its opening was seen."""
     coin, at_ms = fill["coin"], fill["at_ms"]
     opened_ms = agent.opened_ms.get(coin)
@@ -265,7 +266,7 @@ def _held_s(agent: Agent, fill: Document, start: Decimal, after: Decimal, *, clo
         agent.opened_ms[coin] = at_ms
     elif after == 0:
         agent.opened_ms.pop(coin, None)
-    return (at_ms - opened_ms) / 1000 if closes and opened_ms is not None else None
+    return Decimal(at_ms - opened_ms) / 1000 if closes and opened_ms is not None else None
 
 
 def _doubted(_: Agent, document: Document) -> list[Frame]:

@@ -59,7 +59,7 @@ def test_a_fill_is_a_trade_in_the_quote_currency_and_an_entry_of_the_journal(age
     trade, entry = told(agent, fill(Side.BUY, "2", "0"))
     assert trade == {
         "event": "trade", "ts": "2024-10-04T12:00:00.000Z", "pair": "BTC/USDC", "side": "buy", "size": 200.0,
-        "price": 100.0, "pnl": None, "fees": 0.1, "phase": "paper", "journal_ref": "jrn_7", "reduce_only": False,
+        "price": 100.0, "pnl": None, "fees": D("0.1"), "phase": "paper", "journal_ref": "jrn_7", "reduce_only": False,
         "base_size": 2.0, "order_ref": KEY, "hold_time_s": None,
     }  # fmt: skip
     assert (entry["event"], entry["kind"], entry["id"], entry["ts"]) == (
@@ -102,7 +102,7 @@ def test_snapshots_come_once_a_window_with_drawdown_from_peak_and_of_the_day(age
     reads = [("100", 0), ("120", 1), ("90", window), ("91", window + 1), ("60", 2 * window), ("60", 12 * HOUR_MS)]
     frames = told(agent, *(read(equity, NOON_MS + after) for equity, after in reads))
     rows = [(frame["equity"], frame["dd_from_peak"], frame["daily_dd_used"]) for frame in frames]
-    assert rows == [(100.0, 0.0, 0.0), (90.0, 0.25, 0.1), (60.0, 0.5, 0.4), (60.0, 0.5, 0.0)]
+    assert rows == [(100.0, 0.0, 0.0), (90.0, 0.25, D("0.1")), (60.0, 0.5, D("0.4")), (60.0, 0.5, 0.0)]
     assert frames[0] == {
         "event": "snapshot", "ts": "2024-10-04T12:00:00.000Z", "equity": 100.0, "phase": "paper", "dd_from_peak": 0.0,
         "daily_dd_used": 0.0,

@@ -7,11 +7,19 @@ import json
 
 import pytest
 
-from executor.streams import AgentExchangeWS, FractradeWS, HalyrdWS, NexgentWebSocket
+from executor.sources.connection import Connection
+from executor.streams import AgentExchangeWS, FractradeWS, HalyrdWS, NexgentWebSocket, StreamClient
 from executor.streams.client import BACKOFF
 from executor.streams.handlers import Caller
 from executor.streams.nexgent import valued
 from executor.streams.tradeready import merged
+
+
+class Unused(Connection):
+    """A connection nothing is said on."""
+
+    def __init__(self) -> None:
+        pass
 
 
 def test_the_pauses_double_from_one_second_to_sixty() -> None:
@@ -54,7 +62,7 @@ def test_dollars_follow_the_pair_of_prices() -> None:
         FractradeWS("key", "secret", "agent"),
     ],
 )
-def test_an_odd_frame_ends_no_feed(client: object) -> None:
+def test_an_odd_frame_ends_no_feed(client: StreamClient) -> None:
     for raw in (
         "[]",
         "{",
@@ -65,8 +73,8 @@ def test_an_odd_frame_ends_no_feed(client: object) -> None:
         '{"event":7}',
         b"\xff",
     ):
-        client._read(None, raw)  # type: ignore[attr-defined]  # what every client does with a frame
-    client._read(None, json.dumps({"type": "initial_data", "data": {"positions": [1]}}))  # type: ignore[attr-defined]  # ditto
+        client._read(Unused(), raw)
+    client._read(Unused(), json.dumps({"type": "initial_data", "data": {"positions": [1]}}))
 
 
 async def test_a_handler_that_raises_is_told_of_and_the_next_is_called_in_order() -> None:

@@ -183,11 +183,12 @@ def _judged(
     proposal = Proposal(
         coin=coin,
         side=intent.side,
-        size=entry_size(intent, share(theirs, signal.received.size), cap_px, state.equity_usd),
+        size=entry_size(intent, share(theirs, signal.received.size), max(cap_px, touch), state.equity_usd),
         cap_px=cap_px,
         leverage=wanted_leverage(settings, state, signal, intent),
         asset_max_leverage=asset.max_leverage,
         has_stop=intent.stop_px is not None or _stop_wished(state, signal, intent.side),
+        touch_px=touch,
     )
     doubt = quote_rejected(settings.quote_check, state.account, signal, proposal, market, now_ms)
     if doubt is not None:

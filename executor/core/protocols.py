@@ -100,10 +100,11 @@ class Market:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """The opening part of an intent as the risk rules see it, valued at its cap price in both passes.
+    """The opening part of an intent as the risk rules see it, valued at its worst price in both passes.
 
-    ``size`` is positive, in base units. ``has_stop`` tells whether a stop goes out with it, or already
-    protects this coin. ``final`` is true in the second pass, on the quantised order.
+    ``size`` is positive, in base units. ``cap_px`` is the order's limit, ``touch_px`` what it meets first: a buy pays
+    its cap at most, a sell is worth what it sells at, which is above its cap. ``has_stop`` tells whether a stop goes
+    out with it, or already protects this coin. ``final`` is true in the second pass, on the quantised order.
     """
 
     coin: str
@@ -114,11 +115,17 @@ class Proposal:
     asset_max_leverage: int
     has_stop: bool
     final: bool = False
+    touch_px: Decimal = ZERO
+
+    @property
+    def worst_px(self) -> Decimal:
+        """The higher of cap and touch."""
+        return max(self.cap_px, self.touch_px)
 
     @property
     def notional_usd(self) -> Decimal:
-        """Size valued at the cap price."""
-        return self.size * self.cap_px
+        """Size valued at the worst price."""
+        return self.size * self.worst_px
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,20 +23,20 @@ def share(part: Decimal, whole: Decimal) -> Decimal:
     return min(_UP.divide(abs(part), abs(whole)), _ONE)
 
 
-def entry_size(intent: TradeIntent, entry_share: Decimal, cap_px: Decimal, equity_usd: Decimal) -> Decimal:
+def entry_size(intent: TradeIntent, entry_share: Decimal, worst_px: Decimal, equity_usd: Decimal) -> Decimal:
     """The size in base units that the opening part of an intent asks for, at most; not yet on the lot grid.
 
     ``entry_share`` (0 to 1, see ``share``) is the part of the signal that opens: it scales ``size`` only, since
-    ``notional_usd`` and ``equity_pct`` already speak of the opening part (``TradeIntent``). ``cap_px`` is above zero,
-    in USD. Without equity there is no share of it: zero.
+    ``notional_usd`` and ``equity_pct`` already speak of the opening part (``TradeIntent``). ``worst_px`` is the
+    most one unit may be worth when it trades, above zero, in USD. Without equity there is no share of it: zero.
     """
     if intent.size is not None:
         return _DOWN.multiply(intent.size, _between_0_and_1(entry_share))
     if intent.notional_usd is not None:
-        return _DOWN.divide(intent.notional_usd, cap_px)
+        return _DOWN.divide(intent.notional_usd, worst_px)
     percent = intent.equity_pct or ZERO
     notional_usd = _DOWN.multiply(max(equity_usd, ZERO), percent).scaleb(-2, _DOWN)
-    return _DOWN.divide(notional_usd, cap_px)
+    return _DOWN.divide(notional_usd, worst_px)
 
 
 def exit_size(fraction: Decimal, ours: Decimal) -> Decimal:

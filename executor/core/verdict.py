@@ -90,11 +90,9 @@ def _final_pass(
         return (_venue_refuses("SIZE_BELOW_LOT", plain(order.size), f"one lot of {order.coin}"),)
     verdicts = [_ask(rule, order, exposure) for rule in rules]
     words = [v if v.outcome == "pass" else replace(v, outcome="refuse") for v in verdicts]
-    least_usd = rules_venue.min_notional_usd
-    if order.notional_usd < least_usd:
-        words.append(
-            _venue_refuses("BELOW_MIN_NOTIONAL", f"{plain(order.notional_usd)} USD", f"{plain(least_usd)} USD")
-        )
+    least_usd, limit_usd = rules_venue.min_notional_usd, order.size * order.cap_px  # the venue goes by the limit price
+    if limit_usd < least_usd:
+        words.append(_venue_refuses("BELOW_MIN_NOTIONAL", f"{plain(limit_usd)} USD", f"{plain(least_usd)} USD"))
     return tuple(words)
 
 

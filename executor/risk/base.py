@@ -106,5 +106,5 @@ def cap(rule: BaseRule[OptionsT], reason: str, proposal: Proposal, dollars: Doll
         return rule.passes(value, limit)
     if rule.options.on_breach == "refuse" or dollars.room_usd <= 0:
         return rule.refuses(reason, value, limit)
-    allowed = _DOWN.divide(dollars.room_usd, proposal.cap_px)
+    allowed = _DOWN.divide(dollars.room_usd, proposal.worst_px)
     return Verdict(rule.name, "shrink", value, limit, reason, allowed_size=allowed)

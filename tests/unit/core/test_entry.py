@@ -13,6 +13,7 @@ from executor.core.entry import GATES, describe, holder_of
 from executor.core.intents import StopIntent, TradeIntent
 from executor.core.protocols import Exposure, Proposal, Verdict
 from executor.core.types import Agent, Quote, Side
+from executor.risk.notional import MaxOrderNotional
 
 D = Decimal
 
@@ -351,3 +352,20 @@ def test_an_entry_refused_for_an_unread_account_says_what_is_missing(missing):
     [refused] = s.of(ev.ActionRefused)
     assert refused.reason == "NOT_RECONCILED"
     assert refused.detail.endswith(": fills, open orders could not be read" if missing else "is not read completely")
+
+
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+def test_dollars_buy_or_sell_no_more_than_so_many_at_whatever_price_it_trades(side):
+    s = Story({"entry_slippage_bps": D(500)})
+    s.trade(side, 1, intents=(TradeIntent(coin="BTC", side=side, notional_usd=D(1000)),))
+    assert 0 < abs(s.held()) * max(D(100), s.planned("entry")[0].limit_px) <= 1000
+
+
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+@pytest.mark.parametrize("on_breach", ["refuse", "shrink"])
+def test_a_cap_in_dollars_holds_for_what_a_sell_is_worth_where_it_trades(side, on_breach):
+    rule = MaxOrderNotional(MaxOrderNotional.Options(max_usd=D(1000), on_breach=on_breach))
+    s = Story({"entry_slippage_bps": D(500), "rules": (rule,)})
+    s.trade(side, "10.4")  # 988 USD at a sell's limit, 1040 where it trades
+    assert abs(s.held()) * 100 <= 1000
+    assert (s.held() == 0) is (on_breach == "refuse")

@@ -44,7 +44,7 @@ def lots(size: Decimal) -> Decimal:
 def test_an_entry_is_sized_by_what_the_intent_names(
     intent: TradeIntent, entry_share: Decimal, expected: Decimal
 ) -> None:
-    assert entry_size(intent, entry_share, cap_px=D(100), equity_usd=D(5000)) == expected
+    assert entry_size(intent, entry_share, worst_px=D(100), equity_usd=D(5000)) == expected
 
 
 @pytest.mark.parametrize("equity_usd", [D(0), D(-20)])

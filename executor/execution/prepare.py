@@ -191,7 +191,7 @@ class Preparer:
         if looked_up:
             prior = await self.prover.prove(received, lambda: self._exit_waits(received))
         if received.coin is not None and self._cold(received.coin):
-            await self._warm(received.coin)
+            await self.warm(received.coin)
         elif self._stale(received):
             await self._renew(received)
         if self._needs_leverage(received):
@@ -224,13 +224,14 @@ class Preparer:
 
     async def _renew(self, received: ev.ActionReceived) -> None:
         """Read an old quote anew, until an exit waits behind the entry: that one goes by the price there is."""
-        reading = asyncio.create_task(self._warm(received.coin or "", self._desk.settings.quote_check.max_age_ms))
+        reading = asyncio.create_task(self.warm(received.coin or "", self._desk.settings.quote_check.max_age_ms))
         while not reading.done() and not self._exit_waits(received):
             await asyncio.wait({reading}, timeout=0.02)
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
 
-    async def _warm(self, coin: str, max_age_ms: int | None = None) -> None:
+    async def warm(self, coin: str, max_age_ms: int | None = None) -> None:
+        """Get a price for a coin and have it kept; where none is to be had that is told, and no more."""
         try:
             async with asyncio.timeout(WARM_TIMEOUT_S):
                 await self._worker.venue.warm(coin, max_age_ms)

@@ -22,6 +22,7 @@ from executor.core.reconcile import (
     unconfirmed,
     with_causes,
 )
+from executor.core.state import DeskState
 from executor.core.unwritten import found_again, next_names
 from executor.core.watch import unlisted
 from executor.errors import VenueError
@@ -59,6 +60,10 @@ unwritten."""
 
 ALONE_S = 1.0
 """How long positions that were read wait for fills and open orders."""
+
+
+WARM_EVERY_S = 5.0
+"""How often a price that could not be had is asked for again."""
 
 
 class Pace:
@@ -290,12 +295,13 @@ def _shape(fact: AccountFact) -> tuple[object, ...]:
 
 
 class Ticker:
-    """Lets time pass for every desk, and reads an account again soon after it changed."""
+    """Lets time pass for every desk, keeps prices of what is held, and reads an account again soon after it changed."""
 
     def __init__(self, worker: Worker, every_s: float = 0.25) -> None:
         self._worker = worker
         self._every_s = every_s
         self._seen: dict[str, object] = {}
+        self._warmed_s: dict[str, float] = {}
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -303,6 +309,7 @@ class Ticker:
             await asyncio.sleep(self._every_s)
             self._worker.tick()
             self._watch()
+            self._keep_prices()
 
     def _watch(self) -> None:
         for name, desk in self._worker.desks.items():
@@ -314,3 +321,22 @@ class Ticker:
             if shape != self._seen.get(name) and desk.quiet() and desk.state.reconciled:
                 self._seen[name] = shape
                 self._worker.wake_reconcile[name].set()
+
+    def _keep_prices(self) -> None:
+        """What is held needs its price, also where no signal asked for one since the start.
+
+        By the mark a crossed stop is seen, and an exit of our own making is priced by the book.
+        """
+        worker, now_s = self._worker, self._worker.clock.monotonic_s()
+        for name, desk in worker.desks.items():
+            for coin in needs_price(desk.state):
+                cold = coin not in worker.venue.quotes and worker.venue.rules.asset(coin) is not None
+                if cold and now_s - self._warmed_s.get(coin, -WARM_EVERY_S) >= WARM_EVERY_S:
+                    self._warmed_s[coin] = now_s
+                    worker.spawn(worker.preparers[name].warm(coin), f"warm {coin}")
+
+
+def needs_price(state: DeskState) -> list[str]:
+    """Coins of which something is ours, owed or wished, sorted."""
+    held = {coin for coin, position in state.positions.items() if position.owned != 0}
+    return sorted(held | {owed.coin for owed in state.exits.values()} | set(state.stops) | set(state.targets))

@@ -207,9 +207,19 @@ def _intended(world: Any, events: list[ev.Event]) -> Iterator[str]:
 
 
 def _fills_once(world: Any, events: list[ev.Event]) -> Iterator[str]:
-    """(c) A fill is recorded once at most."""
-    seen = Counter((event.fill.tid, event.fill.oid) for event in events if isinstance(event, ev.FillSeen))
-    yield from (f"fill {tid} recorded {count} times" for (tid, _), count in seen.items() if count > 1)
+    """(c) A fill is recorded once at most, and once more where only a look-up told whose it was.
+
+    A life without the record of its order (a new, old or unwritable ledger) writes it down as nobody's; when the action
+    comes again, its order is looked up and written down with its leg and fills. It counts once (``seen_fills``), which
+    positions and the folded state are held to below.
+    """
+    told: dict[tuple[int, int], list[str]] = defaultdict(list)
+    for event in events:
+        if isinstance(event, ev.FillSeen):
+            told[event.fill.tid, event.fill.oid].append(event.key or "")
+    for (tid, _), keys in told.items():
+        if len(keys) > 1 and (len(keys) > 2 or keys[0] or not keys[1]):
+            yield f"fill {tid} recorded {len(keys)} times"
 
 
 def _stream(world: Any, stored: list[Any]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from decimal import Decimal
 from typing import Any
 
@@ -13,9 +14,21 @@ from executor.core.facts import AccountFact, PositionFact
 from executor.core.types import Side
 from executor.execution.desk import Desk
 from executor.execution.nonces import Nonces
-from executor.execution.reading import ALONE_S, CALM_S, HELD_S, SLOWEST_S, SOON_S, Pace, Reader
+from executor.execution.reading import (
+    ALONE_S,
+    CALM_S,
+    HELD_S,
+    SLOWEST_S,
+    SOON_S,
+    WARM_EVERY_S,
+    Pace,
+    Reader,
+    Ticker,
+    needs_price,
+)
 from executor.execution.turn import Turn
 from executor.ports import Lane
+from executor.testing import ManualClock
 from executor.testing.virtual_loop import VirtualLoop
 
 D = Decimal
@@ -127,3 +140,43 @@ async def test_what_a_naked_position_or_an_unconfirmed_execution_waits_for_is_re
     assert await _lane(claimed) is Lane.READ
     claimed.story.now += 1_000
     assert await _lane(claimed) is Lane.RESIZE
+
+
+def test_a_price_is_kept_of_what_is_held_owed_or_wished_and_of_nothing_else():
+    s = Story()
+    s.long(1)
+    s.stop(90, coin="ETH")
+    s.read(BTC="1", SOL="5")
+    assert needs_price(s.state) == ["BTC", "ETH"]
+
+
+class Shop:
+    """A worker, its venue and its preparer in one, that has no price yet."""
+
+    def __init__(self) -> None:
+        self.story = Story()
+        self.story.long(1)
+        self.venue, self.preparers, self.desks = self, {"main": self}, {"main": self.story}
+        self.rules, self.quotes = self.story.market.rules, dict[str, Any]()
+        self.clock = ManualClock()
+        self.asked: list[str] = []
+        self.ticker = Ticker(self)  # type: ignore[arg-type]  # a worker as far as a ticker asks here
+
+    async def warm(self, coin: str) -> None:
+        self.asked.append(coin)
+
+    def spawn(self, work: Coroutine[Any, Any, None], _: str) -> None:
+        with pytest.raises(StopIteration):
+            work.send(None)
+
+
+def test_the_price_of_what_is_held_is_asked_for_until_it_is_there():
+    shop = Shop()
+    for after_s, asked in ((0, 1), (WARM_EVERY_S - 0.1, 1), (0.2, 2)):
+        shop.clock.advance(int(after_s * 1000))
+        shop.ticker._keep_prices()
+        assert shop.asked == ["BTC"] * asked
+    shop.quotes["BTC"] = shop.story.quotes["BTC"]
+    shop.clock.advance(60_000)
+    shop.ticker._keep_prices()
+    assert len(shop.asked) == 2

@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from executor.core.source_events import AgentNotice, Candle, Origin, SourceTrade
+from executor.core.source_events import AgentNotice, Candle, Origin, SourcePortfolio, SourceTrade
 from executor.sources.channel import Channel
 from executor.sources.connection import Connection, Endpoint
 from executor.sources.rest import RestReader, addresses
 from executor.sources.seen import Seen
 from executor.sources.tradeready_poll import Poller, Wanted
-from executor.sources.tradeready_wire import ALIASES, PONG, SYSTEM, Decoded, Plan, decode, marks, plan
+from executor.sources.tradeready_wire import ALIASES, INTERVALS, PONG, SYSTEM, Decoded, Plan, decode, marks, plan
 from executor.streams.client import STALE_S, Frame, StreamClient
 from executor.streams.handlers import Handler, log
 
@@ -160,8 +160,8 @@ class AgentExchangeWS(StreamClient):
         channel, start_ms = Channel(SYSTEM, SYSTEM, "rest:stream", ("stream",)), self.clock.now_ms()
 
         def tell(raw: str, said: Decoded, _: object) -> None:
-            frame, at_ms = json.loads(raw), getattr(said, "at_ms", None)
-            if at_ms is None or at_ms >= start_ms or frame.get("channel") == "portfolio":
+            if isinstance(said, SourcePortfolio) or _ended_ms(said) >= start_ms:
+                frame = json.loads(raw)
                 self._fact(str(frame.get("channel")), frame, raw)
 
         def note(_: str, text: str) -> None:
@@ -180,6 +180,13 @@ def merged(frame: Frame) -> Frame:
     told = {name: inner.get(name) for name in _PROMISED.get(str(frame.get("channel")), ())}
     told |= {name: value for name in told if (value := _alias(name, inner)) is not None}
     return {**told, **inner, **outer, "channel": frame.get("channel"), "data": data}
+
+
+def _ended_ms(said: Decoded) -> int:
+    """When what REST tells happened; 0 for what does not say."""
+    if isinstance(said, Candle):
+        return said.open_at_ms + INTERVALS.get(said.interval, 0)
+    return getattr(said, "at_ms", None) or 0
 
 
 def _alias(name: str, inner: Frame) -> Any:

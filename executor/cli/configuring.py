@@ -28,7 +28,7 @@ def init(
     from executor.config import config_template, env_template
 
     texts = {folder / "config.yaml": config_template(), folder / ".env.example": env_template()}
-    following = _NEXT
+    following = _NEXT if folder == Path() else f"cd {folder}, {_NEXT}"
     if plugin is not None:
         texts, following = skeleton(folder, plugin), f"then: pip install -e {plugin} · executor plugins test {plugin}"
     there = [path for path in texts if path.exists()]

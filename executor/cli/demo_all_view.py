@@ -30,7 +30,7 @@ SYSTEMS: tuple[tables.Column, ...] = (
 
 TRAPS: tuple[tables.Column, ...] = (
     ("system", lambda row: cell(row["system"], "bold")),
-    ("", lambda row: cell("✓ survived", "green") if row["survived"] else cell("✗ not survived", "bold red")),
+    ("", lambda row: cell("✓ survived", "green") if row["survived"] else cell("✗ not seen", "bold red")),
     ("trap", lambda row: cell(row["trap"])),
 )
 

@@ -62,12 +62,16 @@ def faults(server: LoopbackServer, send: Callable[[dict[str, Any]], Awaitable[in
 
 
 async def run(
-    server: LoopbackServer, told: str, steps: tuple[Step, ...], words: Vocabulary, clock: Clock, say: Say
+    server: LoopbackServer, told: str, steps: tuple[Step, ...], begin: Callable[[], Vocabulary], clock: Clock, say: Say
 ) -> None:
-    """The simulator alone, until cancelled; each time a first client comes, the script is played once to its end."""
+    """The simulator alone, until cancelled; each time a first client comes, the script is played once to its end.
+
+    ``begin`` makes the server as it was at first and gives the words for it: no play finds anything of an earlier one.
+    """
     async with server:
         say(f"{told} on {server.url}")
         while True:
+            words = begin()
             await server.wait_connected(1, timeout_s=None)
             await play(steps, words, clock, say)
             say("the script is over; it starts again with the next first client")

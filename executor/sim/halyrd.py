@@ -39,7 +39,7 @@ class HalyrdSimulator(LoopbackServer):
     ) -> None:
         super().__init__(host, port, clock)
         self.agent_id = agent_id
-        self.status = status
+        self.status = self._first_status = status
         self.mute = False
         self.closed_only = True
         self.bare_journal = False
@@ -69,6 +69,12 @@ class HalyrdSimulator(LoopbackServer):
     def phase(self) -> str:
         """Real money or not, by the status."""
         return "live" if self.status == "LIVE" else _SIMULATED
+
+    def forget(self) -> None:
+        """Nothing has happened yet, and nobody is told: a script begins."""
+        self.status, self.mute = self._first_status, False
+        for rows in (self.equity, self.trades, self.journal, self.blocks):
+            rows.clear()
 
     # -- what happens ---------------------------------------------------------------------------------------------
 

@@ -126,4 +126,9 @@ async def serve(host: str, port: int, steps: tuple[Step, ...], say: Say, clock: 
     time = clock or SystemClock()
     simulator = HalyrdSimulator(host, port, time)
     told = "Halyrd simulator (agents: current or seed; no credentials)"
-    await run(simulator, told, steps, vocabulary(simulator), time, say)
+
+    def begin() -> Vocabulary:
+        simulator.forget()
+        return vocabulary(simulator)
+
+    await run(simulator, told, steps, begin, time, say)

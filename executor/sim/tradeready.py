@@ -49,7 +49,7 @@ class TradeReadySimulator(LoopbackServer):
     """The server. ``pushes`` makes it send orders, portfolio and candles as its pages promise.
 
     ``limited`` answers that many REST requests with 429 and ``Retry-After: retry_after``. ``pongs`` counts the answers
-    to its pings.
+    to its pings, ``pushed`` the order frames it sent.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class TradeReadySimulator(LoopbackServer):
         self.retry_after = 1
         self.sessions: list[Session] = []
         self.pongs = 0
+        self.pushed = 0
         self.prices: dict[str, str] = {}
         self.orders: dict[str, Frame] = {}
         self.candles: dict[tuple[str, str], list[Frame]] = {}
@@ -84,6 +85,12 @@ class TradeReadySimulator(LoopbackServer):
             web.get("/api/v1/trade/order/{id}", self._guarded(self._order)),
             web.get("/api/v1/account/portfolio", self._guarded(self._portfolio)),
         ]
+
+    def forget(self) -> None:
+        """Nothing has happened yet, and nobody is told: a script begins."""
+        self.orders.clear()
+        self.candles.clear()
+        self.pushes, self.limited = False, 0
 
     # -- what happens ---------------------------------------------------------------------------------------------
 
@@ -121,6 +128,7 @@ class TradeReadySimulator(LoopbackServer):
 
     async def push_order(self, order_id: str) -> None:
         """A frame of the orders channel, to every socket: nobody looks at who subscribed. Absent keys, not null."""
+        self.pushed += 1
         row = dict(self.orders[order_id])
         row["executed_quantity"] = row.pop("executed_qty")
         data = {key: value for key, value in row.items() if value is not None and key != "created_at"}

@@ -126,4 +126,9 @@ async def serve(
     time = clock or SystemClock()
     simulator = TradeReadySimulator(host, port, time, heartbeat=Heartbeat(ping_s))
     told = f"TradeReady simulator (api_key {API_KEY})"
-    await run(simulator, told, steps, vocabulary(simulator, f"{time.now_ms():x}"), time, say)
+
+    def begin() -> Vocabulary:
+        simulator.forget()
+        return vocabulary(simulator, f"{time.now_ms():x}")
+
+    await run(simulator, told, steps, begin, time, say)

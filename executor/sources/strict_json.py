@@ -46,7 +46,7 @@ def _parse(source: str) -> object:
     try:
         value: object = _DECODER.decode(source)
     except JSONDecodeError as fault:
-        raise Refusal("INVALID_JSON", "", f"{fault.msg} at character {fault.pos}") from None
+        raise Refusal("INVALID_JSON", "", f"{fault.msg.removesuffix(' at')} at character {fault.pos}") from None
     except RecursionError:
         raise Refusal("TOO_DEEP", "", "nested too deeply") from None
     except (ValueError, InvalidOperation):  # an integer of thousands of digits, an exponent beyond any Decimal

@@ -201,7 +201,7 @@ class Venue(Protocol):
     async def fundings_since(self, address: str, start_ms: int) -> tuple[Funding, ...]:
         """Funding payments from this venue time on, oldest first, all pages."""
 
-    async def order_status(self, address: str, cloid: str) -> OrderFact:
+    async def order_status(self, address: str, cloid: str, lane: Lane = Lane.READ) -> OrderFact:
         """One order by its client id."""
 
     async def leverage(self, address: str, coin: str) -> LeverageFact:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import structlog
 
@@ -21,6 +21,7 @@ from executor.core.state import Leg, Request
 from executor.errors import SignerRefused, VenueError
 from executor.execution.desk import Desk
 from executor.execution.requests import LANES, signed
+from executor.ports import Lane
 
 if TYPE_CHECKING:
     from executor.execution.worker import Worker
@@ -28,6 +29,18 @@ if TYPE_CHECKING:
 log = structlog.get_logger("executor.resolve")
 
 POLL_S = 0.3
+
+Concern = Literal["exit", "protection", "entry"]
+
+CONCERNS: dict[Concern, Lane] = {"exit": Lane.RESIZE, "protection": Lane.RESIZE, "entry": Lane.READ}
+"""What is resolved apart from each other, and whom its look-ups stand beside when the budget is short: the next attempt
+of an exit or stop waits for them. Not ``CLOSE``, which nothing holds back: with many orders out in a storm they would
+leave no budget for the exits themselves."""
+
+
+def _concern(word: str) -> Concern:
+    """Whose a leg of this kind, or a request of this purpose, is."""
+    return "entry" if word == "entry" else "exit" if word == "exit" else "protection"
 
 
 class Resolver:
@@ -40,29 +53,29 @@ class Resolver:
         self._looked: dict[str, tuple[int, int]] = {}
 
     async def run(self) -> None:
-        """Until cancelled: resolve whatever is uncertain; exits and protection never wait behind entries.
+        """Until cancelled: resolve what is uncertain; exits wait behind nothing else, and protection not behind entries.
 
         Nor do resends behind look-ups: while the venue fails, those wait for its recovery, and a request expires.
         """
         async with asyncio.TaskGroup() as group:
             for step in (self._send_again, self._look):
-                for of_entries in (False, True):
-                    group.create_task(_for_ever(step, of_entries))
+                for concern in CONCERNS:
+                    group.create_task(_for_ever(step, concern))
 
-    async def once(self, *, of_entries: bool) -> None:
-        """One round over every uncertain leg of entries, or of all others; after a crash its first read comes first."""
-        await self._send_again(of_entries)
-        await self._look(of_entries)
+    async def once(self, concern: Concern) -> None:
+        """One round over what is uncertain of this concern; after a crash its first read comes first."""
+        await self._send_again(concern)
+        await self._look(concern)
 
-    async def _send_again(self, of_entries: bool) -> None:
+    async def _send_again(self, concern: Concern) -> None:
         for request in () if self._desk.held else self._desk.unknown_requests():
-            if (request.purpose == "entry") is of_entries:
+            if _concern(request.purpose) == concern:
                 await self._resend(request)
 
-    async def _look(self, of_entries: bool) -> None:
-        legs = [leg for leg in self._desk.uncertain_legs() if (leg.kind == "entry") is of_entries and self._is_due(leg)]
+    async def _look(self, concern: Concern) -> None:
+        legs = [leg for leg in self._desk.uncertain_legs() if _concern(leg.kind) == concern and self._is_due(leg)]
         if legs and not self._desk.held:
-            await self._look_up(legs)
+            await self._look_up(legs, CONCERNS[concern])
 
     def _is_due(self, leg: Leg) -> bool:
         """At once, then ever more slowly: look-ups without end would leave nothing of the rate budget for reads."""
@@ -111,28 +124,28 @@ class Resolver:
         self._desk.answered(turn, record, reply, resend=True)
         self._worker.finish(turn, [self._desk])
 
-    async def _look_up(self, legs: Sequence[Leg]) -> None:
+    async def _look_up(self, legs: Sequence[Leg], lane: Lane) -> None:
         """Each by its name; fills and open orders are read once for all: after a storm there may be many."""
         asked_ms = self._worker.venue.now_ms()
-        facts = await asyncio.gather(*(self._status(leg) for leg in legs))
+        facts = await asyncio.gather(*(self._status(leg, lane) for leg in legs))
         found = [(leg, fact) for leg, fact in zip(legs, facts, strict=True) if fact is not None]
         try:
-            fills, listed = await self._evidence(found, asked_ms)
+            fills, listed = await self._evidence(found, asked_ms, lane)
         except VenueError as error:
             log.warning("look-up failed", action="lookup_failed", legs=len(found), error=str(error))
             return
         for leg, fact in found:
             self._conclude(leg, fact, fills, listed, asked_ms)
 
-    async def _status(self, leg: Leg) -> OrderFact | None:
+    async def _status(self, leg: Leg, lane: Lane) -> OrderFact | None:
         try:
-            return await self._worker.venue.order_status(self._desk.settings.address, leg.cloid)
+            return await self._worker.venue.order_status(self._desk.settings.address, leg.cloid, lane)
         except VenueError as error:
             log.warning("look-up failed", action="lookup_failed", cloid=leg.cloid, error=str(error))
             return None
 
     async def _evidence(
-        self, found: Sequence[tuple[Leg, OrderFact]], asked_ms: int
+        self, found: Sequence[tuple[Leg, OrderFact]], asked_ms: int, lane: Lane
     ) -> tuple[tuple[Fill, ...], tuple[OpenOrder, ...]]:
         """Fills, for what is known or may be proved absent; open orders, for the latter. Read after the statuses."""
         venue, address = self._worker.venue, self._desk.settings.address
@@ -141,8 +154,8 @@ class Resolver:
         if not asked:
             return (), ()
         start_ms = min(asked_ms, *(leg.sent_at_ms for leg in asked)) - 60_000
-        fills = await venue.fills_since(address, start_ms)
-        return fills, await venue.open_orders(address) if gone else ()
+        fills = await venue.fills_since(address, start_ms, lane)
+        return fills, await venue.open_orders(address, lane) if gone else ()
 
     def _conclude(
         self, leg: Leg, fact: OrderFact, fills: Sequence[Fill], listed: Sequence[OpenOrder], asked_ms: int
@@ -159,7 +172,7 @@ def _is_past(leg: Leg, now_ms: int) -> bool:
     return leg.deadline_ms is not None and now_ms > leg.deadline_ms
 
 
-async def _for_ever(step: Callable[[bool], Awaitable[None]], of_entries: bool) -> None:
+async def _for_ever(step: Callable[[Concern], Awaitable[None]], concern: Concern) -> None:
     while True:
-        await step(of_entries)
+        await step(concern)
         await asyncio.sleep(POLL_S)

@@ -236,9 +236,9 @@ class HyperliquidVenue:
         """Funding payments from this venue time on, oldest first, all pages."""
         return await self._reads.fundings_since(address, start_ms)
 
-    async def order_status(self, address: str, cloid: str) -> OrderFact:
+    async def order_status(self, address: str, cloid: str, lane: Lane = Lane.READ) -> OrderFact:
         """One order by its client id."""
-        return await self._reads.order_status(address, cloid)
+        return await self._reads.order_status(address, cloid, lane)
 
     async def leverage(self, address: str, coin: str) -> LeverageFact:
         """The leverage setting of a coin, also while flat."""

@@ -175,9 +175,9 @@ class Reads:
             start_ms = max(one.at_ms for one in page)
         raise VenueAnswerOdd(f"{kind}: more than {MAX_PAGES} pages")
 
-    async def order_status(self, address: str, cloid: str) -> OrderFact:
+    async def order_status(self, address: str, cloid: str, lane: Lane = Lane.READ) -> OrderFact:
         """One order by its client id."""
-        return parse.parse_order_status(await self.ask("orderStatus", user=address, oid=cloid))
+        return parse.parse_order_status(await self.ask("orderStatus", lane, user=address, oid=cloid))
 
     async def leverage(self, address: str, coin: str) -> LeverageFact:
         """The leverage setting of a coin, also while flat."""

@@ -65,10 +65,10 @@ class Venue:
     async def warm(self, coin, max_age_ms=None):
         return self.quotes[coin]
 
-    async def fills_since(self, address, start_ms):
+    async def fills_since(self, address, start_ms, lane=None):
         return ()
 
-    async def order_status(self, address, cloid):
+    async def order_status(self, address, cloid, lane=None):
         return OrderFact(None, "", T0)
 
 

@@ -30,7 +30,7 @@ from executor.execution.restore import restore, save
 from executor.execution.strategies import StrategyCaller
 from executor.execution.worker import Worker
 from executor.ledger.memory import MemoryLedger
-from executor.ports import FillsNews
+from executor.ports import FillsNews, Lane
 from executor.venue.signer import Signer
 from strategies.inverse import Inverse
 
@@ -71,10 +71,10 @@ class Venue:
     def quote_as_of_ms(self, coin: str) -> int | None:
         return None
 
-    async def fills_since(self, address: str, start_ms: int) -> tuple[()]:
+    async def fills_since(self, address: str, start_ms: int, lane: Lane = Lane.READ) -> tuple[()]:
         return ()
 
-    async def order_status(self, address: str, cloid: str) -> OrderFact:
+    async def order_status(self, address: str, cloid: str, lane: Lane = Lane.READ) -> OrderFact:
         return OrderFact(None, "", self.at_ms)
 
     def _status(self, order: Any) -> Any:

@@ -29,6 +29,7 @@ from executor.execution.proof import fills_from_ms
 from executor.execution.strategies import StrategyCaller
 from executor.execution.worker import Worker
 from executor.ledger.memory import MemoryLedger
+from executor.ports import Lane
 from executor.venue.signer import Signer
 from strategies.follow import Follow
 
@@ -80,11 +81,11 @@ class Venue:
         await self.answers.wait()
         self.quotes[coin] = replace(quote(100), at_ms=self.at_ms)
 
-    async def fills_since(self, address: str, start_ms: int) -> tuple[()]:
+    async def fills_since(self, address: str, start_ms: int, lane: Lane = Lane.READ) -> tuple[()]:
         self.ask("fills")
         return ()
 
-    async def order_status(self, address: str, cloid: str) -> OrderFact:
+    async def order_status(self, address: str, cloid: str, lane: Lane = Lane.READ) -> OrderFact:
         self.ask("order")
         return OrderFact(None, "", T0)
 

@@ -15,6 +15,7 @@ from executor.execution.desk import Desk
 from executor.execution.nonces import Nonces
 from executor.execution.resolve import Resolver
 from executor.execution.turn import Turn
+from executor.ports import Lane
 
 
 class Signs:
@@ -35,7 +36,9 @@ class Office:
         self.venue, self.story = self, story
         self.again: list[Any] = []
         self.asked: list[str] = []
+        self.lanes: dict[str, Lane] = {}
         self.never = asyncio.Event()
+        self.hang = {"entry"}
 
     def now_ms(self) -> int:
         return self.story.now
@@ -53,18 +56,19 @@ class Office:
         self.again.append(request)
         return RawReply(sent=True)
 
-    async def order_status(self, address: str, cloid: str) -> OrderFact:
+    async def order_status(self, address: str, cloid: str, lane: Lane) -> OrderFact:
         kind = self.story.state.legs[cloid].kind
         self.asked.append(kind)
-        if kind == "entry":
+        self.lanes[kind] = lane
+        if kind in self.hang:
             await self.never.wait()
         return OrderFact(None, "", self.story.now)
 
-    async def fills_since(self, address: str, start_ms: int) -> tuple[()]:
+    async def fills_since(self, address: str, start_ms: int, lane: Lane) -> tuple[()]:
         self.asked.append("fills")
         return ()
 
-    async def open_orders(self, address: str) -> tuple[()]:
+    async def open_orders(self, address: str, lane: Lane) -> tuple[()]:
         self.asked.append("listed")
         return ()
 
@@ -93,12 +97,30 @@ async def test_an_exit_nobody_knows_of_is_looked_up_while_an_entrys_look_up_hang
     running.cancel()
 
 
+async def test_an_exit_is_looked_up_beside_stops_and_entries_that_are_not_answered_and_before_them_in_the_budget():
+    story, office, resolver = bench()
+    office.hang = {"entry", "stop"}
+    story.long(1)
+    story.set("entry", "unknown")
+    story.long(1, coin="ETH")
+    story.set("stop", "unknown")
+    story.stop(90)
+    story.set("exit", "unknown")
+    story.short("0.5")
+    running = asyncio.create_task(resolver.run())
+    async with asyncio.timeout(20):
+        while not {"entry", "stop", "exit"} <= set(office.asked):
+            await asyncio.sleep(0.01)
+    running.cancel()
+    assert office.lanes == {"entry": Lane.READ, "stop": Lane.RESIZE, "exit": Lane.RESIZE}
+
+
 async def test_an_entry_is_sent_again_with_the_same_bytes():
     story, office, resolver = bench()
     story.set("entry", "unknown")
     story.long(1)
     office.never.set()
-    await resolver.once(of_entries=True)
+    await resolver.once("entry")
     assert [request.nonce for request in office.again] == [story.of(ev.SendStarted)[-1].nonce]
 
 
@@ -112,7 +134,7 @@ async def test_an_entry_that_shall_not_open_any_more_is_only_looked_up(stop):
     else:
         story.command(stop, by="test")
     office.never.set()
-    await resolver.once(of_entries=True)
+    await resolver.once("entry")
     assert office.again == []
     assert office.asked == ["entry"]
 
@@ -123,7 +145,7 @@ async def test_once_the_ledger_is_lost_no_entry_is_sent_again():
     story.long(1)
     story.command(ev.LedgerLost, text="the disk is full")
     office.never.set()
-    await resolver.once(of_entries=True)
+    await resolver.once("entry")
     assert office.again == []
 
 
@@ -134,15 +156,15 @@ async def test_an_exit_that_another_order_carried_out_is_looked_up_and_never_sen
     story.short("0.4")
     (owed,) = story.state.exits.values()
     office.never.set()
-    await resolver.once(of_entries=False)
+    await resolver.once("exit")
     assert len(office.again) == 1
     owed.owed = owed.owed - owed.owed / 4
     story.later(1_500)
-    await resolver.once(of_entries=False)
+    await resolver.once("exit")
     assert len(office.again) == 1
     story.state.exits.clear()
     story.later(1_500)
-    await resolver.once(of_entries=False)
+    await resolver.once("exit")
     assert len(office.again) == 1
 
 
@@ -153,7 +175,7 @@ async def test_before_the_first_read_after_a_crash_nothing_is_sent_again():
     story.short(1)
     resolver._desk.held = True
     office.never.set()
-    await resolver.once(of_entries=False)
+    await resolver.once("exit")
     assert (office.again, office.asked) == ([], [])
 
 
@@ -164,7 +186,7 @@ async def test_look_ups_of_one_order_slow_down():
     office.never.set()
     story.command(ev.Paused, by="test")
     for _ in range(100):
-        await resolver.once(of_entries=True)
+        await resolver.once("entry")
         story.now += 100
     assert 5 <= len(office.asked) <= 12
 
@@ -176,7 +198,7 @@ async def test_many_orders_nobody_knows_of_cost_one_reading_of_fills_and_open_or
         story.long(1, coin=coin)
     office.never.set()
     story.now += 60_000
-    await resolver.once(of_entries=True)
+    await resolver.once("entry")
     assert sorted(office.asked) == ["entry", "entry", "entry", "fills", "listed"]
     assert [leg.kind for leg in story.state.live.values()] == []
 

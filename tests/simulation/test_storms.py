@@ -55,8 +55,7 @@ class Counted(World):
 
 def play(folder: Path, story: Callable[[Counted], Awaitable[None]], **kind: Any) -> None:
     """Run a story in a world of its own."""
-    _quiet()
-    with _graveyard():
+    with _quiet(), _graveyard():
         loop = VirtualLoop()
         loop.run(_played(loop, folder, story, kind))
 

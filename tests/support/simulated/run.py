@@ -13,7 +13,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,9 +60,7 @@ def run(
     folder = Path(tempfile.mkdtemp(prefix="simulated-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
     state = random.getstate()
     random.seed(schedule["seed"])
-    if not show:
-        _quiet()
-    with _graveyard():
+    with nullcontext() if show else _quiet(), _graveyard():
         loop = VirtualLoop()
         try:
             loop.run(_played(loop, schedule, folder, result, inspect))
@@ -95,12 +93,18 @@ def _graveyard() -> Iterator[None]:
             sys.unraisablehook = hook
 
 
-def _quiet() -> None:
-    """What the worker would log is the ledger's to tell here."""
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What the worker would log is the ledger's to tell here. Logging is one per process: put back afterwards."""
     logging.disable(logging.CRITICAL)
     structlog.configure(
         processors=[_dropped], wrapper_class=structlog.make_filtering_bound_logger(50), cache_logger_on_first_use=False
     )
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+        structlog.reset_defaults()
 
 
 def _dropped(*_: Any) -> Any:

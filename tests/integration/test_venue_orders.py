@@ -209,7 +209,7 @@ async def test_a_burst_beyond_the_posts_in_flight_overflows_to_http(
     exchange: ScriptedExchange, venue: HyperliquidVenue
 ) -> None:
     exchange.script("order", *[Reply(delay_s=0.3)] * 120)
-    replies = await asyncio.gather(*(venue.submit(order(n), Lane.CLOSE, 3.0) for n in range(1, 121)))
+    replies = await asyncio.gather(*(venue.submit(order(n), Lane.CLOSE, 30.0) for n in range(1, 121)))
     assert all(is_fill(reply) for reply in replies)
     assert len(exchange.requests("order", "ws")) < 100
     assert len({one.payload["nonce"] for one in exchange.requests("order")}) == 120

@@ -42,7 +42,7 @@ def shrink(schedule: Schedule, problems_of: Callable[[Schedule], list[str]], mos
 def keep(schedule: Schedule, problems: list[str], folder: Path = REGRESSIONS) -> Path:
     """Write a failing schedule where the tests replay it from now on."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"seed-{schedule['seed']}.json"
+    path = folder / f"{'seed' if schedule['heals'] else 'unlimited'}-{schedule['seed']}.json"
     rows = ",\n  ".join(json.dumps(step) for step in schedule["steps"])
     head = {name: schedule[name] for name in ("seed", "heals", "kind")} | {"found": problems[:3]}
     text = json.dumps(head)[1:-1]

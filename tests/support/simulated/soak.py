@@ -51,9 +51,10 @@ def _seeds(text: str) -> Iterator[int]:
 
 
 def _tell(result: Result, options: argparse.Namespace) -> None:
-    print(f"\nseed {result.seed} failed:", *result.problems, sep="\n  ")
+    print(f"\nseed {result.seed} failed:", *result.problems, sep="\n  ", flush=True)
     if options.no_shrink:
         return
+    print("  making it small (a minute or two) ...", flush=True)
     whole = schedule(result.seed, unlimited=options.unlimited)
     small = shrink(whole, lambda one: run(one).problems)
     path = keep(small, run(small).problems)

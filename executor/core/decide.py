@@ -207,6 +207,9 @@ def _protective_refusal(state: DeskState, signal: Signal) -> tuple[str, str] | N
     holder, position = holder_of(state, coin), state.position(coin)
     if (holder is not None and holder != signal.agent) or (holder is None and position.size != 0):
         return ("SYMBOL_OWNED", f"the {coin} position is not this agent's")
+    waiting = state.stops.get(coin)
+    if holder is None and waiting is not None and waiting.agent not in (None, signal.agent):
+        return ("SYMBOL_OWNED", f"another agent's stop waits for its {coin} position")
     side = _held_side(state, coin)
     if side is not None and received.side is side:
         return ("WRONG_SIDE", f"a {received.side} order does not close this position")

@@ -34,6 +34,8 @@ def protect_steps(settings: DeskSettings, state: DeskState, coin: str, now_ms: i
     if _unconcerned(settings, state, position):
         return []
     ours = replace(position, owned=position.size) if _adopts(settings, state) else position
+    if market.rules.asset(coin) is None:  # no order of it can be made; what others hold here must not suffer from it
+        return naked_steps(replace(settings, policy="alert"), state, ours, now_ms, market)
     if ours.owned == 0:
         return _without_position(settings, state, ours, now_ms) + naked_steps(settings, state, ours, now_ms, market)
     return [

@@ -140,7 +140,8 @@ def _paused(state: DeskState, event: ev.Paused) -> None:
 
 
 def _resumed(state: DeskState, event: ev.Resumed) -> None:
-    state.paused = state.latched = False
+    """What is being closed stays latched until it is: an entry now would be closed with it."""
+    state.paused, state.latched = False, state.flattening
 
 
 def _flatten_started(state: DeskState, event: ev.FlattenStarted) -> None:

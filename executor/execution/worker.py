@@ -22,7 +22,7 @@ from executor.core.intake import IntakeState, Route, admit, channel_events, evol
 from executor.core.protocols import Market
 from executor.core.source_events import Malformed, Origin, SetStop, SetTarget, SourceEvent, Status, Trade
 from executor.core.state import Request
-from executor.errors import LedgerError
+from executor.errors import ExecutorError, LedgerError
 from executor.execution.desk import Desk
 from executor.execution.facts import FactDesk
 from executor.execution.moments import about_to_leave, settled
@@ -355,7 +355,8 @@ class Worker:
     def command(self, name: str, account: str | None, by: str, rule: str | None = None) -> list[str]:
         """pause, resume, flatten or reset, for one account or all; returns the accounts concerned.
 
-        Raises ``ValueError`` for a command there is not, and for a breaker that has not fired.
+        Raises ``ValueError`` for a command there is not, and for a breaker that has not fired; ``ExecutorError`` for
+        one that cannot be carried out now.
         """
         faults.point("received")
         self.unwritten.allow(name)
@@ -364,6 +365,8 @@ class Worker:
             names = [one for one in names if rule in self.desks[one].state.breakers]
             if not names:
                 raise ValueError(f"no breaker {rule!r} has fired; see `executor status`")
+        if name == "resume" and any(self.desks[one].state.flattening for one in names):
+            raise ExecutorError("a flatten is under way", "resume once `executor status` shows that it is done")
         for one in names:
             desk, turn = self.desks[one], self.turn()
             event = command_event(name, one, by, rule, turn.now_ms)

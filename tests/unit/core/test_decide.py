@@ -513,3 +513,12 @@ def test_a_stop_before_its_entry_is_of_no_side_yet():
     s.stop(110, Side.BUY)
     s.short(1)
     assert s.live("stop") == [("1.000", "110.00")]
+
+
+def test_a_stop_that_waits_is_not_taken_away_by_another_agents():
+    s = Story()
+    s.stop(90)
+    s.stop(91, agent="bob")
+    assert (s.refusals(), s.alarms()) == (["SYMBOL_OWNED"], ["SYMBOL_OWNED"])
+    s.long(1)
+    assert s.live("stop") == [("1.000", "90.000")]

@@ -538,3 +538,14 @@ def test_flatten_leaves_stops_until_the_position_is_gone():
     s.later(1_000)
     assert s.held() == 0
     assert s.live("stop") == []
+
+
+@pytest.mark.parametrize("policy", ["alert", "place_default", "flatten"])
+def test_a_coin_nobody_knows_here_is_told_and_costs_no_other_coin_its_exit(policy):
+    s = Story({"foreign_positions": "adopt", "policy": policy, "require": "always"})
+    s.read(XYZ="1")  # listed after our start, and opened by hand
+    s.later(60_000)
+    assert "UNPROTECTED" in s.alarms()
+    s.long(1)
+    s.short(1)
+    assert s.held() == 0

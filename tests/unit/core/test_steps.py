@@ -345,3 +345,13 @@ def test_nothing_is_swept_before_the_account_is_reconciled():
     s = listed(order(1, trigger="90", cloid=OURS))
     s.state.reconciled = False
     assert cancels(s) == []
+
+
+def test_nothing_is_opened_into_a_flatten_that_was_resumed_too_soon():
+    s = Story()
+    s.long(1)
+    s.set("exit", *["reject"] * 5)
+    s.command(ev.FlattenStarted, by="test")
+    s.command(ev.Resumed, by="test")
+    s.long(1)
+    assert s.refusals() == ["FLATTENED"]

@@ -22,7 +22,7 @@ from executor.core.source_events import Candle, Origin, SetStop, SetTarget, Sour
 from executor.core.state import DeskState
 from executor.core.strategy import Strategy, on_candles, on_ticker, on_timer
 from executor.core.types import Agent, Side
-from executor.errors import LedgerError
+from executor.errors import ExecutorError, LedgerError
 from executor.execution.desk import Desk
 from executor.execution.facts import BACKLOG_MAX
 from executor.execution.nonces import Nonces
@@ -872,3 +872,12 @@ async def test_only_the_agents_own_stop_on_that_side_takes_the_place_of_the_stra
         await rig.tell(action("1", side, "2", SetStop, trigger_px=D(95), reduce_only=True, agent=whose))
         await rig.tell(action("2", Side.BUY, "2"))
         assert (rig.venue.orders, rig.venue.triggers) == ([("buy", "1", False)], ["80"])
+
+
+async def test_a_flatten_is_not_resumed_before_it_is_done():
+    async with running(Copies()) as rig:
+        await rig.tell(trade("1"))
+        rig.worker.command("flatten", "main", "test")
+        with pytest.raises(ExecutorError, match="under way"):
+            rig.worker.command("resume", None, "test")
+        assert not rig.recorded(ev.Resumed)

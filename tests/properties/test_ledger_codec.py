@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 import typing
 from decimal import Decimal
@@ -13,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from executor.core.events import KINDS, Event
+from executor.core.intents import TradeIntent
+from executor.core.types import Side
 from executor.ledger.codec import decimal_text, decode, encode
 
 SAFE_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -23,6 +26,19 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(SAFE_TEXT, inner, max_size=3),
     max_leaves=6,
 )
+ABOVE_0 = st.decimals(min_value="1e-9", max_value="1e12", allow_nan=False, allow_infinity=False)
+TRADES = st.builds(
+    lambda one, amount, **rest: TradeIntent(**{one: amount}, **rest),
+    one=st.sampled_from(["size", "notional_usd", "equity_pct"]),
+    amount=ABOVE_0,
+    coin=SAFE_TEXT,
+    side=st.sampled_from(Side),
+    leverage=st.none() | ABOVE_0,
+    stop_px=st.none() | ABOVE_0,
+    target_px=st.none() | ABOVE_0,
+)
+"""An intent refuses what is none: exactly one size, above zero."""
+
 SIMPLE: dict[Any, st.SearchStrategy[Any]] = {
     str: SAFE_TEXT,
     int: INTS,
@@ -31,9 +47,11 @@ SIMPLE: dict[Any, st.SearchStrategy[Any]] = {
     Any: JSON,
     object: JSON,
     type(None): st.none(),
+    TradeIntent: TRADES,
 }
 
 
+@functools.cache  # made once: to build and describe a strategy costs more than to draw from it
 def values(hint: Any) -> st.SearchStrategy[Any]:
     """Values of a type hint as events use them."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)

@@ -127,7 +127,7 @@ class LedgerReader:
             f"SELECT seq, kind, body FROM events WHERE kind IN ({marks}) AND (account = ? OR account IS NULL)"  # noqa: S608 - question marks alone
             " AND seq < ? ORDER BY seq DESC LIMIT ?"
         )
-        with self._look.moment():
+        with self._look.guard:
             last = self._look.one("SELECT coalesce(max(seq), 0) FROM events")[0]
             values = (*kinds, account, last + 1 if before is None else before, max(limit, 0))
             return {"events": [event_view(*row) for row in self._look.rows(query, *values)], "last_seq": last}

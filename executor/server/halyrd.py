@@ -15,7 +15,6 @@ from decimal import Decimal
 import structlog
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from executor.errors import ExecutorError
 from executor.server.answers import encoded
 from executor.server.halyrd_frames import KINDS, Agent
 from executor.server.model import Document
@@ -118,9 +117,9 @@ class Halyrd:
                 after, count = await self._told(after)
                 if not count:
                     await more.wait()
-        except ExecutorError as error:
-            _log.warning("the streams of accounts end: the record cannot be read", error=error.message)
-            await self._end(WSCloseCode.INTERNAL_ERROR, b"the record cannot be read")
+        except Exception as error:  # noqa: BLE001 - a record that cannot be read, or a bug: readers must not wait for ever
+            _log.exception("the streams of accounts end: the record cannot be told", error=type(error).__name__)
+            await self._end(WSCloseCode.INTERNAL_ERROR, b"the record cannot be told")
 
     async def _told(self, after: int) -> tuple[int, int]:
         """Tell one page of events; where it ends, and how many there were."""

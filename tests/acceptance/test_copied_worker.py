@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 from decimal import Decimal
 
+from aiohttp import ClientSession
+
 WITHIN_S = 30
 
 
@@ -30,6 +32,12 @@ async def listening(follower, times):
         return len([one for one in follower.events("SourceChanged") if one["state"] == "open"]) >= times
 
     await follower.until(opened, WITHIN_S)
+
+
+async def asked(session, path):
+    async with session.get(path) as answer:
+        assert answer.status == 200, await answer.text()
+        return await answer.json()
 
 
 async def test_a_second_worker_copies_the_first_ones_trades_long_and_short_and_over_a_stop_of_its_own(rig, follower):
@@ -60,6 +68,16 @@ async def test_a_second_worker_copies_the_first_ones_trades_long_and_short_and_o
     await both(rig, follower, "-0.1")
     await rig.send(rig.trade("done", "LONG", "0.1"))
     await both(rig, follower, 0)
+    await rig.send(rig.trade("huge", "LONG", "25"))
+    await rig.settled("huge", within_s=WITHIN_S)
+    async with ClientSession(f"http://127.0.0.1:{port}") as session:
+        (block,) = await asked(session, "/agents/current/risk/blocks")
+        assert (block["layer"], block["rule"], block["code"]) == ("policy", "max_order_notional", "MAX_ORDER_NOTIONAL")
+        assert (await asked(session, f"/agents/main/orders/{block['order_ref']}"))["action_id"] == "huge"
+        assert (await asked(session, f"/agents/main/journal/{block['journal_ref']}"))["kind"] == "RISK_VETO"
+        (loss,) = await asked(session, "/agents/main/risk/objectives")
+        assert (loss["rule"], loss["limit"], loss["latched"]) == ("daily_drawdown", 0.05, False)
+        assert 0 < loss["headroom_pct"] < 100
     assert await follower.stop() == 0
     assert await rig.stop() == 0
     assert len(follower.fills("BTC")) == len(rig.fills("BTC")), "each once"

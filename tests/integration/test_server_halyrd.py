@@ -169,3 +169,21 @@ async def test_a_reader_that_does_not_keep_up_is_told_so_and_others_go_on(tmp_pa
         async with session.ws_connect("/ws/agents/main") as again:
             worker.fill(Side.BUY, "1", "0")
             assert (await again.receive_json(timeout=20))["event"] == "trade"
+
+
+async def test_a_reader_that_never_reads_is_dropped_and_holds_up_nobody(tmp_path):
+    async with serving(tmp_path, Limits(queue=64, send_s=0.3)) as (worker, session):
+        host = str(session._base_url).removeprefix("http://").rstrip("/")
+        reader, writer = await asyncio.open_connection(*host.split(":"), limit=1024)
+        writer.write(
+            f"GET /ws/agents/main HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+        )
+        assert b" 101 " in await reader.readline()
+        async with session.ws_connect("/ws/agents/main") as good:
+            alarm = ev.AlarmRaised(at_ms=START_MS, account="main", code="TEST", text="x" * 100_000)
+            async with asyncio.timeout(60):
+                while not worker.server._halyrd.dropped:
+                    worker.write(alarm)
+                    assert (await good.receive_json())["kind"] == "ALARM"
+        writer.transport.abort()

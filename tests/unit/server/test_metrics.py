@@ -152,6 +152,13 @@ def test_events_are_counted_with_their_labels(event, line):
     assert line in text(event)
 
 
+def test_drift_is_what_the_newest_complete_reading_found():
+    difference = ev.DifferenceFound(at_ms=1, account="main", coin="BTC", cause="foreign trade", ours="0", venue="1")
+    read = ev.Reconciled(at_ms=2, account="main", why="timer")
+    assert 'executor_drift{account="main"} 2' in text(difference, difference, read)
+    assert 'executor_drift{account="main"} 0' in text(difference, read, read)
+
+
 def test_what_is_remembered_is_bounded():
     metrics = Metrics()
     for number in range(KEPT + 10):

@@ -72,8 +72,9 @@ def _order_answers(
 ) -> list[ev.Event]:
     events: list[ev.Event] = []
     uncertain = False
-    for name, answer in zip(request.cloids, answers, strict=True):
+    for name, told in zip(request.cloids, answers, strict=True):
         leg = state.legs.get(name)
+        answer = _believed(leg, told)
         lost = isinstance(answer, Unknown | Done)
         uncertain = uncertain or (lost and leg is not None and leg.in_flight)
         # What the feed or a look-up told already is not unknown because the answer was lost.
@@ -82,6 +83,16 @@ def _order_answers(
     if not uncertain:
         events.append(_closed(state, request, "answered", now_ms))
     return events + _conflict(state, answers, now_ms, resend)
+
+
+def _believed(leg: Leg | None, answer: Answer) -> Answer:
+    """A stop or target is armed, not filled, by its answer (hyperliquid.md section 6.4): that is looked up.
+
+    Taken at its word a false one would end the protection of a position, and whose it is.
+    """
+    if leg is None or leg.trigger_px is None or not isinstance(answer, Filled):
+        return answer
+    return Unknown("ANSWER_ODD", "a trigger was answered as filled")
 
 
 def _leg_answer(state: DeskState, request: Request, leg: Leg, answer: Answer, now_ms: int) -> list[ev.Event]:

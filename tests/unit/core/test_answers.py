@@ -455,3 +455,13 @@ def test_an_exit_whose_fills_come_in_parts_is_not_over_before_they_had_time_to(f
     late = unknown("exit")
     look_up(late, fact, fill(1, "0.4"), at_ms=60 + FILLS_LAG_MS)
     assert not late.legs["0x1"].open
+
+
+def test_a_trigger_answered_as_filled_is_looked_up_and_moves_no_position():
+    """Venues have told of fills that never were; taken at its word this one would end the protection of a position."""
+    state = desk(planned("0x1", "stop"), sent("0x1", purpose="protect"))
+    told = answer_events(state, state.requests["r"], [Filled(7, D(1), D(90))], 5, resend=False)
+    assert [type(event).__name__ for event in told] == ["LegUnknown"]
+    tell(state, told)
+    assert state.legs["0x1"].state is LegState.UNKNOWN
+    assert state.position("BTC").size == 0

@@ -253,10 +253,10 @@ class Runtime:
         opened = all(channel.state == "open" for channel in channels)
         return accounts and opened and self.worker.failed is None
 
-    def _standing(self) -> dict[str, str | None]:
-        """What ``status`` cannot read from the record: that there is none any more."""
+    def _standing(self) -> dict[str, Any]:
+        """What ``status`` cannot read from the record: that there is none any more, and what is used of the budgets."""
         failed = self.worker.failed
-        return {"ledger_failed": None if failed is None else failed.message}
+        return {"ledger_failed": None if failed is None else failed.message, "budgets": dict(self.venue.budgets())}
 
     def unwell(self) -> str:
         """Why the worker is of no use as it stands, for the sign of life; empty while it is."""

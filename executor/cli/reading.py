@@ -35,7 +35,8 @@ def status(
         from executor.app.control_socket import beside, standing
 
         said = standing(beside(settings.config.ledger.path))
-        document["worker"] |= {"running": said is not None, "ledger_failed": (said or {}).get("ledger_failed")}
+        told = {name: (said or {}).get(name) for name in ("ledger_failed", "budgets")}
+        document["worker"] |= {"running": said is not None, **told}
     document["accounts"] = [row for row in document["accounts"] if account in (None, row["account"])][:limit]
     _show("status", document, json_out)
 

@@ -230,6 +230,9 @@ def status(document: Mapping[str, Any]) -> list[RenderableType]:
     ledger = document["ledger"]
     text = f"{ledger['path']} · {ledger['mode']} on {ledger['network']} · {ledger['last_seq']} events"
     parts: list[RenderableType] = [_line("ledger", text), _line("worker", _worker(document.get("worker")))]
+    budgets = (document.get("worker") or {}).get("budgets")
+    if budgets:
+        parts.append(_line("budgets", _budgets(budgets)))
     for title, columns in (("channels", CHANNELS), ("accounts", ACCOUNTS)):
         if document.get(title):
             parts += ["", Sheet(columns, document[title], title)]
@@ -248,6 +251,11 @@ def _line(label: str, text: str) -> Text:
 def clean_text(text: str) -> str:
     """Text from the record as it may be shown."""
     return cell(text).plain
+
+
+def _budgets(budgets: Mapping[str, Sequence[float]]) -> str:
+    """What is used of what is allowed, by the names ``/metrics`` has them by."""
+    return " · ".join(f"{name} {used:.0f}/{most:.0f}" for name, (used, most) in budgets.items())
 
 
 def _worker(worker: Mapping[str, Any] | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import orjson
 import pytest
 from aiohttp import web
 
@@ -98,6 +99,9 @@ async def test_a_quote_far_from_the_signals_price_or_too_thin_opens_nothing_and_
         await rig.send(priced(rig.trade("thinner", "LONG", 9, "ETH"), "4000"))
         await rig.settled("thinner")
         assert rig.reason("thinner") == "QUOTE_DEPTH"
+        code, told = await rig.command("status", "--json")
+        budgets = orjson.loads(told)["worker"]["budgets"]  # of the worker that runs
+        assert (code, budgets["ip_weight"][1], budgets["sockets"][1]) == (0, 1200, 10)
         rig.exchange.market.set_quote("ETH", "3999", "4001")
         await rig.send(
             priced(rig.trade("out", "SHORT", 2), "1"), priced(rig.trade("out of ETH", "SHORT", 18, "ETH"), "1")

@@ -113,6 +113,14 @@ def test_status_tells_of_the_worker(worker, said):
     assert said in shown(*tables.status({**STATUS, "worker": worker}))
 
 
+def test_status_tells_what_a_running_worker_has_used_of_its_budgets():
+    worker = {"mode": "live", "started_at": "2026-11-21T23:19:46.123Z", "stopped_at": None, "running": True}
+    budgets = {"ip_weight": [12, 1200], "address:0xa1": [9_800_000, 10_000_000]}
+    text = shown(*tables.status({**STATUS, "worker": {**worker, "budgets": budgets}}))
+    assert "ip_weight 12/1200 · address:0xa1 9800000/10000000" in " ".join(text.split())
+    assert "budgets" not in shown(*tables.status({**STATUS, "worker": {**worker, "budgets": None}}))
+
+
 def test_a_narrow_terminal_does_without_spare_columns_and_keeps_codes_whole():
     text = shown(Sheet(ACTIONS, [ACTION]), width=90, terminal=True)
     assert "fractrade" not in text

@@ -113,8 +113,9 @@ class _Demo:
             frames = [frame["source"] for frame in reader.frames()]
         events: dict[str, list[ev.Event]] = {}
         for event in self._seen:
-            by_frame = isinstance(event, ev.FrameRefused) and event.frame_id is not None
-            name = frames[event.frame_id - 1] if by_frame else self._whose(event)  # type: ignore[attr-defined]  # by_frame
+            name = self._whose(event)
+            if isinstance(event, ev.FrameRefused) and event.frame_id is not None:
+                name = frames[event.frame_id - 1]
             events.setdefault(name, []).append(event)
         return {one.name: Proof(events.get(one.name, ()), one.simulator) for one in self._systems}
 

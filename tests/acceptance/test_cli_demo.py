@@ -69,6 +69,7 @@ def test_the_demo_ends_well_within_a_minute_and_says_what_it_is_about(run):
 
 
 @pytest.mark.timeout(150)
+@pytest.mark.full
 def test_with_all_systems_every_one_trades_and_every_trap_is_survived(run):
     done = run("demo", "--all", "--json", within_s=120)
     document = json.loads(done.stdout)

@@ -54,8 +54,11 @@ def _went_flat(state: DeskState, position: Position) -> None:
 def _life_ended(state: DeskState, coin: str) -> None:
     """Stops and targets belong to one life of a position: they go with it, but those of an entry under way stay."""
     coming = {leg.key for leg in state.legs_of(coin, "entry")}
-    if coin in state.stops and state.stops[coin].seen and state.stops[coin].key not in coming:
-        del state.stops[coin]
+    stop = state.stops.get(coin)
+    if stop is not None:
+        stop.before = None
+        if stop.seen and stop.key not in coming:
+            del state.stops[coin]
     state.targets[coin] = [wish for wish in state.targets.get(coin, []) if not wish.seen or wish.key in coming]
     if not state.targets[coin]:
         del state.targets[coin]

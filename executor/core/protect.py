@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from executor.core import events as ev
 from executor.core.exits import CROSSED, NOT_FILLED, is_dust
-from executor.core.identity import plain
+from executor.core.identity import cloid, plain
 from executor.core.lifecycle import LegState
 from executor.core.protocols import Market
 from executor.core.settings import ABSENT_MARGIN_MS, RESEND_STOPS_MS, DeskSettings
@@ -38,7 +38,8 @@ def protect_steps(settings: DeskSettings, state: DeskState, coin: str, now_ms: i
         return naked_steps(replace(settings, policy="alert"), state, ours, now_ms, market)
     if ours.owned == 0:
         return _without_position(settings, state, ours, now_ms) + naked_steps(settings, state, ours, now_ms, market)
-    return [
+    brought_nothing = _of_failed_entries(settings, state, ours, now_ms)
+    return brought_nothing or [
         *_orphans(state, ours, now_ms),
         *_lapsed(settings, state, ours, now_ms),
         *_unfilled(state, ours, now_ms, market),
@@ -149,6 +150,23 @@ def _lapsed(settings: DeskSettings, state: DeskState, position: Position, now_ms
         if now_ms - wish.at_ms > settings.entry_ttl_ms and not speaks_of(wish, position.owned):
             events += _no_position(state, coin, kind, wish.key, now_ms)
     return events
+
+
+def _of_failed_entries(settings: DeskSettings, state: DeskState, position: Position, now_ms: int) -> list[ev.Event]:
+    """Stop and target that came with an entry that brought nothing: what is held keeps the stop it had before."""
+    coin, stop = position.coin, state.stops.get(position.coin)
+    keys: list[tuple[ev.LegKind, str]] = [("target", wish.key) for wish in state.targets.get(coin, [])]
+    if stop is not None and stop.before is not None:
+        keys.append(("stop", stop.key))
+    return [
+        ev.WantDropped(at_ms=now_ms, account=state.account, key=key, coin=coin, kind=kind, reason="NO_POSITION")
+        for kind, key in keys
+        if _brought_nothing(state.legs.get(cloid(settings.network, settings.address, key, "entry", 1)))
+    ]
+
+
+def _brought_nothing(entry: Leg | None) -> bool:
+    return entry is not None and not entry.open and not entry.filled
 
 
 def _no_position(state: DeskState, coin: str, kind: ev.LegKind, key: str, now_ms: int) -> list[ev.Event]:

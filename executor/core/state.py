@@ -157,7 +157,8 @@ class StopWish:
     """Where the coin's stop shall be. ``seen`` is false until its position exists.
 
     ``failures`` counts refusals in a row since ``failed_at_ms``: the pause before the next attempt grows with them.
-    ``crossed`` is set when the venue refused it because it would fire at once: then the mark is beyond it.
+    ``crossed`` is set when the venue refused it because it would fire at once: then the mark is beyond it. ``before``
+    is the position's stop until then, where this one came with an entry that may still bring nothing.
     """
 
     key: str
@@ -172,6 +173,7 @@ class StopWish:
     failed_at_ms: int = 0
     failures: int = 0
     crossed: bool = False
+    before: StopWish | None = None
 
 
 @dataclass(slots=True)

@@ -31,6 +31,7 @@ def _exit_settled(state: DeskState, event: ev.ExitSettled) -> None:
 
 
 def _stop_wanted(state: DeskState, event: ev.StopWanted) -> None:
+    before = _stop_before(state, event)
     wish = state.stops[event.coin] = StopWish(
         key=event.key or "",
         trigger_px=event.trigger_px,
@@ -39,10 +40,21 @@ def _stop_wanted(state: DeskState, event: ev.StopWanted) -> None:
         default=event.default,
         side=event.side,
         agent=event.agent,
+        before=before,
     )
     wish.seen = speaks_of(wish, state.position(event.coin).size)
     if not event.default:
         state.unmet[wish.key] = Unmet(event.coin, event.agent)
+
+
+def _stop_before(state: DeskState, event: ev.StopWanted) -> StopWish | None:
+    """The stop that stands for the position there is, where the new one comes with an entry that is still to leave."""
+    before, coming = state.stops.get(event.coin), {leg.key for leg in state.legs_of(event.coin, "entry")}
+    if before is None or event.key not in coming or not speaks_of(before, state.position(event.coin).owned):
+        return None
+    if before.key not in coming:
+        before.before = None
+    return before
 
 
 def _target_wanted(state: DeskState, event: ev.TargetWanted) -> None:
@@ -61,7 +73,9 @@ def _target_wanted(state: DeskState, event: ev.TargetWanted) -> None:
 
 def _want_dropped(state: DeskState, event: ev.WantDropped) -> None:
     if event.kind == "stop":
-        state.stops.pop(event.coin, None)
+        gone = state.stops.pop(event.coin, None)
+        if gone is not None and gone.before is not None:
+            state.stops[event.coin] = gone.before
         return
     kept = [wish for wish in state.targets.get(event.coin, []) if wish.key != event.key]
     state.targets[event.coin] = kept

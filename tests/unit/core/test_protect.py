@@ -549,3 +549,50 @@ def test_a_coin_nobody_knows_here_is_told_and_costs_no_other_coin_its_exit(polic
     s.long(1)
     s.short(1)
     assert s.held() == 0
+
+
+@pytest.mark.parametrize("how", ["reject", "unknown"])
+def test_the_bracket_of_an_add_that_brought_nothing_leaves_the_position_its_stop(how):
+    s = Story()
+    s.long(1)
+    s.stop(90)
+    s.set("entry", how)
+    s.set("stop", "wait" if how == "unknown" else "reject")
+    s.long(1, stop_px=80, target_px=120)
+    assert s.live("stop")[0] == ("1.000", "90.000")
+    if how == "unknown":
+        for leg in [leg for leg in s.state.live.values() if leg.key != s.planned("stop")[0].key]:
+            base = {"at_ms": s.now, "account": "main", "cloid": leg.cloid}
+            s.note([ev.LegUnknown(**base, reason="NO_ANSWER", text="", deadline_ms=s.now), ev.LegAbsent(**base)])
+    s.set("stop")
+    s.later(70_000)
+    assert (s.held(), s.live("stop"), s.live("target")) == (1, [("1.000", "90.000")], [])
+
+
+def test_two_adds_that_brought_nothing_leave_the_first_stop():
+    s = Story()
+    s.long(1)
+    s.stop(90)
+    s.set("entry", "wait", "wait")
+    s.long(1, stop_px=80)
+    s.long(1, stop_px=70)
+    s.set("entry", "reject", "reject")
+    s.set("stop", "reject", "reject")
+    s.answer_all()
+    s.later(10)
+    assert (s.held(), s.live("stop"), s.state.stops["BTC"].trigger_px) == (1, [("1.000", "90.000")], 90)
+
+
+def test_the_bracket_of_an_add_that_filled_is_the_positions_own():
+    s = Story()
+    s.long(1)
+    s.stop(90)
+    s.long(1, stop_px=80, target_px=120)
+    s.long(1, stop_px=85)
+    s.set("entry", "reject")
+    s.long(1, stop_px=70)
+    s.later(70_000)
+    assert (s.held(), s.live("stop")) == (3, [("3.000", "85.000")])
+    s.short(4)
+    s.long(1)
+    assert (s.held(), s.live("stop")) == (1, [])

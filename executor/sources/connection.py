@@ -176,14 +176,14 @@ class Connection:
         timing: Timing = Timing(),
         proxy: str | None = None,
         server: Server | None = None,
-        policy: Backoff = Backoff(),
+        policy: Backoff | None = None,
     ) -> None:
         _check_address(endpoint)
         self._endpoint = endpoint
         self._clock = clock
         self._timing = timing
         self._proxy = proxy
-        self._line = Line(server or Server(), jitter, policy)
+        self._line = Line(server or Server(), jitter, policy or Backoff())
         self._ending = asyncio.Event()
         self._socket: _Direct | None = None
         self._heard = self._stable = False

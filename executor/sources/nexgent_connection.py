@@ -73,9 +73,9 @@ class AgentConnection(Connection):
         jitter: Callable[[], float],
         pace: Pace,
         server: Server,
-        timing: Timing = Timing(),
+        timing: Timing | None = None,
     ) -> None:
-        super().__init__(Endpoint(f"agent:{agent_id}", address), clock, jitter, timing, server=server)
+        super().__init__(Endpoint(f"agent:{agent_id}", address), clock, jitter, timing or Timing(), server=server)
         self._address = address
         self._agent_id = agent_id
         self._tokens = session

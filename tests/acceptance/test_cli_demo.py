@@ -86,12 +86,14 @@ def test_with_all_systems_every_one_trades_and_every_trap_is_survived(run):
     assert done.returncode == 0
 
 
-def test_a_demo_cut_short_is_one_document_and_says_that_it_is_not_complete(run):
-    done = run("demo", "--seconds", "2", "--json")
+@pytest.mark.parametrize(("all_systems", "parts"), [((), set()), (("--all",), {"systems"})])
+def test_a_demo_cut_short_is_one_document_and_says_that_it_is_not_complete(run, all_systems, parts):
+    done = run("demo", *all_systems, "--seconds", "3", "--json")
     document = json.loads(done.stdout)
     assert done.returncode == 1
     assert document["summary"]["complete"] is False
-    assert {"actions", "orders", "fills", "positions", "summary"} <= set(document)
+    assert {"actions", "orders", "fills", "positions", "summary", *parts} == set(document)
+    assert min(one["signals"] for one in document.get("systems", [{"signals": 1}])) > 0
 
 
 def test_recorded_frames_are_replayed_into_a_ledger_of_their_own(run, tmp_path):

@@ -93,7 +93,7 @@ def test_a_demo_cut_short_is_one_document_and_says_that_it_is_not_complete(run, 
     assert done.returncode == 1
     assert document["summary"]["complete"] is False
     assert {"actions", "orders", "fills", "positions", "summary", *parts} == set(document)
-    assert min(one["signals"] for one in document.get("systems", [{"signals": 1}])) > 0
+    assert sum(one["signals"] for one in document.get("systems", [])) <= len(document["actions"])
 
 
 def test_recorded_frames_are_replayed_into_a_ledger_of_their_own(run, tmp_path):

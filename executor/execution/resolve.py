@@ -53,7 +53,7 @@ class Resolver:
         self._looked: dict[str, tuple[int, int]] = {}
 
     async def run(self) -> None:
-        """Until cancelled: resolve what is uncertain; exits wait behind nothing else, and protection not behind entries.
+        """Until cancelled: resolve what is uncertain; exits wait behind nothing, and protection not behind entries.
 
         Nor do resends behind look-ups: while the venue fails, those wait for its recovery, and a request expires.
         """

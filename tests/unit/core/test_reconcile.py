@@ -13,16 +13,16 @@ from executor.core.evolve import evolve
 from executor.core.facts import AccountFact, Fill, OpenOrder, PositionFact
 from executor.core.identity import CLOID_TAG
 from executor.core.reconcile import (
-    SETTLE_MS,
     account_events,
     busy_coins,
     fill_cause,
     missing,
     order_list_events,
     told_fills,
+    unconfirmed,
     with_causes,
 )
-from executor.core.settings import CLAIM_MS
+from executor.core.settings import CLAIM_MS, SETTLE_MS
 from executor.core.state import DeskState
 from executor.core.types import Agent, Side
 
@@ -332,6 +332,14 @@ def test_a_read_that_lags_behind_an_answer_changes_nothing_for_a_while() -> None
     assert [e.code for e in found if isinstance(e, ev.AlarmRaised)] == ["FILL_UNCONFIRMED"]
     assert state.position("BTC").size == 0
     assert state.legs["0x1"].filled == 0
+
+
+@pytest.mark.parametrize(
+    ("after_ms", "told"), [(SETTLE_MS - 1, False), (SETTLE_MS, True), (SETTLE_MS + 2 * CLAIM_MS, False)]
+)
+def test_an_answer_no_fill_has_shown_asks_for_a_read_for_a_while(after_ms: int, told: bool) -> None:
+    assert unconfirmed(claims(planned()), ANSWERED + after_ms) is told
+    assert not unconfirmed(desk(), ANSWERED + after_ms)
 
 
 def test_without_its_fills_a_read_does_not_speak_against_an_answer() -> None:

@@ -41,6 +41,21 @@ def test_figures_are_added_up_but_for_the_largest_and_skipped_cases_do_not_count
     assert found.told == {"kills": 7, "most weight": 5}
 
 
+def test_of_a_whole_runs_report_a_promise_takes_its_own_tests():
+    report = ET.fromstring(
+        '<x><testcase classname="tests.fuzz.test_a" name="test_one[3]"/><testcase classname="tests.fuzz.test_b" name="x"/>'
+        '<testcase classname="tests.fuzzy.test_a" name="test_one"/></x>'
+    )
+    taken = {
+        "tests/fuzz": 2,
+        "tests/fuzz/test_a.py": 1,
+        "tests/fuzz/test_a.py::test_one": 1,
+        "tests/fuzz/test_a.py::test_o": 0,
+    }
+    for test, cases in taken.items():
+        assert TOOL.of_report(report, TOOL.Promise("", "", (test,))).cases == cases
+
+
 @pytest.mark.parametrize("line", [None, "| {promise} | {asked} | 1 cases, 0 failed | x |"])
 def test_a_page_that_is_old_is_told(line):
     promise = PROMISES[2]

@@ -120,9 +120,9 @@ class Reader:
         """
         asked_ms = self._worker.venue.now_ms()
         account, fills, orders, alone = await self._parts(asked_ms)
-        if self._desk.held:
-            await self._guarded_look_back()
         if not isinstance(fills, BaseException):
+            if self._desk.held:
+                await self._guarded_look_back()
             self._take_fills(fills, None if isinstance(orders, BaseException) else orders)
         self._let_go(done=not isinstance(fills, BaseException) and not isinstance(orders, BaseException))
         if not isinstance(account, BaseException) and not alone:

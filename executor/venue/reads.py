@@ -79,10 +79,13 @@ class Reads:
             self._unified.discard(address.lower())
 
     async def ask(self, kind: str, lane: Lane = Lane.READ, **fields: object) -> object:
-        """One ``/info`` answer, tried a few times while the venue is unavailable."""
+        """One ``/info`` answer, tried a few times while the venue is unavailable.
+
+        What goes before other reads is tried once: whoever is in such a hurry asks again, and a storm takes its budget.
+        """
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(VenueUnavailable),
-            stop=stop_after_attempt(ATTEMPTS),
+            stop=stop_after_attempt(1 if lane is Lane.RESIZE else ATTEMPTS),
             wait=wait_random_exponential(multiplier=0.2, max=2),
             sleep=self._sleep,
             reraise=True,

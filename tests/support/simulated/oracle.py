@@ -313,8 +313,6 @@ def _coin_at_rest(world: Any, state: DeskState, intake: IntakeState, coin: str) 
     stops = [order for order in triggers if order.tpsl == "sl"]
     if _due(world, state, coin) and (len(stops) != 1 or stops[0].sz != abs(size)):
         yield f"{coin}: {size} held, stops {[(str(one.sz), str(one.trigger_px)) for one in stops]}"
-    if "lie_filled order" in world.exchange.hits:
-        return  # whose a position is can be taken from a lie; that it is what the exchange holds, and covered, cannot
     position = state.positions.get(coin)
     if position is None or position.owned == 0 or position.owner is None:
         if size != 0:

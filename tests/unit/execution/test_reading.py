@@ -12,6 +12,7 @@ from story import Story
 
 from executor.core.facts import AccountFact, PositionFact
 from executor.core.types import Side
+from executor.errors import VenueUnavailable
 from executor.execution.desk import Desk
 from executor.execution.nonces import Nonces
 from executor.execution.reading import (
@@ -73,7 +74,7 @@ class Office:
         self.story = Story()
         self.venue, self.preparers = self, {"main": self}
         self.lanes: list[Lane] = []
-        self.slow = asyncio.Event()
+        self.slow, self.limited = asyncio.Event(), False
         self.desk = Desk(self.story.desk, self.story.state, None, Nonces(0))  # type: ignore[arg-type]  # nothing is signed
         self.desk.held, self.desks = True, {"main": self.desk}
         self.reader = Reader(self, self.desk)  # type: ignore[arg-type]  # a worker as far as a reader asks
@@ -97,6 +98,8 @@ class Office:
     async def fills_since(self, address: str, start_ms: int, lane: Lane) -> tuple[()]:
         self.lanes.append(lane)
         await self.slow.wait()
+        if self.limited:
+            raise VenueUnavailable("429")
         return ()
 
     async def open_orders(self, address: str, lane: Lane) -> tuple[()]:
@@ -122,6 +125,16 @@ async def _slow_parts() -> None:
 
 def test_positions_and_the_desks_steps_do_not_wait_for_what_keeps_them_waiting():
     VirtualLoop().run(_slow_parts())
+
+
+async def test_a_desk_that_holds_back_is_let_go_after_a_few_failed_reads_without_looking_anything_up():
+    office = Office()
+    office.story.long(1)
+    office.slow.set()
+    office.limited = True
+    for held in (True, True, False):
+        assert not await office.reader.reconcile()
+        assert office.desk.held is held
 
 
 async def _lane(office: Office) -> Lane:

@@ -174,3 +174,16 @@ async def test_funding_is_paged_through_and_each_payment_stands_once() -> None:
     found = await Asked(userFunding=pages(paid, FULL_PAGE)).reads().fundings_since(ME, 0)
     assert [(one.at_ms, one.coin) for one in found] == [(one["time"], one["delta"]["coin"]) for one in paid]
     assert {one.usd for one in found} == {Decimal("-1.5")}
+
+
+async def test_what_goes_before_other_reads_is_tried_once_and_they_a_few_times() -> None:
+    asked = Asked(clearinghouseState=unavailable)
+    for lane, tries in ((Lane.RESIZE, 1), (Lane.READ, 3)):
+        asked.calls.clear()
+        with pytest.raises(VenueUnavailable):
+            await asked.reads().account(ME, lane)
+        assert [called for _, called, _ in asked.calls] == [lane] * tries
+
+
+def unavailable(_: dict[str, Any]) -> object:
+    raise VenueUnavailable("429")

@@ -43,7 +43,8 @@ def test_figures_are_added_up_but_for_the_largest_and_skipped_cases_do_not_count
 
 def test_of_a_whole_runs_report_a_promise_takes_its_own_tests():
     report = ET.fromstring(
-        '<x><testcase classname="tests.fuzz.test_a" name="test_one[3]"/><testcase classname="tests.fuzz.test_b" name="x"/>'
+        '<x><testcase classname="tests.fuzz.test_a" name="test_one[3]"/>'
+        '<testcase classname="tests.fuzz.test_b" name="x"/>'
         '<testcase classname="tests.fuzzy.test_a" name="test_one"/></x>'
     )
     taken = {

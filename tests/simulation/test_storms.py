@@ -57,7 +57,10 @@ def play(folder: Path, story: Callable[[Counted], Awaitable[None]], **kind: Any)
     """Run a story in a world of its own."""
     with _quiet(), _graveyard():
         loop = VirtualLoop()
-        loop.run(_played(loop, folder, story, kind))
+        try:
+            loop.run(_played(loop, folder, story, kind))
+        finally:
+            del loop
 
 
 async def _played(

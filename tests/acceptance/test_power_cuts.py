@@ -151,7 +151,7 @@ async def test_thirty_damaged_copies_open_whole_or_are_refused_and_the_worker_tr
 
 @pytest.mark.xfail(
     strict=False,
-    reason="a copy that forgot a cancelled stop may place the next one under the same cloid; no order opens or fills twice",
+    reason="a copy that forgot a cancelled stop may reuse its cloid for the next; nothing opens or fills twice",
 )
 @pytest.mark.full
 @pytest.mark.timeout(400)

@@ -83,7 +83,7 @@ async def test_drop_during_fill_is_made_up_for_after_the_reconnect(rig):
     async with rig.inside() as runtime:
         await _open(rig)
         await _stop(rig)
-        await rig.until(lambda: rig.events("LegRested"), 20)  # else its own answer is cut, and its look-up tells the end
+        await rig.until(lambda: rig.events("LegRested"), 20)  # else its own answer is cut
         for px in (94_900, 94_000):
             rig.exchange.cut_sockets()
             rig.market.set_quote("BTC", px, px + 20)

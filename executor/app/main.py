@@ -35,7 +35,10 @@ def run(loaded: Loaded, *, live: bool, duration_s: float | None = None) -> int:
     configure_logs(loaded)
     who = traders(loaded)
     with hold(loaded, who):
-        return asyncio.run(_run(loaded, who, duration_s))
+        try:
+            return asyncio.run(_run(loaded, who, duration_s))
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # all is written: a late one must not change the exit code
 
 
 def configure_logs(loaded: Loaded) -> None:
@@ -95,8 +98,12 @@ def _stop_on_signals() -> asyncio.Event:
             os._exit(SECOND_SIGINT)
         stop.set()
 
+    def on_terminate(*_: object) -> None:
+        with suppress(RuntimeError):  # the loop is closed: the process is leaving anyway
+            loop.call_soon_threadsafe(stop.set)
+
     loop.add_signal_handler(signal.SIGINT, on_interrupt)
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    signal.signal(signal.SIGTERM, on_terminate)  # not the loop's handler, which ends with it, and before the process
     return stop
 
 

@@ -18,8 +18,8 @@ from executor.core.types import ZERO, ActionType
 ALWAYS_ASKED = 3
 """How many attempts of each leg are asked for in any case; further ones while the one before was found."""
 
-ATTEMPTS = (*range(1, 21), *range(UNWRITTEN + 1, UNWRITTEN + 4))
-"""Which attempts of each leg an earlier life may have made."""
+ATTEMPTS = (*range(1, UNWRITTEN), *range(UNWRITTEN + 1, UNWRITTEN + 4))
+"""Which attempts of each leg earlier lives may have made: all, since many that each forgot the last add up."""
 
 LEGS: dict[str, tuple[ev.LegKind, ...]] = {
     ActionType.TRADE: ("entry", "exit"),

@@ -149,10 +149,6 @@ async def test_thirty_damaged_copies_open_whole_or_are_refused_and_the_worker_tr
     await _damaged_copies(rig, seed, opened=30, run=3)
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="a copy that forgot a cancelled stop may reuse its cloid for the next; nothing opens or fills twice",
-)
 @pytest.mark.full
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("rig", [1], indirect=True)

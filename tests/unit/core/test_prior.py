@@ -115,7 +115,7 @@ def take(state: DeskState, prior: dict[str, Found], key: str = "k", agent_id: st
 def test_every_attempt_an_action_may_have_made_is_asked_for(kind: ActionType, legs: list[tuple[str, int]]) -> None:
     names = cloids_of(SETTINGS, "k", kind)
     assert list(names.values()) == legs
-    assert {1, 2, 3, 101, 102, 103} <= set(ATTEMPTS)
+    assert {*range(1, 100), 101, 102, 103} <= set(ATTEMPTS)
     assert all(is_ours(one) for one in names)
     assert next(iter(names)) == name("k", *legs[0])
 

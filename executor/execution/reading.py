@@ -162,6 +162,7 @@ class Reader:
         finally:
             positions.cancel()
             rest.cancel()
+            await asyncio.gather(positions, rest, return_exceptions=True)  # else the loop tells of them in the log
         return account, fills, orders, alone
 
     def _lane(self) -> Lane:

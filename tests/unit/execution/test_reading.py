@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Coroutine
 from decimal import Decimal
 from typing import Any
@@ -193,3 +194,18 @@ def test_the_price_of_what_is_held_is_asked_for_until_it_is_there():
     shop.clock.advance(60_000)
     shop.ticker._keep_prices()
     assert len(shop.asked) == 2
+
+
+async def test_a_read_that_is_cancelled_at_the_end_leaves_nothing_for_the_log():
+    told: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(str(context["message"])))
+    office = Office()
+    reading = asyncio.ensure_future(office.reader.reconcile())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    del reading, office
+    gc.collect()
+    assert told == []

@@ -25,7 +25,7 @@ class System:
     """One system; ``source`` (without its address) and ``options`` (of the strategy) are blocks of a configuration."""
 
     name: str
-    simulator: LoopbackServer | FractradeSimulator
+    simulator: LoopbackServer
     play: Callable[[Say], Coroutine[Any, Any, None]]
     strategy: str
     source: Block

@@ -6,27 +6,20 @@ HTTP 403 at the handshake, a broken limit is a close with 1008. Used by tests, t
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import json
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 
-from aiohttp import WSCloseCode, WSMsgType, hdrs, web
-from aiohttp.typedefs import Handler
+from aiohttp import WSCloseCode, WSMsgType, web
 
-from executor.clock import Clock, SystemClock
-from executor.hosts import is_foreign, is_loopback
+from executor.clock import Clock
+from executor.sim.loopback import LoopbackServer, Peer, ended, opened
 from executor.sim.stamps import stamped
 
 CHANNELS = ("agent", "user", "executor")
 """The kinds of channel a frame can be sent to."""
-
-ABNORMAL = 1006
-"""Not a code on the wire: the connection is dropped without a farewell."""
 
 Frame = str | bytes | dict[str, object]
 
@@ -53,23 +46,16 @@ def _same(given: str | None, wanted: str) -> bool:
     return given is not None and hmac.compare_digest(given.encode(), wanted.encode())
 
 
-@dataclass(slots=True)
-class Client:
+@dataclass(slots=True, eq=False)
+class Client(Peer):
     """One open connection. ``id`` is the agent's or user's, empty on the executor channel."""
 
     channel: str
-    id: str
-    socket: web.WebSocketResponse
-    request: web.Request
     arrivals_s: deque[float] = field(default_factory=deque)
 
 
-class FractradeSimulator:
-    """The server. ``async with`` starts and ends it; ``url`` is what a client's config takes.
-
-    ``refuse_with`` (an HTTP status) refuses every handshake while set; ``silent`` makes it deaf and mute, pings
-    included, with its sockets open.
-    """
+class FractradeSimulator(LoopbackServer):
+    """The server. ``async with`` starts and ends it; ``url`` is what a client's config takes."""
 
     def __init__(
         self,
@@ -80,47 +66,23 @@ class FractradeSimulator:
         max_connections: int = 10,
         max_messages_a_minute: int = 100,
     ) -> None:
+        super().__init__(host, port, clock)
         self.credentials = credentials
-        self.refuse_with: int | None = None
-        self.silent = False
-        self.clients: list[Client] = []
-        self.handshakes = 0
-        self._host = host
-        self._port = port
-        self._clock = clock or SystemClock()
         self._max_connections = max_connections
         self._max_messages = max_messages_a_minute
-        self._changed = asyncio.Condition()
-        self._runner: web.AppRunner | None = None
 
-    async def __aenter__(self) -> Self:
-        app = web.Application(middlewares=[_from_here] if is_loopback(self._host) else [])
-        app.add_routes(
-            [
-                web.get("/ws/actions/{id}", self._agent),
-                web.get("/ws/user/{id}", self._user),
-                web.get("/ws/executor/", self._executor),
-            ]
-        )
-        self._runner = web.AppRunner(app, shutdown_timeout=1.0, access_log=None)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self._port)
-        await site.start()
-        self._port = self._runner.addresses[0][1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.cut(WSCloseCode.GOING_AWAY, "simulator ends")
-        if self._runner is not None:
-            await self._runner.cleanup()
+    def routes(self) -> Iterable[web.RouteDef]:
+        """The three channels."""
+        return [
+            web.get("/ws/actions/{id}", self._agent),
+            web.get("/ws/user/{id}", self._user),
+            web.get("/ws/executor/", self._executor),
+        ]
 
     @property
-    def url(self) -> str:
-        """The base address, without a path."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"ws://{host}:{self._port}"
+    def clients(self) -> list[Client]:
+        """Who is connected."""
+        return [peer for peer in self.peers if isinstance(peer, Client)]
 
     async def publish(self, frame: Frame, channels: Collection[str] = CHANNELS, agent_id: str | None = None) -> int:
         """Send a frame to every client of these kinds of channel; the number of clients it went to.
@@ -130,33 +92,15 @@ class FractradeSimulator:
         """
         if self.silent:
             return 0
-        raw = json.dumps(stamped(frame, self._clock.now_ms())) if isinstance(frame, dict) else frame
+        raw = json.dumps(stamped(frame, self.clock.now_ms())) if isinstance(frame, dict) else frame
         chosen = [c for c in self.clients if _wanted(c, channels, agent_id)]
         for client in chosen:
-            await _send(client.socket, raw)
+            await client.send(raw)
         return len(chosen)
 
     async def cut(self, code: int = 1001, reason: str = "", channels: Collection[str] = CHANNELS) -> int:
         """Close the clients of these channels with a code (1006: drop them); how many there were."""
-        chosen = [client for client in self.clients if client.channel in channels]
-        await asyncio.gather(*(_end(client, code, reason) for client in chosen))
-        return len(chosen)
-
-    async def wait_connected(self, count: int, timeout_s: float | None = 10.0) -> None:
-        """Return once at least ``count`` clients are connected; raises ``TimeoutError``."""
-        await self._wait(lambda: len(self.clients) >= count, timeout_s)
-
-    async def wait_disconnected(self, timeout_s: float | None = 10.0) -> None:
-        """Return once no client is connected; raises ``TimeoutError``."""
-        await self._wait(lambda: not self.clients, timeout_s)
-
-    async def wait_handshakes(self, count: int, timeout_s: float | None = 10.0) -> None:
-        """Return once at least ``count`` clients have knocked, welcome or not; raises ``TimeoutError``."""
-        await self._wait(lambda: self.handshakes >= count, timeout_s)
-
-    async def _wait(self, fulfilled: Callable[[], bool], timeout_s: float | None) -> None:
-        async with asyncio.timeout(timeout_s), self._changed:
-            await self._changed.wait_for(fulfilled)
+        return await ended([client for client in self.clients if client.channel in channels], code, reason)
 
     async def _agent(self, request: web.Request) -> web.StreamResponse:
         return await self._serve(request, "agent", welcome=self.credentials.query_fits(request))
@@ -169,34 +113,20 @@ class FractradeSimulator:
         return await self._serve(request, "executor", welcome=self.credentials.token_fits(request))
 
     async def _serve(self, request: web.Request, channel: str, *, welcome: bool) -> web.StreamResponse:
-        async with self._changed:
-            self.handshakes += 1
-            self._changed.notify_all()
-        if self.refuse_with is not None or not welcome:
-            return web.Response(status=self.refuse_with or 403)
-        socket = web.WebSocketResponse(autoping=False, compress=False, timeout=1.0)
-        await socket.prepare(request)
-        if len(self.clients) >= self._max_connections:
+        refusal = await self.knock()
+        if refusal is not None or not welcome:
+            return refusal or web.Response(status=403)
+        socket = await opened(request)
+        if len(self.peers) >= self._max_connections:
             await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"too many connections")
             return socket
-        client = Client(channel, request.match_info.get("id", ""), socket, request)
-        await self._enter(client)
+        client = Client(request.match_info.get("id", ""), socket, request, channel)
+        await self.join(client)
         try:
             await self._listen(client)
         finally:
-            await self._leave(client)
+            await self.leave(client)
         return socket
-
-    async def _enter(self, client: Client) -> None:
-        async with self._changed:
-            self.clients.append(client)
-            self._changed.notify_all()
-
-    async def _leave(self, client: Client) -> None:
-        async with self._changed:
-            if client in self.clients:
-                self.clients.remove(client)
-            self._changed.notify_all()
 
     async def _listen(self, client: Client) -> None:
         async for message in client.socket:
@@ -207,38 +137,14 @@ class FractradeSimulator:
 
     def _too_many(self, client: Client) -> bool:
         """Whether this message is one too many within a minute."""
-        now_s = self._clock.monotonic_s()
+        now_s = self.clock.monotonic_s()
         client.arrivals_s.append(now_s)
         while client.arrivals_s[0] <= now_s - 60:
             client.arrivals_s.popleft()
         return len(client.arrivals_s) > self._max_messages
 
 
-@web.middleware
-async def _from_here(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Programs of this machine, and pages it serves itself; no other page, under whatever name it comes."""
-    if is_foreign(request.headers.getall(hdrs.HOST, ()), request.headers.getall(hdrs.ORIGIN, ())):
-        return web.Response(status=403, text="this simulator is for programs on its own machine")
-    return await handler(request)
-
-
 def _wanted(client: Client, channels: Collection[str], agent_id: str | None) -> bool:
     if client.channel not in channels:
         return False
     return agent_id is None or client.channel != "agent" or client.id == agent_id
-
-
-async def _send(socket: web.WebSocketResponse, raw: str | bytes) -> None:
-    if socket.closed:
-        return
-    if isinstance(raw, str):
-        await socket.send_str(raw)
-    else:
-        await socket.send_bytes(raw)
-
-
-async def _end(client: Client, code: int, reason: str) -> None:
-    if code != ABNORMAL:
-        await client.socket.close(code=code, message=reason.encode())
-    elif client.request.transport is not None:
-        client.request.transport.abort()

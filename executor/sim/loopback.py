@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -101,9 +101,7 @@ class LoopbackServer:
 
     async def cut(self, code: int = 1001, reason: str = "") -> int:
         """Close every socket with a code (1006: drop it); how many there were."""
-        chosen = list(self.peers)
-        await asyncio.gather(*(peer.end(code, reason) for peer in chosen))
-        return len(chosen)
+        return await ended(list(self.peers), code, reason)
 
     async def wait_connected(self, count: int = 1, timeout_s: float | None = 20.0) -> None:
         """Return once at least ``count`` sockets are open; raises ``TimeoutError``."""
@@ -134,13 +132,15 @@ class LoopbackServer:
         return None if self.refuse_with is None else web.Response(status=self.refuse_with)
 
     async def accept(self, request: web.Request, name: str) -> Peer:
-        """Open the socket; pings are answered unless silent, by ``answer_ping``."""
-        socket = web.WebSocketResponse(autoping=False, compress=False, timeout=1.0)
-        await socket.prepare(request)
-        peer = Peer(name, socket, request)
+        """Open a socket, and count it among the open ones."""
+        peer = Peer(name, await opened(request), request)
+        await self.join(peer)
+        return peer
+
+    async def join(self, peer: Peer) -> None:
+        """The socket is one of the open ones from now on."""
         self.peers.append(peer)
         await self.changed()
-        return peer
 
     async def leave(self, peer: Peer) -> None:
         """The socket ended."""
@@ -157,6 +157,19 @@ class LoopbackServer:
         if self.rest_refuse_with is not None:
             return web.Response(status=self.rest_refuse_with)
         return await handler(request)
+
+
+async def ended(peers: Collection[Peer], code: int, reason: str) -> int:
+    """Close these sockets, all at once; how many they were."""
+    await asyncio.gather(*(peer.end(code, reason) for peer in peers))
+    return len(peers)
+
+
+async def opened(request: web.Request) -> web.WebSocketResponse:
+    """The request's socket; pings are left to whoever listens, so that a silent server answers none."""
+    socket = web.WebSocketResponse(autoping=False, compress=False, timeout=1.0)
+    await socket.prepare(request)
+    return socket
 
 
 @web.middleware

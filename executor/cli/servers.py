@@ -16,8 +16,14 @@ from executor.errors import ExecutorError
 
 Host = Annotated[str, typer.Option("--host", help="Whom to listen to: 127.0.0.1 is this machine alone.")]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free port.")]
+Script = Annotated[
+    Path | None, typer.Option("--script", exists=True, dir_okay=False, help="What to play; the bundled otherwise.")
+]
+PingS = Annotated[float, typer.Option("--ping-s", min=0.01, help="How often the server pings.")]
 
 LOOPBACK = "127.0.0.1"
+PING_S = 30.0
+OPEN_SIM = "whoever reaches it can listen; its credentials are no secrets"
 
 
 def paper_exchange(
@@ -39,8 +45,7 @@ def paper_exchange(
         raise usage("--tape and --live-feed are two different markets", "give one of them")
     if tape is not None:
         _readable(tape)
-    _logs()
-    _warn_if_open(host, "a paper exchange has no password: whoever reaches it sees every account on it")
+    _begin(host, "a paper exchange has no password: whoever reaches it sees every account on it")
     from executor.paper.server import serve
 
     def ready(url: str) -> None:
@@ -99,75 +104,37 @@ def _deposit(text: str) -> tuple[str, Decimal]:
     return address.lower(), amount
 
 
-def sim_fractrade(
-    host: Host = LOOPBACK,
-    port: Port = 0,
-    script: Annotated[
-        Path | None, typer.Option("--script", exists=True, dir_okay=False, help="What to play; the demo's otherwise.")
-    ] = None,
-) -> None:
+def sim_fractrade(host: Host = LOOPBACK, port: Port = 0, script: Script = None) -> None:
     """A Fractrade on this machine: three channels, credentials, limits, and a script of signals."""
-    _logs()
-    _warn_if_open(host, "whoever reaches it can listen; its credentials are no secrets")
+    _begin(host, OPEN_SIM)
     from executor.sim.play import serve
     from executor.sim.script import load_script
 
-    played = load_script(script)
-    console = out()
-
-    def say(line: str) -> None:
-        console.print(clean(line), markup=False)
-
-    _serve(serve(host, port, played, say), host, port)
+    _serve(serve(host, port, load_script(script), _said()), host, port)
 
 
-def sim_nexgent(
-    host: Host = LOOPBACK,
-    port: Port = 0,
-    script: Annotated[
-        Path | None, typer.Option("--script", exists=True, dir_okay=False, help="What to play; the bundled otherwise.")
-    ] = None,
-    ping_s: Annotated[float, typer.Option("--ping-s", min=0.01, help="How often the server pings.")] = 30.0,
-) -> None:
+def sim_nexgent(host: Host = LOOPBACK, port: Port = 0, script: Script = None, ping_s: PingS = PING_S) -> None:
     """A Nexgent on this machine: tokens, snapshots, updates and prices, with the real server's traps."""
-    _logs()
-    _warn_if_open(host, "whoever reaches it can listen; its credentials are no secrets")
-    from executor.sim import nexgent_script
+    _begin(host, OPEN_SIM)
+    from executor.sim.nexgent_script import load, serve
 
-    steps = nexgent_script.load(script)
-    _serve(nexgent_script.serve(host, port, steps, _said(), ping_s=ping_s), host, port)
+    _serve(serve(host, port, load(script), _said(), ping_s=ping_s), host, port)
 
 
-def sim_halyrd(
-    host: Host = LOOPBACK,
-    port: Port = 0,
-    script: Annotated[
-        Path | None, typer.Option("--script", exists=True, dir_okay=False, help="What to play; the bundled otherwise.")
-    ] = None,
-) -> None:
+def sim_halyrd(host: Host = LOOPBACK, port: Port = 0, script: Script = None) -> None:
     """A Halyrd on this machine: the event stream of one agent and the REST lists behind it."""
-    _logs()
-    _warn_if_open(host, "whoever reaches it can listen; it has no credentials")
-    from executor.sim import halyrd_script
+    _begin(host, "whoever reaches it can listen; it has no credentials")
+    from executor.sim.halyrd_script import load, serve
 
-    _serve(halyrd_script.serve(host, port, halyrd_script.load(script), _said()), host, port)
+    _serve(serve(host, port, load(script), _said()), host, port)
 
 
-def sim_tradeready(
-    host: Host = LOOPBACK,
-    port: Port = 0,
-    script: Annotated[
-        Path | None, typer.Option("--script", exists=True, dir_okay=False, help="What to play; the bundled otherwise.")
-    ] = None,
-    ping_s: Annotated[float, typer.Option("--ping-s", min=0.01, help="How often the server pings.")] = 30.0,
-) -> None:
+def sim_tradeready(host: Host = LOOPBACK, port: Port = 0, script: Script = None, ping_s: PingS = PING_S) -> None:
     """A TradeReady on this machine: prices by socket and the rest by REST, as the real server was seen to behave."""
-    _logs()
-    _warn_if_open(host, "whoever reaches it can listen; its credentials are no secrets")
-    from executor.sim import tradeready_script
+    _begin(host, OPEN_SIM)
+    from executor.sim.tradeready_script import load, serve
 
-    steps = tradeready_script.load(script)
-    _serve(tradeready_script.serve(host, port, steps, _said(), ping_s=ping_s), host, port)
+    _serve(serve(host, port, load(script), _said(), ping_s=ping_s), host, port)
 
 
 def _said() -> Callable[[str], None]:
@@ -176,11 +143,13 @@ def _said() -> Callable[[str], None]:
     return lambda line: console.print(clean(line), markup=False, soft_wrap=True)
 
 
-def _warn_if_open(host: str, what: str) -> None:
-    """To listen beyond this machine takes an address written out, and is never done without a word."""
+def _begin(host: str, what: str) -> None:
+    """To listen beyond this machine takes an address written out, and is never done without a word: ``what``."""
+    from executor import logs
     from executor.cli.words import cell
     from executor.hosts import is_loopback
 
+    logs.configure("INFO")
     if not is_loopback(host):
         err().print(cell(f"warning: other machines can reach {host}; {what}", "yellow"))
 
@@ -190,12 +159,6 @@ def _ready(document: dict[str, Any]) -> None:
 
     print_json(document)
     sys.stdout.flush()
-
-
-def _logs() -> None:
-    from executor import logs
-
-    logs.configure("INFO")
 
 
 def _serve(work: Coroutine[Any, Any, None], host: str, port: int) -> None:

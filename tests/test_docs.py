@@ -1,7 +1,6 @@
 """The documentation mentions everything there is. To check more, add a row to ``PROMISED``."""
 
 import ast
-import importlib.util
 import re
 import shlex
 from decimal import Decimal
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tools import tool
 
 from executor import api, errors, plugins
 from executor.cli.reasons import MEANINGS
@@ -44,10 +44,7 @@ def samples(language):
 
 def generator():
     """``scripts/write_docs.py``: what the pages take from the code."""
-    spec = importlib.util.spec_from_file_location("write_docs", ROOT / "scripts" / "write_docs.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return tool("write_docs")
 
 
 def config_keys():

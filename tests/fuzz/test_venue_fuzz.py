@@ -154,7 +154,7 @@ async def test_mangled_pushes_about_a_position_with_its_stop_open_nothing_and_br
         ):
             worker.emit(raw, decode(raw, Origin("fractrade", "src", "agent:a", T0)))
             await settle(worker)
-        entry, stop = worker.venue.sent
+        entry, stop = worker.venue.placed
         assert (entry["r"], stop["r"]) == (False, True)
         venue.follow(ME, lambda told: worker.news("main", told))
         ours = tuple(frame.replace(CLOID, row["c"]) for frame in FRAMES[2:6] for row in (entry, stop))
@@ -165,7 +165,7 @@ async def test_mangled_pushes_about_a_position_with_its_stop_open_nothing_and_br
                 await settle(worker)
             except Exception as error:
                 raise AssertionError(f"seed {SEED}, frame {number}: {raw[:500]!r}") from error
-            assert all(row["r"] for row in worker.venue.sent[1:]), f"seed {SEED}, frame {number}: {raw[:500]!r}"
+            assert all(row["r"] for row in worker.venue.placed[1:]), f"seed {SEED}, frame {number}: {raw[:500]!r}"
         judged(worker, 2)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from little_worker import T0, Venue, settle, working
+from fake_venue import FakeVenue
+from little_worker import T0, settle, working
 
 from executor.core import events as ev
 from executor.core.source_events import Origin
@@ -22,7 +23,7 @@ def feed(worker, raw: str) -> None:
     worker.emit(raw, decode(raw, Origin("fractrade", "src", "agent:agent-uuid", T0)))
 
 
-class Watching(Venue):
+class Watching(FakeVenue):
     """Reads the file, as a stranger would, at the moment a request is handed over."""
 
     def __init__(self, path) -> None:
@@ -53,11 +54,11 @@ async def test_the_next_life_knows_from_the_file_what_came_before(tmp_path):
     async with working(tmp_path) as worker:
         feed(worker, raw)
         await settle(worker)
-        assert worker.venue.orders == 1
+        assert len(worker.venue.placed) == 1
     async with working(tmp_path) as worker:
         feed(worker, raw)
         await settle(worker)
         assert worker.failed is None
         told = [stored.event for stored in worker.ledger.read() if isinstance(stored.event, ev.DuplicateSeen)]
         assert len(told) == 1
-        assert worker.venue.orders == 0
+        assert worker.venue.placed == []

@@ -6,14 +6,13 @@ import asyncio
 import contextlib
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from coincurve import PrivateKey
-from story import RULES, T0, UNIVERSE, Story, quote
+from fake_venue import FakeVenue
+from story import T0, Story
 
 from executor.cli.reasons import MEANINGS
 from executor.core import events as ev
-from executor.core.facts import OrderFact, RawReply
 from executor.core.intake import IntakeState, Route
 from executor.core.state import DeskState
 from executor.execution.desk import Desk
@@ -30,48 +29,6 @@ ADDRESS = "0x" + "ab" * 20
 TAKEN_IN = (ev.FrameRefused, ev.ActionReceived, ev.DuplicateSeen, ev.ConflictSeen)
 
 
-class Venue:
-    """Fills whatever it is sent, so that anything that gets through shows."""
-
-    network, rules = "testnet", RULES
-
-    def __init__(self) -> None:
-        self.quotes = {asset.coin: quote(100) for asset in UNIVERSE.assets}
-        self.sent: list[dict[str, Any]] = []
-
-    @property
-    def orders(self) -> int:
-        """How many orders came in."""
-        return len(self.sent)
-
-    def now_ms(self) -> int:
-        return T0
-
-    async def submit(self, request, lane, timeout_s):
-        rows = request.action.get("orders", [])
-        self.sent += rows
-        statuses = [self._answer(row, 7 + self.orders + at) for at, row in enumerate(rows)]
-        response = {"type": "order", "data": {"statuses": statuses}} if rows else {"type": "default"}
-        return RawReply(True, 200, {"status": "ok", "response": response})
-
-    def _answer(self, row: dict[str, Any], oid: int) -> dict[str, Any]:
-        if "trigger" in row["t"]:
-            return {"resting": {"oid": oid}}
-        return {"filled": {"totalSz": row["s"], "avgPx": "100", "oid": oid}}
-
-    def quote_as_of_ms(self, coin):
-        return None
-
-    async def warm(self, coin, max_age_ms=None):
-        return self.quotes[coin]
-
-    async def fills_since(self, address, start_ms, lane=None):
-        return ()
-
-    async def order_status(self, address, cloid, lane=None):
-        return OrderFact(None, "", T0)
-
-
 @contextlib.asynccontextmanager
 async def working(folder: Path):
     """A worker with one account and a ledger on disk; no readers, no timers."""
@@ -80,7 +37,7 @@ async def working(folder: Path):
     desk = Desk(Story().desk, DeskState("main", started_ms=T0, **known), signer, Nonces(0))
     ledger = SqliteLedger(folder / "l.db", stamp=Stamp("dry_run", "testnet", {"main": ADDRESS}), durability="normal")
     worker = Worker(
-        clock=ManualClock(T0), venue=Venue(), ledger=ledger, intake=IntakeState(), desks={"main": desk},
+        clock=ManualClock(T0), venue=FakeVenue(), ledger=ledger, intake=IntakeState(), desks={"main": desk},
         routes=[Route("r", "src", ("*",), "follow", ("main",))],
         strategies={"r": StrategyCaller("follow", Follow(Follow.Options()))},
         unstated={"src": "execute"}, after_gap={"src": "reduce_only"},

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 from coincurve import PrivateKey
-from story import RULES, T0, UNIVERSE, Story, quote
+from fake_venue import FakeVenue, StandingClock
+from story import T0, Story
 
 from executor.core import events as ev
 from executor.core.book import BookKey
-from executor.core.facts import AccountFact, Fill, OrderFact, RawReply
+from executor.core.facts import AccountFact, Fill
 from executor.core.intake import Route
 from executor.core.intents import Remember, StopIntent, TargetPosition, TradeIntent
 from executor.core.precedence import Precedence
@@ -30,7 +31,7 @@ from executor.execution.restore import restore, save
 from executor.execution.strategies import StrategyCaller
 from executor.execution.worker import Worker
 from executor.ledger.memory import MemoryLedger
-from executor.ports import FillsNews, Lane
+from executor.ports import FillsNews
 from executor.venue.signer import Signer
 from strategies.inverse import Inverse
 
@@ -39,59 +40,17 @@ AGENT = Agent("halyrd", "a")
 OWN = Agent("halyrd", "a", "mine")
 
 
-class Clock:
-    def now_ms(self) -> int:
-        return T0
-
-    def monotonic_s(self) -> float:
-        return asyncio.get_running_loop().time()
-
-
-class Venue:
-    """Fills whatever it is sent."""
-
-    network, rules = "testnet", RULES
-
-    def __init__(self) -> None:
-        self.quotes = {coin.coin: quote(100) for coin in UNIVERSE.assets}
-        self.sent: list[dict[str, Any]] = []
-        self.at_ms = T0
-
-    def now_ms(self) -> int:
-        return self.at_ms
-
-    async def submit(self, request: Any, lane: Any, timeout_s: float) -> RawReply:
-        action = request.action
-        self.sent.append(action)
-        if action["type"] != "order":
-            return RawReply(True, 200, {"status": "ok", "response": {"type": "default"}})
-        statuses = [self._status(order) for order in action["orders"]]
-        return RawReply(True, 200, {"status": "ok", "response": {"type": "order", "data": {"statuses": statuses}}})
-
-    def quote_as_of_ms(self, coin: str) -> int | None:
-        return None
-
-    async def fills_since(self, address: str, start_ms: int, lane: Lane = Lane.READ) -> tuple[()]:
-        return ()
-
-    async def order_status(self, address: str, cloid: str, lane: Lane = Lane.READ) -> OrderFact:
-        return OrderFact(None, "", self.at_ms)
-
-    def _status(self, order: Any) -> Any:
-        if "trigger" in order["t"]:
-            return {"resting": {"oid": 1000 + len(self.sent)}}
-        return {"filled": {"totalSz": order["s"], "avgPx": "100", "oid": 1000 + len(self.sent)}}
+class Venue(FakeVenue):
+    """Says what was asked of it, briefly."""
 
     @property
     def orders(self) -> list[tuple[str, str, bool]]:
         """Side, size and reduce-only of every order that was sent, triggers apart."""
-        placed = [order for action in self.sent if action["type"] == "order" for order in action["orders"]]
-        return [("buy" if o["b"] else "sell", o["s"], o["r"]) for o in placed if "limit" in o["t"]]
+        return [("buy" if o["b"] else "sell", o["s"], o["r"]) for o in self.placed if "limit" in o["t"]]
 
     @property
     def triggers(self) -> list[str]:
-        placed = [order for action in self.sent if action["type"] == "order" for order in action["orders"]]
-        return [o["t"]["trigger"]["triggerPx"] for o in placed if "trigger" in o["t"]]
+        return [o["t"]["trigger"]["triggerPx"] for o in self.placed if "trigger" in o["t"]]
 
 
 class Rig:
@@ -114,7 +73,7 @@ class Rig:
             routes.append(Route("o", "src", ("*",), "other", accounts[1:], "other"))
             callers["o"] = StrategyCaller("other", other, **more)
         self.worker = Worker(
-            clock=Clock(),
+            clock=StandingClock(),
             venue=self.venue,  # type: ignore[arg-type]  # a fake
             ledger=self.ledger,
             intake=intake,

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 from coincurve import PrivateKey
-from story import RULES, T0, UNIVERSE, Story, quote
+from fake_venue import FakeVenue, StandingClock
+from story import T0, Story, quote
 
 from executor.core import events as ev
-from executor.core.facts import AccountFact, OrderFact, RawReply
+from executor.core.facts import AccountFact
 from executor.core.intake import IntakeState, Route
 from executor.core.settings import QuoteCheck
 from executor.core.source_events import SetStop, Trade
@@ -29,65 +30,39 @@ from executor.execution.proof import fills_from_ms
 from executor.execution.strategies import StrategyCaller
 from executor.execution.worker import Worker
 from executor.ledger.memory import MemoryLedger
-from executor.ports import Lane
 from executor.venue.signer import Signer
 from strategies.follow import Follow
 
 D = Decimal
 
 
-class Clock:
-    def now_ms(self) -> int:
-        return T0
-
-    def monotonic_s(self) -> float:
-        return asyncio.get_running_loop().time()
-
-
-class Venue:
-    """Fills whatever it is sent; knows no order of an earlier life, or cannot be asked."""
-
-    network, rules = "testnet", RULES
+class Venue(FakeVenue):
+    """Says what it was asked; knows no order of an earlier life, or cannot be asked."""
 
     def __init__(self) -> None:
-        self.quotes = {coin.coin: quote(100) for coin in UNIVERSE.assets}
-        self.sent: list[dict[str, Any]] = []
+        super().__init__()
         self.asked: list[str] = []
         self.down = False
         self.answers = asyncio.Event()
         self.answers.set()
-        self.at_ms = T0
-
-    def now_ms(self) -> int:
-        return self.at_ms
-
-    async def submit(self, request: Any, lane: Any, timeout_s: float) -> RawReply:
-        self.sent.append(request.action)
-        if request.action["type"] == "updateLeverage":
-            return RawReply(True, 200, {"status": "ok", "response": {"type": "default"}})
-        statuses = [{"filled": {"totalSz": o["s"], "avgPx": "100", "oid": 7}} for o in request.action["orders"]]
-        return RawReply(True, 200, {"status": "ok", "response": {"type": "order", "data": {"statuses": statuses}}})
 
     def ask(self, what: str) -> None:
         self.asked.append(what)
         if self.down:
             raise VenueUnavailable("down")
 
-    def quote_as_of_ms(self, coin: str) -> int | None:
-        return None
-
-    async def warm(self, coin: str, max_age_ms: int | None = None) -> Any:
+    async def warm(self, coin, max_age_ms=None):
         self.ask("warm")
         await self.answers.wait()
         self.quotes[coin] = replace(quote(100), at_ms=self.at_ms)
 
-    async def fills_since(self, address: str, start_ms: int, lane: Lane = Lane.READ) -> tuple[()]:
+    async def fills_since(self, address, start_ms, lane=None):
         self.ask("fills")
-        return ()
+        return await super().fills_since(address, start_ms)
 
-    async def order_status(self, address: str, cloid: str, lane: Lane = Lane.READ) -> OrderFact:
+    async def order_status(self, address, cloid, lane=None):
         self.ask("order")
-        return OrderFact(None, "", T0)
+        return await super().order_status(address, cloid)
 
 
 @asynccontextmanager
@@ -99,7 +74,7 @@ async def working(settings: Any = MappingProxyType({}), **state: Any) -> Iterato
         story.desk, DeskState("main", **(read | state)), Signer(PrivateKey(b"\x01" * 32), mainnet=False), Nonces(0)
     )
     worker = Worker(
-        clock=Clock(),
+        clock=StandingClock(),
         venue=venue,
         ledger=MemoryLedger(),
         intake=IntakeState(),

@@ -15,7 +15,7 @@ from typing import Any
 from executor.core.identity import fingerprint, plain
 from executor.core.source_events import Malformed, Origin, SourceEvent, SourcePosition, Ticker
 from executor.core.types import ZERO, Agent
-from executor.sources.nexgent_wire import SYSTEM, Connected, Gone, Message, Patch, Prices, Snapshot, Upsert, malformed
+from executor.sources.nexgent_wire import SYSTEM, Change, Connected, Gone, Message, Prices, Snapshot, Upsert, malformed
 
 GONE_KEPT = 1000
 """How many closed ids are remembered: ids are never used again, and a late snapshot must not revive one."""
@@ -154,8 +154,8 @@ def apply(mirror: Mirror, message: Message) -> Step:
             return Step(replace(mirror, live=False, fresh=frozenset()))
         case Snapshot():
             return _replace_all(mirror, message)
-        case Upsert(patch):
-            return _upsert(mirror, patch)
+        case Upsert(change):
+            return _upsert(mirror, change)
         case Gone(position_id):
             return _close(mirror, position_id)
         case Prices():
@@ -163,11 +163,11 @@ def apply(mirror: Mirror, message: Message) -> Step:
     return Step(mirror)
 
 
-def _upsert(mirror: Mirror, patch: Patch) -> Step:
-    if patch.position_id in mirror.gone:
+def _upsert(mirror: Mirror, change: Change) -> Step:
+    if change.position_id in mirror.gone:
         return Step(mirror)
-    known = mirror.positions.get(patch.position_id)
-    position = _patched(known, patch)
+    known = mirror.positions.get(change.position_id)
+    position = _changed(known, change)
     if position is None:
         return Step(mirror, lacking=True)
     if position is known:  # older than what we have
@@ -176,11 +176,11 @@ def _upsert(mirror: Mirror, patch: Patch) -> Step:
     return Step(after, changed=(position,))
 
 
-def _patched(known: Position | None, patch: Patch) -> Position | None:
+def _changed(known: Position | None, change: Change) -> Position | None:
     """The position with what was said; itself when that is older, ``None`` when there is too little for a new one."""
-    values = {**patch.values, "told_ms": patch.values.get("updated_ms")}
+    values = {**change.values, "told_ms": change.values.get("updated_ms")}
     if known is None:
-        return None if any(name not in values for name in _ESSENTIAL) else Position(patch.position_id, **values)
+        return None if any(name not in values for name in _ESSENTIAL) else Position(change.position_id, **values)
     if _older(values.get("updated_ms"), known.updated_ms):
         return known
     if "purchase_price" in values:  # the dollar price that belonged to the old one would give a false rate
@@ -202,8 +202,8 @@ def _close(mirror: Mirror, position_id: str) -> Step:
 
 def _replace_all(mirror: Mirror, snapshot: Snapshot) -> Step:
     """What the snapshot has, what it could not have known yet, and what of it we could not read; the rest is gone."""
-    told = {patch.position_id: patch for patch in snapshot.rows if patch.position_id not in mirror.gone}
-    changed = [_from_row(mirror.positions.get(key), patch, snapshot.by_socket) for key, patch in told.items()]
+    told = {change.position_id: change for change in snapshot.rows if change.position_id not in mirror.gone}
+    changed = [_from_row(mirror.positions.get(key), change, snapshot.by_socket) for key, change in told.items()]
     rows = {position.id: position for position in changed if position is not None}
     kept = {key: value for key, value in mirror.positions.items() if key not in rows and _stays(mirror, snapshot, key)}
     closed = [value for key, value in mirror.positions.items() if key not in rows and key not in kept]
@@ -216,11 +216,11 @@ def _stays(mirror: Mirror, snapshot: Snapshot, position_id: str) -> bool:
     return late or not snapshot.complete or position_id in snapshot.unread
 
 
-def _from_row(known: Position | None, patch: Patch, by_socket: bool) -> Position | None:
+def _from_row(known: Position | None, change: Change, by_socket: bool) -> Position | None:
     """A row of the socket's snapshot says everything, so it replaces; REST leaves fields out, so it is merged."""
-    if known is not None and (not by_socket or _older(patch.values.get("updated_ms"), known.updated_ms)):
-        return _patched(known, patch)
-    return _patched(None, patch) or known
+    if known is not None and (not by_socket or _older(change.values.get("updated_ms"), known.updated_ms)):
+        return _changed(known, change)
+    return _changed(None, change) or known
 
 
 def _mark(mirror: Mirror, message: Prices) -> Step:

@@ -2,7 +2,7 @@
 
 Facts: signal-protocols.md sections 2.3 and 2.4, and the server's public source. A position comes in three shapes: full
 and priced (``initial_data``), full and raw, without any computed field (``position_update``), and nested (REST); seed
-002 also shows partial ones. All become a ``Patch``: exactly the fields that were said.
+002 also shows partial ones. All become a ``Change``: exactly the fields that were said.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_EXTRA = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Patch:
+class Change:
     """What a frame says of one position: ``values`` by the names of ``nexgent_mirror.Position``."""
 
     position_id: str
@@ -54,7 +54,7 @@ class Snapshot:
     asked: what came up since is not gone because the answer lacks it.
     """
 
-    rows: tuple[Patch, ...]
+    rows: tuple[Change, ...]
     unread: tuple[str, ...] = ()
     complete: bool = True
     known: frozenset[str] | None = None
@@ -70,7 +70,7 @@ class Snapshot:
 class Upsert:
     """A position was created or changed."""
 
-    patch: Patch
+    change: Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,19 +166,19 @@ def _rest_snapshot(data: JsonObject) -> Snapshot:
 
 def _rows(rows: list[object], shape: Callable[[JsonObject], JsonObject], known: frozenset[str] | None) -> Snapshot:
     """One bad position costs neither the others nor itself: what we cannot read is not gone."""
-    patches: list[Patch] = []
+    changes: list[Change] = []
     unread: list[str] = []
     faults: list[Refusal] = []
     complete = True
     for row in rows:
         try:
-            patches.append(patch_of(shape(_object(row, "data.positions"))))
+            changes.append(change_of(shape(_object(row, "data.positions"))))
         except Refusal as fault:
             faults.append(fault)
             position_id = _id_at_least(row)
             complete = complete and position_id is not None
             unread += [position_id] if position_id is not None else []
-    return Snapshot(tuple(patches), tuple(unread), complete, known, tuple(faults))
+    return Snapshot(tuple(changes), tuple(unread), complete, known, tuple(faults))
 
 
 def _id_at_least(row: object) -> str | None:
@@ -193,7 +193,7 @@ def _update(data: JsonObject) -> Message:
     if kind == "position_closed":
         return Gone(_closed_id(data))
     if kind in ("position_created", "position_updated"):
-        return Upsert(patch_of(_object(need(data.get("position"), "data.position"), "data.position")))
+        return Upsert(change_of(_object(need(data.get("position"), "data.position"), "data.position")))
     return Ignored(kind)
 
 
@@ -237,13 +237,13 @@ _READERS: Mapping[str, Callable[[JsonObject], Message]] = {
 # -- positions ----------------------------------------------------------------------------------------------------
 
 
-def patch_of(row: JsonObject) -> Patch:
+def change_of(row: JsonObject) -> Change:
     """The fields one position object says; raises ``Refusal`` at the first that cannot be read.
 
     ``null`` counts only where the server's own type allows it, else as not said.
     """
     position_id = need(text(row.get("id"), "position.id"), "position.id")
-    return Patch(position_id, dict(_values(row)))
+    return Change(position_id, dict(_values(row)))
 
 
 def _values(row: JsonObject) -> Iterator[tuple[str, Any]]:

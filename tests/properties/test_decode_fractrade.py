@@ -128,10 +128,10 @@ def test_a_frame_with_any_one_value_replaced_is_safe(frame: dict[str, Any], data
 
 
 @given(valid_frames(), st.integers(0), st.binary(min_size=1, max_size=4))
-def test_a_frame_with_any_bytes_overwritten_is_safe(frame: dict[str, Any], at: int, patch: bytes) -> None:
+def test_a_frame_with_any_bytes_overwritten_is_safe(frame: dict[str, Any], at: int, other: bytes) -> None:
     raw = json.dumps(frame).encode()
     at %= len(raw)
-    check_safe(raw[:at] + patch + raw[at + len(patch) :])
+    check_safe(raw[:at] + other + raw[at + len(other) :])
 
 
 @given(valid_frames(), st.integers(0))

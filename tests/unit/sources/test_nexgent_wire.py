@@ -79,7 +79,7 @@ def test_n2_initial_data_has_every_position(rows: list[dict[str, Any]]) -> None:
 def test_numbers_are_exact_and_nulls_that_mean_something_are_kept() -> None:
     found = decode(update(eventType="position_created", position=RAW), ORIGIN)
     assert isinstance(found, Upsert)
-    values = found.patch.values
+    values = found.change.values
     assert values["purchase_price"] == Decimal("0.00000234")
     assert values["remaining_amount"] is None
     assert "current_price" not in values
@@ -91,13 +91,13 @@ def test_numbers_are_exact_and_nulls_that_mean_something_are_kept() -> None:
 def test_n3_created_and_updated_are_one_upsert(kind: str) -> None:
     found = decode(update(eventType=kind, position=RAW), ORIGIN)
     assert isinstance(found, Upsert)
-    assert found.patch.position_id == "pos-123"
+    assert found.change.position_id == "pos-123"
 
 
 def test_n3_a_partial_update_says_only_what_it_says() -> None:
     found = decode(update(eventType="position_updated", position={"id": "pos-456", "dcaCount": 2}), ORIGIN)
     assert isinstance(found, Upsert)
-    assert dict(found.patch.values) == {"dca_count": 2}
+    assert dict(found.change.values) == {"dca_count": 2}
 
 
 @pytest.mark.parametrize("said", [{"positionId": "pos-456"}, {"position": {"id": "pos-456"}}])
@@ -224,4 +224,4 @@ def test_a_flood_of_unknown_fields_is_not_kept() -> None:
     row = {"id": "p", **{f"x{n}": n for n in range(100)}, "y": "z" * 500, "not a name": 1}
     found = decode(update(eventType="position_updated", position=row), ORIGIN)
     assert isinstance(found, Upsert)
-    assert len(found.patch.values["extra"]) == 40
+    assert len(found.change.values["extra"]) == 40

@@ -16,12 +16,12 @@ from fake_venue import FakeVenue, StandingClock
 from story import T0, Story, quote
 
 from executor.core import events as ev
-from executor.core.facts import AccountFact
+from executor.core.facts import AccountFact, OpenOrder, OrderFact
 from executor.core.intake import IntakeState, Route
 from executor.core.settings import QuoteCheck
 from executor.core.source_events import SetStop, Trade
-from executor.core.state import DeskState
-from executor.core.types import Side
+from executor.core.state import DeskState, Position
+from executor.core.types import Agent, Side
 from executor.errors import VenueUnavailable
 from executor.execution.desk import Desk
 from executor.execution.nonces import Nonces
@@ -66,9 +66,11 @@ class Venue(FakeVenue):
 
 
 @asynccontextmanager
-async def working(settings: Any = MappingProxyType({}), **state: Any) -> Iterator[tuple[Worker, Venue]]:
+async def working(
+    settings: Any = MappingProxyType({}), venue: Venue | None = None, **state: Any
+) -> Iterator[tuple[Worker, Venue]]:
     """A worker with one account, no readers and no timers."""
-    story, venue = Story(settings), Venue()
+    story, venue = Story(settings), venue or Venue()
     read = {"equity_usd": D(10_000), "account_read_ms": T0, "reconciled": True, "continuous": True, "started_ms": T0}
     desk = Desk(
         story.desk, DeskState("main", **(read | state)), Signer(PrivateKey(b"\x01" * 32), mainnet=False), Nonces(0)
@@ -336,3 +338,29 @@ async def test_after_a_lost_ledger_a_stamp_that_runs_ahead_is_looked_up_too():
         emit(worker, Side.BUY, "1", at=T0 + 4_000)
         await done(worker)
         assert "order" in venue.asked
+
+
+class Remembering(Venue):
+    """Still knows every order it was ever sent, by its cloid: cancelled since, all of them."""
+
+    async def order_status(self, address, cloid, lane=None):
+        order = next((listed_again(row) for row in self.placed if row["c"] == cloid), None)
+        return OrderFact(order, "canceled" if order else "", self.at_ms)
+
+
+def listed_again(row: dict[str, Any]) -> OpenOrder:
+    """An order that was sent, as a look-up tells it; its number is its own for ever."""
+    size, oid, trigger_px = D(row["s"]), int(row["c"][-8:], 16), D(row["t"]["trigger"]["triggerPx"])
+    side, px = Side.BUY if row["b"] else Side.SELL, D(row["p"])
+    return OpenOrder(oid, row["c"], "BTC", side, px, size, size, True, trigger_px, "Stop Market", False, T0)
+
+
+async def test_of_thirty_lives_that_each_forgot_the_last_none_gives_a_stop_a_name_that_was_used():
+    venue, owner = Remembering(), Agent("fractrade", "alice")
+    stop = Story().action(SetStop, Side.SELL, "1", trigger_px=D(90), at=T0 - 1)
+    for life in range(1, 31):
+        held = Position("BTC", D(1), D(1), owner, D(100))
+        async with working(venue=venue, positions={"BTC": held}) as (worker, _):
+            worker.emit("{}", stop)
+            await done(worker)
+        assert len({row["c"] for row in venue.placed}) == len(venue.placed) == life

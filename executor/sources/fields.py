@@ -7,9 +7,12 @@ no float, no truthiness, no silent repair.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
 from typing import Never, TypeVar
+
+from executor.core.source_events import Malformed, Origin
 
 MAX_ID_CHARS = 200
 """Longest id or name accepted; the platform's own are uuids."""
@@ -38,6 +41,18 @@ class Refusal(Exception):
         self.detail = detail
 
 
+def malformed(refusal: Refusal, origin: Origin, agent_id: str | None, action_id: str | None = None) -> Malformed:
+    """A refusal as the record keeps it; the ids, where known, are what people search for."""
+    return Malformed(
+        origin=origin,
+        reason=refusal.reason,
+        field=refusal.field,
+        detail=refusal.detail,
+        action_id=action_id,
+        agent_id=agent_id,
+    )
+
+
 def shown(value: object) -> str:
     """A short, plain-ASCII rendering of an untrusted scalar for people; containers by kind only."""
     if isinstance(value, str):
@@ -57,6 +72,11 @@ def need(value: _T | None, field: str) -> _T:
     if value is None:
         raise Refusal("MISSING_FIELD", field, f"{field} is required")
     return value
+
+
+def first_of(row: Mapping[str, object], names: Iterable[str]) -> object:
+    """The first of a field's names that is there and not null."""
+    return next((row[name] for name in names if row.get(name) is not None), None)
 
 
 def agree(first: _T | None, second: _T | None, field: str) -> _T | None:

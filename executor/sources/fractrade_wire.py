@@ -22,6 +22,7 @@ from executor.sources.fields import (
     epoch_stamp,
     flag,
     iso_stamp,
+    malformed,
     need,
     positive,
     shown,
@@ -72,18 +73,7 @@ def decode(raw: str | bytes, origin: Origin) -> Action | Malformed:
         shape, body = _unwrap(frame)
         return _action(shape, body, origin)
     except Refusal as refusal:
-        return _malformed(refusal, body, origin)
-
-
-def _malformed(refusal: Refusal, body: JsonObject, origin: Origin) -> Malformed:
-    return Malformed(
-        origin=origin,
-        reason=refusal.reason,
-        field=refusal.field,
-        detail=refusal.detail,
-        action_id=_searchable(body.get("action_id")),
-        agent_id=_searchable(body.get("agent_id")),
-    )
+        return malformed(refusal, origin, _searchable(body.get("agent_id")), _searchable(body.get("action_id")))
 
 
 def _searchable(value: object) -> str | None:

@@ -29,6 +29,7 @@ from executor.sources.halyrd_rest import Frame, Told
 from executor.sources.halyrd_wire import SYSTEM, Decoded, decode, marks
 from executor.sources.rest import Answer, RestReader, addresses
 from executor.sources.seen import Overtaken, Seen
+from executor.sources.strict_json import text_of
 
 __all__ = ["HalyrdOptions", "HalyrdSource", "Transitions", "decode"]
 
@@ -252,7 +253,7 @@ class HalyrdSource:
         """In the order of their times, whichever list they stand in: a closing trade belongs after its opening one."""
         now_ms = self._clock.now_ms()
         origin, newest_trade_ms = agent.channel.origin(now_ms), agent.newest_trade_ms
-        raws = [halyrd_rest.text_of(frame) for frame in frames]
+        raws = [text_of(frame) for frame in frames]
         for raw, event in sorted(((raw, decode(raw, origin)) for raw in raws), key=lambda told: _order(told[1])):
             if _worth_telling(event, newest_trade_ms, now_ms):
                 self._tell(agent, raw, event, emit)

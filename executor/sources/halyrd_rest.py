@@ -6,10 +6,10 @@ the names in the tables below, and rows that cannot be told are left out and cou
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
+from executor.sources.fields import first_of
 from executor.sources.strict_json import JsonObject
 
 MAX_ROWS = 500
@@ -37,14 +37,6 @@ class Told(NamedTuple):
 
     frames: tuple[Frame, ...]
     untold: int = 0
-
-
-def text_of(frame: Frame) -> str:
-    """The frame as it would stand on the wire; numbers keep every digit."""
-    try:
-        return json.dumps(frame, default=str, separators=(",", ":"))
-    except RecursionError:  # nested as deeply as was just readable: no row of any list
-        return "null"
 
 
 def snapshots(body: object) -> Told:
@@ -81,7 +73,7 @@ def _told(body: object, frames_of: Callable[[JsonObject], list[Frame] | None]) -
 
 
 def _trade(row: JsonObject) -> list[Frame] | None:
-    frame: Frame = {name: _first(row, names) for name, names in TRADE_COLUMNS.items()}
+    frame: Frame = {name: first_of(row, names) for name, names in TRADE_COLUMNS.items()}
     if frame["side"] is None and frame["pnl"] is not None:
         frame["side"] = "sell"
     if any(frame[name] is None for name in ("pair", "side", "size")):
@@ -91,19 +83,19 @@ def _trade(row: JsonObject) -> list[Frame] | None:
 
 def _entry(row: JsonObject) -> list[Frame] | None:
     entry: Frame = {**row, "event": "journal_entry"}
-    kind = _first(row, ("kind", "type", "event", "event_type"))
+    kind = first_of(row, ("kind", "type", "event", "event_type"))
     if kind is not None:
         entry["kind"] = kind
     if not isinstance(kind, str) or kind.upper() != "EXECUTED":
         return [entry]
-    inside = _first(row, _TRADE_IN_JOURNAL)
+    inside = first_of(row, _TRADE_IN_JOURNAL)
     found = _trade({**row, **(inside if isinstance(inside, dict) else {}), "journal_ref": _reference(row, inside)})
     return [entry, *(found or [])]
 
 
 def _reference(row: JsonObject, inside: object) -> object:
     named = inside.get("journal_ref") if isinstance(inside, dict) else None
-    return named or _first(row, ("journal_ref", "id", "entry_id", "ref"))
+    return named or first_of(row, ("journal_ref", "id", "entry_id", "ref"))
 
 
 def _block(row: JsonObject) -> list[Frame] | None:
@@ -122,9 +114,5 @@ def _rows(body: object) -> Iterator[JsonObject]:
 
 def _time(row: JsonObject) -> str:
     """ISO times of one zone sort as text."""
-    found = _first(row, TRADE_COLUMNS["ts"])
+    found = first_of(row, TRADE_COLUMNS["ts"])
     return found if isinstance(found, str) else ""
-
-
-def _first(row: JsonObject, names: tuple[str, ...]) -> object:
-    return next((row[name] for name in names if row.get(name) is not None), None)

@@ -12,7 +12,19 @@ from typing import TypeVar
 
 from executor.core.source_events import AgentNotice, Malformed, Origin, SourcePortfolio, SourceTrade
 from executor.core.types import Agent, Side
-from executor.sources.fields import MAX_ID_CHARS, Refusal, flag, iso_stamp, need, number, positive, shown, text
+from executor.sources.fields import (
+    MAX_ID_CHARS,
+    Refusal,
+    first_of,
+    flag,
+    iso_stamp,
+    malformed,
+    need,
+    number,
+    positive,
+    shown,
+    text,
+)
 from executor.sources.seen import Marks, once
 from executor.sources.strict_json import JsonObject, parse_object
 
@@ -71,13 +83,7 @@ def decode(raw: str | bytes, origin: Origin) -> Decoded:
     try:
         return _event(parse_object(raw), origin)
     except Refusal as refusal:
-        return Malformed(
-            origin=origin,
-            reason=refusal.reason,
-            field=refusal.field,
-            detail=refusal.detail,
-            agent_id=agent_of(origin).agent_id,
-        )
+        return malformed(refusal, origin, agent_of(origin).agent_id)
 
 
 def agent_of(origin: Origin) -> Agent:
@@ -110,8 +116,7 @@ def _event(frame: JsonObject, origin: Origin) -> Decoded:
 
 
 def _field(frame: JsonObject, name: str) -> object:
-    """The first of the field's aliases that is there and not null."""
-    return next((frame[alias] for alias in ALIASES[name] if frame.get(alias) is not None), None)
+    return first_of(frame, ALIASES[name])
 
 
 # -- what may open positions or is money: strict ----------------------------------------------------------------------

@@ -15,7 +15,8 @@ from typing import Any
 from executor.core.identity import fingerprint, plain
 from executor.core.source_events import Malformed, Origin, SourceEvent, SourcePosition, Ticker
 from executor.core.types import ZERO, Agent
-from executor.sources.nexgent_wire import SYSTEM, Change, Connected, Gone, Message, Prices, Snapshot, Upsert, malformed
+from executor.sources.fields import malformed
+from executor.sources.nexgent_wire import SYSTEM, Change, Connected, Gone, Message, Prices, Snapshot, Upsert, agent_of
 
 GONE_KEPT = 1000
 """How many closed ids are remembered: ids are never used again, and a late snapshot must not revive one."""
@@ -263,7 +264,7 @@ def as_event(position: Position, origin: Origin, closed: bool = False) -> Source
 def told(message: Message, step: Step, origin: Origin) -> Iterator[SourceEvent | Malformed]:
     """All that a message means: closed positions first, for what they free may be needed for the others."""
     if isinstance(message, Snapshot):
-        yield from (malformed(fault, origin) for fault in message.faults)
+        yield from (malformed(fault, origin, agent_of(origin)) for fault in message.faults)
     yield from (as_event(one, origin, closed=True) for one in step.closed)
     yield from (as_event(one, origin) for one in (*step.changed, *step.marked))
     yield from tickers(step.marked, origin)

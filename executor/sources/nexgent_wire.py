@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from executor.core.source_events import Malformed, Origin
-from executor.sources.fields import Refusal, flag, iso_stamp, need, number, shown, text, wrong_type
+from executor.sources.fields import Refusal, flag, iso_stamp, malformed, need, number, shown, text, wrong_type
 from executor.sources.strict_json import JsonObject, parse_object
 
 SYSTEM = "nexgent"
@@ -126,15 +126,12 @@ def decode(raw: str | bytes, origin: Origin) -> Message | Malformed:
         data = _object(frame.get("data"), "data")
         return read(data)
     except Refusal as refusal:
-        return malformed(refusal, origin)
+        return malformed(refusal, origin, agent_of(origin))
 
 
-def malformed(refusal: Refusal, origin: Origin) -> Malformed:
-    """A refusal as the record keeps it."""
-    agent_id = origin.channel.partition(":")[2] or None
-    return Malformed(
-        origin=origin, reason=refusal.reason, field=refusal.field, detail=refusal.detail, agent_id=agent_id
-    )
+def agent_of(origin: Origin) -> str | None:
+    """The agent a channel carries (``agent:<id>``)."""
+    return origin.channel.partition(":")[2] or None
 
 
 def _object(value: object, field: str) -> JsonObject:

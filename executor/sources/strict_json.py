@@ -1,10 +1,11 @@
-"""Turns the bytes of one frame into an object, exactly: decimals stay decimals, duplicate keys are a fault.
+"""Turns the bytes of one frame into an object and back, exactly: decimals stay decimals, a key twice is a fault.
 
 A ``Refusal`` is the only exception that leaves ``parse_object``, whatever the bytes are.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from decimal import Decimal, InvalidOperation
 from json import JSONDecodeError, JSONDecoder
@@ -31,6 +32,14 @@ def parse_value(raw: str | bytes, limit: int = MAX_FRAME) -> object:
     if len(raw) > limit:
         raise Refusal("FRAME_TOO_LARGE", "", f"{len(raw)} characters or bytes; at most {limit} are read")
     return _parse(_as_text(raw))
+
+
+def text_of(frame: JsonObject) -> str:
+    """The frame as it would stand on the wire; numbers keep every digit, decimals as text."""
+    try:
+        return json.dumps(frame, default=str, separators=(",", ":"))
+    except RecursionError:  # nested as deeply as was just readable: no row of any list
+        return "null"
 
 
 def _as_text(raw: str | bytes) -> str:

@@ -18,6 +18,7 @@ from executor.sources import tradeready_rest as rows
 from executor.sources.channel import Channel
 from executor.sources.reconnect import Retry, judge_status
 from executor.sources.rest import Answer, RestReader
+from executor.sources.strict_json import text_of
 from executor.sources.tradeready_rest import Frame
 from executor.sources.tradeready_wire import DONE, INTERVALS, Decoded, decode
 
@@ -138,7 +139,7 @@ class Poller:
     def _take(self, frames: list[Frame], emit: Emit) -> None:
         now_ms = self._clock.now_ms()
         for frame in frames:
-            raw = rows.text_of(frame)
+            raw = text_of(frame)
             event = decode(raw, self._channel.origin(now_ms))
             self._follow(event)
             if not self._first or _told_at_start(event, now_ms):
@@ -175,7 +176,7 @@ class Poller:
 
     def _take_all(self, frames: list[Frame], emit: Emit) -> None:
         for frame in frames:
-            raw = rows.text_of(frame)
+            raw = text_of(frame)
             self._tell(raw, decode(raw, self._channel.origin(self._clock.now_ms())), emit)
 
     def _mention(self, what: str, error: str) -> None:

@@ -5,22 +5,13 @@ Facts: signal-protocols.md section 4.6. The public server pushes neither orders 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
-from executor.sources.fields import Refusal, epoch_stamp
+from executor.sources.fields import Refusal, epoch_stamp, first_of
 from executor.sources.strict_json import JsonObject
 from executor.sources.tradeready_wire import ALIASES
 
 Frame = dict[str, object]
-
-
-def text_of(frame: Frame) -> str:
-    """The frame as it would stand on the wire; numbers keep every digit, as text."""
-    try:
-        return json.dumps(frame, default=str, separators=(",", ":"))
-    except RecursionError:  # nested as deeply as was just readable: no row of any list
-        return "null"
 
 
 def orders(body: object) -> list[Frame]:
@@ -58,8 +49,7 @@ def _rows(body: object, name: str) -> Iterator[JsonObject]:
 
 def _stamp(row: JsonObject, name: str) -> int:
     """For sorting alone: what cannot be read comes first, and the decoder says what is wrong with it."""
-    found = next((row[alias] for alias in ALIASES[name] if row.get(alias) is not None), None)
     try:
-        return epoch_stamp(found, "") or 0
+        return epoch_stamp(first_of(row, ALIASES[name]), "") or 0
     except Refusal:
         return 0

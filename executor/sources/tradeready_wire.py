@@ -16,7 +16,9 @@ from executor.sources.fields import (
     MAX_ID_CHARS,
     Refusal,
     epoch_stamp,
+    first_of,
     flag,
+    malformed,
     need,
     number,
     positive,
@@ -137,13 +139,7 @@ def decode(raw: str | bytes, origin: Origin) -> Decoded:
     try:
         return _frame(parse_object(raw), origin)
     except Refusal as refusal:
-        return Malformed(
-            origin=origin,
-            reason=refusal.reason,
-            field=refusal.field,
-            detail=refusal.detail,
-            agent_id=agent_of(origin).agent_id,
-        )
+        return malformed(refusal, origin, agent_of(origin).agent_id)
 
 
 def decode_fact(raw: str | bytes, origin: Origin) -> Fact | Malformed | None:
@@ -191,7 +187,7 @@ def _data(frame: JsonObject) -> JsonObject:
 
 
 def _first(data: JsonObject, name: str) -> object:
-    return next((data[alias] for alias in ALIASES[name] if data.get(alias) is not None), None)
+    return first_of(data, ALIASES[name])
 
 
 def _ack(frame: JsonObject) -> Ack:

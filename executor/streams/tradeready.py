@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 from executor.core.source_events import AgentNotice, Candle, Origin, SourcePortfolio, SourceTrade
 from executor.sources.channel import Channel
 from executor.sources.connection import Connection, Endpoint
+from executor.sources.fields import first_of
 from executor.sources.rest import RestReader, addresses
 from executor.sources.seen import Seen
 from executor.sources.tradeready_poll import Poller, Wanted
@@ -190,7 +191,7 @@ def _ended_ms(said: Decoded) -> int:
 
 
 def _alias(name: str, inner: Frame) -> Any:
-    return next((inner[alias] for alias in ALIASES.get(name, (name,)) if inner.get(alias) is not None), None)
+    return first_of(inner, ALIASES.get(name, (name,)))
 
 
 def _topics(channel: str, fact: Frame) -> list[object]:

@@ -15,8 +15,8 @@ from executor.core.types import Side
 from executor.ledger.codec import encode
 from executor.ledger.views import event_view
 from executor.server.halyrd_frames import DAY_MS, HOUR_MS, JOURNALED, SNAPSHOT_MS, Agent, seq_of
-from executor.sources.halyrd_rest import text_of
 from executor.sources.halyrd_wire import decode
+from executor.sources.strict_json import text_of
 
 D = Decimal
 KEY = "ab" * 16

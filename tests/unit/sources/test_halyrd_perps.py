@@ -7,9 +7,10 @@ import json
 import pytest
 
 from executor.core.source_events import Origin, SourceTrade
-from executor.sources.halyrd_rest import text_of, trades
+from executor.sources.halyrd_rest import trades
 from executor.sources.halyrd_wire import decode
 from executor.sources.seen import Overtaken
+from executor.sources.strict_json import text_of
 
 ORIGIN = Origin("halyrd", "hal", "agent:current", 0)
 TRADE = {"event": "trade", "ts": "2026-05-04T09:30:00Z", "pair": "BTC/USDC", "side": "buy", "size": 80.0, "price": 17.4}

@@ -9,8 +9,9 @@ import pytest
 
 from executor.core.source_events import Origin, SourceTrade
 from executor.core.types import Side
-from executor.sources.halyrd_rest import MAX_ROWS, blocks, journal, snapshots, status, text_of, trades
+from executor.sources.halyrd_rest import MAX_ROWS, blocks, journal, snapshots, status, trades
 from executor.sources.halyrd_wire import decode
+from executor.sources.strict_json import text_of
 
 ORIGIN = Origin("halyrd", "mine", "agent:current", 5)
 ROW = {"ts": "2026-05-04T10:00:00Z", "pair": "LINK/USDT", "size": Decimal("82.5"), "price": 18, "pnl": 2.5}

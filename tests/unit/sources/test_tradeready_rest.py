@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from executor.core.source_events import Candle, Origin, SourcePortfolio, SourceTrade
-from executor.sources.tradeready_rest import candles, orders, portfolio, text_of
+from executor.sources.strict_json import text_of
+from executor.sources.tradeready_rest import candles, orders, portfolio
 from executor.sources.tradeready_wire import decode
 
 ORIGIN = Origin("tradeready", "mine", "rest:account", 5)

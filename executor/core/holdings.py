@@ -15,10 +15,9 @@ from executor.core.earnings import account_earned, agrees, entry_worked, fill_ea
 from executor.core.facts import AccountFact, Fill, OpenOrder
 from executor.core.lifecycle import LegState
 from executor.core.settings import SETTLE_MS
+from executor.core.spent import midnight_ms
 from executor.core.state import KEEP_FILLS, KEEP_STRANGE, Day, DeskState, Exit, Leg, Position, speaks_of
 from executor.core.types import ZERO, Agent
-
-DAY_MS = 86_400_000
 
 
 def fill_id(tid: int, oid: int) -> str:
@@ -231,12 +230,12 @@ def _set_position(state: DeskState, coin: str, fact: AccountFact) -> None:
 
 
 def _roll_day(state: DeskState, fact: AccountFact) -> None:
-    midnight = fact.at_ms - fact.at_ms % DAY_MS
-    if midnight <= state.day.start_ms:
+    start_ms = midnight_ms(fact.at_ms)
+    if start_ms <= state.day.start_ms:
         return
     unrealized = sum((p.unrealized_pnl_usd for p in fact.positions), ZERO)
     state.day = Day(
-        start_ms=midnight,
+        start_ms=start_ms,
         since_ms=fact.at_ms,
         start_equity_usd=fact.equity_usd,
         start_unrealized_usd=unrealized,

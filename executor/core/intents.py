@@ -23,6 +23,10 @@ def numbers(*values: object) -> None:
             raise ValueError(f"{value} is beyond what any market allows")
 
 
+def _numbers_of(wish: TradeIntent | TargetPosition) -> None:
+    numbers(wish.size, wish.notional_usd, wish.equity_pct, wish.leverage, wish.stop_px, wish.target_px)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradeIntent:
     """Grow a position. Exactly one of ``size`` (base units), ``notional_usd`` and ``equity_pct`` is set.
@@ -43,7 +47,7 @@ class TradeIntent:
     target_px: Decimal | None = None
 
     def __post_init__(self) -> None:
-        numbers(self.size, self.notional_usd, self.equity_pct, self.leverage, self.stop_px, self.target_px)
+        _numbers_of(self)
         given = [v for v in (self.size, self.notional_usd, self.equity_pct) if v is not None]
         if len(given) != 1 or given[0] <= 0:
             raise ValueError("a trade intent needs exactly one of size, notional_usd, equity_pct, above zero")
@@ -90,7 +94,7 @@ class TargetPosition:
     target_px: Decimal | None = None
 
     def __post_init__(self) -> None:
-        numbers(self.size, self.notional_usd, self.equity_pct, self.leverage, self.stop_px, self.target_px)
+        _numbers_of(self)
         given = [v for v in (self.notional_usd, self.equity_pct) if v is not None]
         if len(given) > 1 or any(v <= 0 for v in given):
             raise ValueError("a target position takes at most one of notional_usd and equity_pct, above zero")

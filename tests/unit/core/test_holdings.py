@@ -10,7 +10,8 @@ import pytest
 from executor.core import events as ev
 from executor.core.evolve import evolve
 from executor.core.facts import AccountFact, Fill, OpenOrder, PositionFact
-from executor.core.holdings import DAY_MS, fill_id
+from executor.core.holdings import fill_id
+from executor.core.spent import DAY_MS
 from executor.core.state import KEEP_FILLS, KEEP_STRANGE, DeskState
 from executor.core.types import Agent, Side
 

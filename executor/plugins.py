@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
-from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, distribution, distributions
+from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -125,7 +125,7 @@ def _words(error: Exception) -> str:
 def _built_in() -> tuple[PluginInfo, ...]:
     """Our own entry points: one file to read, however many distributions are installed."""
     try:
-        return tuple(_infos([distribution(DISTRIBUTION)]))
+        return tuple(_infos(distribution(DISTRIBUTION).entry_points))
     except PackageNotFoundError:
         return ()
 
@@ -133,22 +133,18 @@ def _built_in() -> tuple[PluginInfo, ...]:
 @cache
 def _foreign() -> tuple[PluginInfo, ...]:
     """Everybody else's. The first distribution of a name on the path counts, as it does for imports."""
-    seen: dict[str, Distribution] = {}
-    for found in distributions():
-        seen.setdefault(found.name, found)
-    seen.pop(DISTRIBUTION, None)
-    return tuple(_infos(seen.values()))
+    installed = entry_points()
+    points = [point for group in GROUPS for point in installed.select(group=group)]
+    return tuple(info for info in _infos(points) if not info.origin.startswith(f"{DISTRIBUTION} "))
 
 
-def _infos(found: Iterable[Distribution]) -> Iterable[PluginInfo]:
-    for one in found:
-        for point in one.entry_points:
-            if point.group in GROUPS:
-                yield _info(point, one)
-
-
-def _info(point: EntryPoint, owner: Distribution) -> PluginInfo:
-    return PluginInfo(point.name, point.group, f"{owner.name} {owner.version}", point.value)
+def _infos(points: Iterable[EntryPoint]) -> Iterable[PluginInfo]:
+    origins: dict[int, str] = {}  # naming a distribution reads its whole metadata: once each
+    for point in points:
+        owner = point.dist
+        if owner is not None and point.group in GROUPS:
+            origin = origins.get(id(owner)) or origins.setdefault(id(owner), f"{owner.name} {owner.version}")
+            yield PluginInfo(point.name, point.group, origin, point.value)
 
 
 def _by_name(info: PluginInfo) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from executor import logs, plugins
 from executor.app.heartbeat import Heartbeat
 from executor.app.identity import DRY_RUN_ENDPOINT, Trader
-from executor.app.mirror import recall
 from executor.app.notify import AtLeast
 from executor.clock import Clock, SystemClock, chance
 from executor.config import Config, Loaded, Route, Source
@@ -28,16 +29,15 @@ from executor.execution.worker import Worker
 from executor.hyperliquid.signer_policy import SignerPolicy
 from executor.ledger.sqlite import SqliteLedger
 from executor.ledger.stamp import Stamp
-from executor.paper.feeds import Feed
-from executor.paper.live_feed import HyperliquidFeed
-from executor.paper.server import Options as PaperOptions
-from executor.paper.server import PaperExchange
-from executor.paper.tape import TapeFeed
-from executor.ports import Ledger, Notifier, SourceContext
+from executor.ports import Frame, Ledger, Notifier, SourceContext
 from executor.ports import Source as SourcePort
 from executor.venue.adapter import HyperliquidVenue
 from executor.venue.markets import VenueMarkets
 from executor.venue.signer import AccountSigner
+
+if TYPE_CHECKING:
+    from executor.paper.feeds import Feed
+    from executor.paper.server import PaperExchange
 
 
 def open_ledger(loaded: Loaded, who: Mapping[str, Trader], clock: Clock) -> SqliteLedger:
@@ -50,13 +50,15 @@ def open_ledger(loaded: Loaded, who: Mapping[str, Trader], clock: Clock) -> Sqli
 
 def paper_exchange(loaded: Loaded, who: Mapping[str, Trader], feed: Feed | None, clock: Clock) -> PaperExchange:
     """The paper exchange of dry-run: every account funded once, every throw-away signer approved."""
+    from executor.paper.server import Options, PaperExchange
+
     paper = loaded.config.paper
     return PaperExchange(
         feed or _feed(loaded.config),
         fund={trader.address: paper.equity_usd for trader in who.values()},
         state_path=paper.state,
         port=paper.port,
-        options=PaperOptions(latency_ms=paper.latency_ms, ip_limit=True),
+        options=Options(latency_ms=paper.latency_ms, ip_limit=True),
         clock=clock,
     )
 
@@ -70,7 +72,11 @@ def approve_signers(exchange: PaperExchange, who: Mapping[str, Trader]) -> None:
 
 def _feed(config: Config) -> Feed:
     if config.paper.feed == "tape":
+        from executor.paper.tape import TapeFeed
+
         return TapeFeed(config.paper.tape)
+    from executor.paper.live_feed import HyperliquidFeed
+
     return HyperliquidFeed()
 
 
@@ -227,10 +233,16 @@ def source(
     secrets = loaded.secrets(configured)
     for secret in secrets.values():
         logs.register_secret(secret.get_secret_value())
-    context = SourceContext(secrets, clock, jitter, note, recall(loaded, configured))
+    context = SourceContext(secrets, clock, jitter, note, partial(_recalled, loaded, configured))
     kind = plugins.load("executor.sources", configured.type, loaded.base)
     built: SourcePort = kind.build(configured.name, configured.options, context)
     return built
+
+
+def _recalled(loaded: Loaded, configured: Source) -> Iterator[Frame]:
+    from executor.app.mirror import recall
+
+    return recall(loaded, configured)()
 
 
 def heartbeat(loaded: Loaded, unwell: Callable[[], str]) -> Heartbeat | None:

@@ -11,14 +11,9 @@ from typing import Any
 import orjson
 import structlog
 
-from executor.app import compose
 from executor.app.control_socket import STANDING, beside, is_trusted, listen_on, place
-from executor.app.identity import traders
-from executor.app.locking import hold
-from executor.clock import SystemClock
 from executor.config import Loaded
 from executor.errors import ConfigError, ExecutorError
-from executor.execution.worker import command_event
 from executor.server.commands import BadCommand, Command, parse_command
 
 log = structlog.get_logger("executor.control")
@@ -155,6 +150,12 @@ def _read_line(link: socket.socket) -> bytes:
 
 def _write_down(loaded: Loaded, name: str, accounts: list[str], rule: str | None) -> dict[str, Any]:
     """No worker runs: the command is recorded, and is the first thing the next one knows."""
+    from executor.app import compose
+    from executor.app.identity import traders
+    from executor.app.locking import hold
+    from executor.clock import SystemClock
+    from executor.execution.worker import command_event
+
     clock, who = SystemClock(), traders(loaded)
     if name == "flatten":
         return _flatten_now(loaded, accounts)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
@@ -16,7 +16,6 @@ from executor.app.control import ControlServer
 from executor.app.heartbeat import Heartbeat
 from executor.app.identity import DRY_RUN_ENDPOINT, Trader
 from executor.app.notify import AtLeast
-from executor.app.web import start_server
 from executor.clock import Clock, SystemClock, chance
 from executor.config import Loaded
 from executor.core import events as ev
@@ -28,11 +27,13 @@ from executor.execution.restore import save
 from executor.execution.worker import Worker
 from executor.ledger.sqlite import SqliteLedger
 from executor.logs import LogNotifier
-from executor.paper.feeds import Feed
-from executor.paper.server import PaperExchange
 from executor.ports import Notifier, Source, Venue
 from executor.venue.adapter import HyperliquidVenue, VenueSettings
 from executor.venue.identity import PORTFOLIO_MARGIN, Finding, check_identity, needs_vault_address
+
+if TYPE_CHECKING:
+    from executor.paper.feeds import Feed
+    from executor.paper.server import PaperExchange
 
 log = structlog.get_logger("executor.run")
 
@@ -141,6 +142,8 @@ class Runtime:
 
     async def _serve(self) -> None:
         if self.loaded.config.server.enabled:
+            from executor.app.web import start_server
+
             server = await start_server(self)
             self._stack.push_async_callback(server.close)
 

@@ -15,7 +15,9 @@ from executor.core.types import Side
 from executor.ledger.reader import LedgerReader
 from executor.ledger.sqlite import SqliteLedger
 from executor.ledger.stamp import Stamp
-from executor.server import Limits, Readiness, ServerSettings, WorkerServer
+from executor.server.model import Readiness
+from executor.server.server import WorkerServer
+from executor.server.settings import Limits, ServerSettings
 
 D = Decimal
 HOUR_MS = 3_600_000

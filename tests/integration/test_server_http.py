@@ -16,8 +16,10 @@ from pydantic import SecretStr
 from executor.core.events import AlarmRaised
 from executor.errors import ConfigError
 from executor.ports import ChannelState
-from executor.server import Limits, Readiness, ServerSettings, WorkerServer
+from executor.server.model import Readiness
 from executor.server.rest import ROUTES
+from executor.server.server import WorkerServer
+from executor.server.settings import Limits, ServerSettings
 
 TOKEN = "correct-horse-battery"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}

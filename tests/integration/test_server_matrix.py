@@ -18,8 +18,10 @@ from executor.core.events import AlarmRaised
 from executor.ledger.reader import LedgerReader
 from executor.ledger.sqlite import SqliteLedger
 from executor.ledger.stamp import Stamp
-from executor.server import Limits, Readiness, ServerSettings, WorkerServer
+from executor.server.model import Readiness
 from executor.server.rest import ROUTES
+from executor.server.server import WorkerServer
+from executor.server.settings import Limits, ServerSettings
 
 TOKEN = "correct-horse-battery"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import forked
 import orjson
 import pytest
 from aiohttp import ClientSession
@@ -55,19 +55,6 @@ RULES = (
 
 QUOTES = {"BTC": ("99990", "100010"), "ETH": ("3999", "4001"), "SOL": ("199.9", "200.1"), "AVAX": ("39.99", "40.01")}
 
-RUN = """
-import os, sys
-from pathlib import Path
-from executor import config, plugins
-from executor.app.main import run
-from executor.errors import ExecutorError
-try:
-    sys.exit(run(config.load(Path(sys.argv[1]), [], os.environ, plugins), live=True))
-except ExecutorError as error:
-    print(error, file=sys.stderr)
-    sys.exit(error.exit_code)
-"""
-
 
 class Exchange(PaperExchange):
     """A paper exchange that remembers every action that reached it, answered or not."""
@@ -91,7 +78,7 @@ class Rig:
         self.clock = SystemClock()
         self.market = exchange.market
         self.ledger_path = folder / "var" / "live.db"
-        self.workers: list[asyncio.subprocess.Process] = []
+        self.workers: list[asyncio.subprocess.Process | forked.Forked] = []
         self.environ = {
             **SECRETS,
             "PATH": os.environ["PATH"],
@@ -140,16 +127,12 @@ class Rig:
 
     # -- the worker ---------------------------------------------------------------------------------------------
 
-    async def spawn(self, *, channels: int = 1) -> asyncio.subprocess.Process:
+    async def spawn(self, *, channels: int = 1, by_exec: bool = False) -> asyncio.subprocess.Process | forked.Forked:
         """Start a worker in its own process; with channels > 0, wait until it listens on so many."""
-        log = (self.folder / f"worker-{len(self.workers)}.log").open("wb")
-        path = str(self.folder / "config.yaml")
-        try:
-            worker = await asyncio.create_subprocess_exec(
-                *_command(path), stdout=log, stderr=log, env=self.environ, cwd=self.folder
-            )
-        finally:
-            log.close()
+        begin = forked.start_by_exec if by_exec else forked.start
+        with (self.folder / f"worker-{len(self.workers)}.log").open("wb") as log:
+            words = ("run", "--live", "-c", str(self.folder / "config.yaml"))
+            worker = await begin(words, log=log, env=self.environ, cwd=self.folder)
         self.workers.append(worker)
         if channels:
             await self.until(lambda: len(self.sim.clients) >= channels or worker.returncode is not None, 20)
@@ -197,19 +180,9 @@ class Rig:
 
     async def command(self, *words: str) -> tuple[int, str]:
         """Run another command of the program on this configuration; its exit code and all it said."""
-        script = str(Path(sys.executable).with_name("executor"))
-        process = await asyncio.create_subprocess_exec(
-            script,
-            *words,
-            "-c",
-            str(self.folder / "config.yaml"),
-            env=self.environ,
-            cwd=self.folder,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        said, _ = await asyncio.wait_for(process.communicate(), 40)
-        return process.returncode or 0, said.decode()
+        words = (*words, "-c", str(self.folder / "config.yaml"))
+        done = await asyncio.to_thread(forked.run, words, env=self.environ, cwd=self.folder, merged=True)
+        return done.returncode, done.stdout
 
     # -- signals ------------------------------------------------------------------------------------------------
 
@@ -365,15 +338,6 @@ class Rig:
     def arm(self, *faults: Fault) -> None:
         """Script what goes wrong at the exchange."""
         self.exchange.faults.arm(*faults)
-
-
-def _command(path: str) -> list[str]:
-    script = Path(sys.executable).with_name("executor")
-    from importlib.util import find_spec
-
-    if find_spec("executor.cli.main") is not None and script.exists():
-        return [str(script), "run", "--live", "-c", path]
-    return [sys.executable, "-c", RUN, path]
 
 
 @asynccontextmanager

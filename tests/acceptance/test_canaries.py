@@ -148,7 +148,7 @@ async def test_no_secret_leaves_a_worker_by_any_way_through_success_and_failure(
         **_serving(rig, sources=[rig.source(**SOURCE)], logging={"level": "DEBUG", "format": form}),
         execution={"reply_timeout_s": 1, "shutdown_s": 2},
     )
-    worker = await rig.spawn(channels=3)
+    worker = await rig.spawn(channels=3, by_exec=True)
     watch.hear("argv", _argv(worker.pid))
     await rig.send(rig.trade("good", "LONG", 0.1), channels=("agent", "user", "executor"))
     await rig.settled("good")

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from urllib.request import Request, urlopen
 
+import forked
 import pytest
 
 EXECUTOR = (str(Path(sys.executable).with_name("executor")),)
@@ -36,21 +37,22 @@ protection: {policy: alert, require: signalled}
 
 @pytest.fixture
 def cli(tmp_path):
-    """Runs the command in a folder of its own and hands back the finished process."""
+    """Runs the command in a folder of its own and hands back the finished process.
+
+    With a ``command`` it is started by ``exec``, else it may be forked from one that has started.
+    """
     usual = {name: value for name, value in os.environ.items() if not name.startswith("EXECUTOR") and name not in KEYS}
     environ = {**usual, "HOME": str(tmp_path), "EXECUTOR_LOCK_DIR": str(tmp_path / "locks")}
 
-    def run(*args, code=0, command=EXECUTOR, **changed):
-        done = subprocess.run(
-            [*command, *args],
-            cwd=tmp_path,
-            env={**environ, **changed},
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            timeout=30,
-            check=False,
-        )
+    def run(*args, code=0, command=None, **changed):
+        env = {**environ, **changed}
+        if command is None:
+            done = forked.run(args, env=env, cwd=tmp_path)
+        else:
+            words, nothing = [*command, *args], subprocess.DEVNULL
+            done = subprocess.run(
+                words, cwd=tmp_path, env=env, capture_output=True, text=True, stdin=nothing, timeout=30, check=False
+            )
         assert "Traceback" not in done.stderr, done.stderr
         assert done.returncode == code, done.stdout + done.stderr
         return done
@@ -63,9 +65,9 @@ def cli(tmp_path):
 
 
 def test_help_is_quick(cli):
-    assert "Usage:" in cli("--help").stdout
+    assert "Usage:" in cli("--help", command=EXECUTOR).stdout
     started = time.perf_counter()
-    cli("--help")
+    cli("--help", command=EXECUTOR)
     assert time.perf_counter() - started < 2  # 0.3 s on an idle machine
 
 
@@ -81,14 +83,14 @@ def test_what_reads_the_ledger_loads_nothing_that_could_trade(cli):
 
 
 def test_the_version_is_said(cli):
-    assert cli("--version").stdout.startswith("executor 0.")
+    assert cli("--version", command=EXECUTOR).stdout.startswith("executor 0.")
 
 
 def test_a_module_in_the_current_folder_shadows_nothing(cli):
     (cli.folder / "strategies.py").write_text("raise SystemExit('shadowed')")
     cli("init")
     assert "valid" in cli("config", "validate", command=MODULE).stdout
-    assert "valid" in cli("config", "validate").stdout
+    assert "valid" in cli("config", "validate", command=EXECUTOR).stdout
 
 
 # -- usage and configuration ------------------------------------------------------------------------------------

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 
+import forked
 import pytest
-
-EXECUTOR = str(Path(sys.executable).with_name("executor"))
 
 CONFIG = """
 version: 1
@@ -51,9 +47,7 @@ def run(tmp_path):
     environ = {**os.environ, "HOME": str(tmp_path), "EXECUTOR_LOCK_DIR": str(tmp_path / "locks")}
 
     def run(*args, within_s=60):
-        done = subprocess.run(
-            [EXECUTOR, *args], cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=within_s, check=False
-        )
+        done = forked.run(args, env=environ, cwd=tmp_path, timeout_s=within_s)
         assert "Traceback" not in done.stderr, done.stderr
         return done
 

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
-from pathlib import Path
 
-EXECUTOR = str(Path(sys.executable).with_name("executor"))
+import forked
 
 
 async def cli(rig, *args, code=0):
     """Run the command with the rig's configuration."""
-    command = [EXECUTOR, *args, "-c", str(rig.folder / "config.yaml")]
-    done = await asyncio.to_thread(
-        subprocess.run, command, capture_output=True, text=True, env=rig.environ, timeout=30, check=False
-    )
+    words = (*args, "-c", str(rig.folder / "config.yaml"))
+    done = await asyncio.to_thread(forked.run, words, env=rig.environ, cwd=rig.folder)
     assert "Traceback" not in done.stderr, done.stderr
     assert done.returncode == code, done.stdout + done.stderr
     return done

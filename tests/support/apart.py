@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import forked
 import orjson
 
 from executor.clock import SystemClock, iso
@@ -165,11 +166,9 @@ class Apart:
 
     async def spawn(self, *, listening: bool = True) -> Process:
         """A worker as a user starts it; waits until it listens."""
-        script = str(Path(sys.executable).with_name("executor"))
         with (self.folder / f"worker-{len(self.lives)}.log").open("wb") as log:
-            life = await create_subprocess_exec(
-                script, "run", "--live", "-c", "config.yaml", stdout=log, stderr=log, env=self.environ, cwd=self.folder
-            )
+            words = ("run", "--live", "-c", "config.yaml")
+            life = await forked.start(words, log=log, env=self.environ, cwd=self.folder)
         self.lives.append(life)
         if listening:
             await self.until(lambda: self.sim.clients or life.returncode is not None)

@@ -20,6 +20,7 @@ from executor.ledger.database import DAMAGED_REMEDY, WAL_BYTES, Durability, Guar
 from executor.ledger.index import pack_key, write_index
 from executor.ledger.log import read_events
 from executor.ledger.stamp import Stamp
+from executor.ledger.unseen import Unseen
 from executor.ports import Frame, KnownKey, Stored
 
 INDEX_BATCH = 512
@@ -47,6 +48,7 @@ class SqliteLedger:
         self._pending: list[Event] = []
         self._fresh: dict[str, KnownKey] = {}
         self._absent: set[str] = set()
+        self._unseen = Unseen()
         self._in_use = False
         self._nonces: dict[str, int] = {}
         with self._guard:
@@ -179,6 +181,8 @@ class SqliteLedger:
         work is done by some commit.
         """
         self._catch_up()
+        with self._guard:
+            self._unseen.learn(self._db)
         wal = self._path.with_name(self._path.name + "-wal")
         with self._guard:
             if not wal.exists() or wal.stat().st_size <= WAL_BYTES:
@@ -194,6 +198,7 @@ class SqliteLedger:
         for event in events:
             if isinstance(event, ActionReceived) and event.key is not None:
                 self._fresh[event.key] = KnownKey(event.fingerprint, event.received_at_ms)
+                self._unseen.add(event.key)
             elif isinstance(event, SendStarted):
                 signer = event.signer.lower()
                 self._nonces[signer] = max(event.nonce, self._nonces.get(signer, 0))
@@ -218,12 +223,16 @@ class SqliteLedger:
         fresh = self._fresh.get(key)
         if fresh is not None:
             return fresh
-        with self._guard:
-            row = self._db.execute(_KNOWN, (pack_key(key),)).fetchone()
+        row = None if self._unseen.certain(key) else self._look_up(key)
         if row is None:
             self._absent.add(key)
             return None
         return KnownKey(*row)
+
+    def _look_up(self, key: str) -> tuple[str, int] | None:
+        with self._guard:
+            row: tuple[str, int] | None = self._db.execute(_KNOWN, (pack_key(key),)).fetchone()
+        return row
 
     def last_nonce(self, signer: str) -> int:
         """The highest nonce ever taken for this signer, 0 if none."""

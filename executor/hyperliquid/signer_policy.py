@@ -6,10 +6,13 @@ Caps and the list of coins bind what can add risk, never a reduce-only order or 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, Protocol
+
+import orjson
 
 from executor.core.types import ZERO
 from executor.hyperliquid.wire import canonical_action
@@ -77,6 +80,25 @@ SIGNABLE = frozenset(_ORDERS)
 """All that this program ever signs: nothing here moves money out of the account."""
 
 
+_FLAG = "(?:true|false)"
+_ABOVE_0 = r'"(?:[1-9][0-9]{0,29}(?:\.[0-9]{0,7}[1-9])?|0\.[0-9]{0,7}[1-9])"'
+_KIND = (
+    r'\{(?:"limit":\{"tif":"(?:Gtc|Ioc|Alo)"\}'
+    rf'|"trigger":\{{"isMarket":{_FLAG},"triggerPx":{_ABOVE_0},"tpsl":"(?:tp|sl)"\}})\}}'
+)
+_ORDER = (
+    rf'\{{"a":(?:0|[1-9][0-9]{{0,8}}),"b":{_FLAG},"p":{_ABOVE_0},"s":{_ABOVE_0},"r":{_FLAG},"t":{_KIND}'
+    r'(?:,"c":"0x[0-9a-f]{32}")?\}'
+)
+PLAIN_ORDERS = re.compile(
+    rf'\{{"type":"order","orders":\[{_ORDER}(?:,{_ORDER})*\],"grouping":"(?:na|normalTpsl|positionTpsl)"\}}'.encode()
+)
+"""What ``canonical_action`` makes of orders above zero, as one pattern of the JSON the venue reads.
+
+Whatever matches is canonical; taking it apart field by field costs a cold order ten times as much. All else is.
+"""
+
+
 def judge(
     action: Mapping[str, Any], policy: SignerPolicy, markets: Markets, signed_today_usd: Decimal
 ) -> Decimal | Refusal:
@@ -90,6 +112,8 @@ def judge(
 
 def _odd(action: Mapping[str, Any]) -> Refusal | None:
     """What is no trading, or not exactly what the venue would read."""
+    if _is_plain(action):
+        return None
     kind = action.get("type")
     if not isinstance(kind, str) or kind not in SIGNABLE:
         return Refusal("action", f"the signer does not sign {kind!r:.40} actions")
@@ -104,6 +128,13 @@ def _odd(action: Mapping[str, Any]) -> Refusal | None:
     if any(Decimal(order[name]) <= 0 for order in _ORDERS[kind](action) for name in ("p", "s")):
         return Refusal("shape", "an order whose size or price is not above zero")
     return None
+
+
+def _is_plain(action: Mapping[str, Any]) -> bool:
+    try:
+        return PLAIN_ORDERS.fullmatch(orjson.dumps(action)) is not None
+    except TypeError:  # no JSON, so nothing plain
+        return False
 
 
 def _stranger(action: Mapping[str, Any], adding: Orders, policy: SignerPolicy, markets: Markets) -> Refusal | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
 from executor.core.types import Side
 from executor.hyperliquid import wire
-from executor.hyperliquid.signer_policy import Refusal, SignerPolicy, judge
+from executor.hyperliquid.signer_policy import PLAIN_ORDERS, Refusal, SignerPolicy, judge
 
 D = Decimal
 
@@ -36,6 +37,47 @@ NUMBERS = st.decimals("0.001", "500", places=3)
 def orders(reduce_only: st.SearchStrategy[bool]) -> st.SearchStrategy[dict[str, Any]]:
     made = lambda a, side, px, size, reduces: wire.limit_order(a, side, px, size, tif="Ioc", reduce_only=reduces)  # noqa: E731 shorter than a def
     return st.builds(made, st.integers(0, 3), st.sampled_from(Side), NUMBERS, NUMBERS, reduce_only)
+
+
+ODD = st.sampled_from(
+    [
+        "1",
+        "0",
+        "01",
+        "1.50",
+        "-1",
+        "1e3",
+        "1.123456789",
+        "0.10000000",
+        "",
+        " 1",
+        "1\n",
+        "NaN",
+        True,
+        1,
+        2.5,
+        None,
+        "Ioc",
+    ]
+)
+CHANGED = st.tuples(
+    st.sampled_from(["a", "b", "p", "s", "r", "t", "c", "x"]),
+    ODD
+    | st.sampled_from(["0x" + "AB" * 16, "0x" + "ab" * 16])
+    | st.sampled_from([{"limit": {"tif": "Gtc"}}, {"limit": {"tif": "ioc"}}, {"trigger": {}}]),
+)
+
+
+@given(orders(st.booleans()), st.none() | CHANGED, st.sampled_from(["na", "normalTpsl", "positionTpsl", "all"]))
+def test_the_shortcut_for_plain_orders_takes_nothing_that_is_not_canonical(
+    order: dict[str, Any], changed: tuple[str, Any] | None, grouping: str
+) -> None:
+    action = wire.order_action([order, order if changed is None else order | dict([changed])], grouping)
+    if PLAIN_ORDERS.fullmatch(orjson.dumps(action)):
+        assert wire.canonical_action(action) == action
+        assert all(D(one[name]) > 0 for one in action["orders"] for name in ("p", "s"))
+    else:
+        assert changed is not None or grouping == "all"
 
 
 @given(POLICIES, st.lists(orders(st.just(True)), min_size=1, max_size=5), st.integers(0, 10**9))

@@ -95,6 +95,9 @@ def test_a_fee_for_somebody_is_not_signed() -> None:
         wire.order_action([{**order(), "s": "0"}]),
         wire.order_action([{**order(reduce_only=True), "p": "0"}]),
         wire.order_action([{**order(), "s": "1e9"}]),
+        wire.order_action([{**order(), "s": "1.50"}]),
+        wire.order_action([{**order(), "p": D(100)}]),
+        wire.order_action([{**order(), "c": CLOID.upper()}]),
         wire.order_action([{k: v for k, v in order().items() if k != "r"}]),
     ],
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -111,14 +112,15 @@ class VenueSocket:
     def write(self, frame: bytes) -> None:
         """``send`` in one step, for a socket that ``is_clear``: a task of its own would cost an order its start.
 
-        It is what the library does for one whole message, less the waiting, for which there is no reason then.
+        It is what the library does for one whole message, less the waiting and the book-keeping for messages in parts,
+        for which there is no reason then.
         """
         if self._ws is None:
             raise ConnectionError("the socket is not open")
         self._budgets.messages.add(1, self._clock.mono_ms())
-        self._ws.protocol.send_text(frame)
+        wire = text_frame(frame)
         faults.point("first_byte_sent", self._ws.transport)
-        self._ws.send_data()
+        self._ws.transport.write(wire)
         faults.point("last_byte_sent")
 
     def drop(self, reason: str) -> None:
@@ -258,6 +260,23 @@ class VenueSocket:
         for key in [key for key in self._subscribed if key not in wanted]:
             self._subscribed.discard(key)
             await self.send(b'{"method":"unsubscribe","subscription":%b}' % key)
+
+
+def text_frame(payload: bytes) -> bytes:
+    """One whole text message as a client sends it: RFC 6455 section 5.2, masked as section 5.3 asks.
+
+    The library's own way there is right for any frame and touches so much that a cold order waits 50 µs longer.
+    """
+    length, mask = len(payload), os.urandom(4)
+    if length < 126:
+        head = bytes((0x81, 0x80 | length))
+    elif length < 1 << 16:
+        head = b"\x81\xfe" + length.to_bytes(2, "big")
+    else:
+        head = b"\x81\xff" + length.to_bytes(8, "big")
+    pattern = (mask * (length // 4 + 1))[:length]
+    masked = int.from_bytes(payload, "big") ^ int.from_bytes(pattern, "big")
+    return head + mask + masked.to_bytes(length, "big")
 
 
 def _heed_cancel() -> None:

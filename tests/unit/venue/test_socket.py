@@ -6,12 +6,15 @@ import asyncio
 from typing import Any
 
 import pytest
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+from websockets.server import ServerProtocol
 
 from executor.errors import VenueAnswerOdd
 from executor.testing import ManualClock
 from executor.venue.budgets import Budgets
 from executor.venue.clock_offset import VenueClock
-from executor.venue.socket import SocketSettings, VenueSocket
+from executor.venue.socket import SocketSettings, VenueSocket, text_frame
 
 
 @pytest.fixture
@@ -79,3 +82,19 @@ async def test_a_cancel_that_was_swallowed_with_a_connections_end_still_ends_it(
     run.cancel()
     await asyncio.wait([run], timeout=20)
     assert run.cancelled()
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 480, 65_535, 65_536, 300_001])
+def test_a_frame_written_in_one_step_is_what_the_library_reads(size: int) -> None:
+    payload = bytes(n % 251 for n in range(size))
+    server = ServerProtocol(state=State.OPEN)
+    server.receive_data(text_frame(payload) + text_frame(b"next"))
+    first, second = server.events_received()
+    assert isinstance(first, Frame)
+    assert isinstance(second, Frame)
+    assert (first.opcode, first.fin, bytes(first.data)) == (Opcode.TEXT, True, payload)
+    assert bytes(second.data) == b"next"
+
+
+def test_no_two_frames_are_masked_alike() -> None:
+    assert len({text_frame(b"the same") for _ in range(50)}) == 50

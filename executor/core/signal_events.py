@@ -8,7 +8,7 @@ from typing import Any
 
 from executor.core.event_base import Event, LegKind, Part
 from executor.core.protocols import Verdict
-from executor.core.types import Agent, Side
+from executor.core.types import Agent, Side, agent_named
 from executor.core.watched import Derivation
 
 
@@ -147,7 +147,7 @@ class ActionReceived(Event):
     @property
     def agent(self) -> Agent:
         """Whose action it is: the agent's own, or what a strategy makes of what is reported of it."""
-        return Agent(self.system, self.agent_id, "" if self.derived is None else self.derived.via)
+        return agent_named(self.system, self.agent_id, "" if self.derived is None else self.derived.via)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 
 ZERO = Decimal(0)
 
@@ -72,6 +73,10 @@ class Agent:
     system: str
     agent_id: str
     via: str = ""
+
+
+agent_named = lru_cache(maxsize=1024)(Agent)
+"""``Agent``, one object for each: an action asks ten times whose it is, of few agents over and over."""
 
 
 @dataclass(frozen=True, slots=True)

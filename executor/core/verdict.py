@@ -58,7 +58,8 @@ def judge(proposal: Proposal, exposure: Exposure, rules: Sequence[Rule], rules_v
 def _first_pass(proposal: Proposal, exposure: Exposure, rules: Sequence[Rule]) -> tuple[Proposal, tuple[Verdict, ...]]:
     """The proposal with its leverage clamped, and every rule's word on it."""
     on_leverage = [_ask(rule, proposal, exposure) for rule in rules if rule.name == LEVERAGE_RULE]
-    clamped = replace(proposal, leverage=_clamped(proposal.leverage, on_leverage))
+    leverage = _clamped(proposal.leverage, on_leverage)
+    clamped = proposal if leverage == proposal.leverage else replace(proposal, leverage=leverage)
     others = [_ask(rule, clamped, exposure) for rule in rules if rule.name != LEVERAGE_RULE]
     return clamped, (*on_leverage, *_asset_leverage(clamped), *others)
 

@@ -29,6 +29,9 @@ def _domain(name: str, chain_id: int) -> bytes:
     return b"\x19\x01" + keccak256(words)
 
 
+_pack = msgpack.Packer().pack
+"""One packer for all: making one for each action costs more than packing it."""
+
 _L1_DOMAIN = _domain("Exchange", 1337)
 _AGENT_TYPE = keccak256(b"Agent(string source,bytes32 connectionId)")
 _AGENT_PREFIX = {True: _AGENT_TYPE + keccak256(b"a"), False: _AGENT_TYPE + keccak256(b"b")}
@@ -38,7 +41,7 @@ def action_hash(
     action: Mapping[str, Any], nonce: int, vault_address: str | None, expires_after_ms: int | None
 ) -> bytes:
     """The connection id: 32 bytes over the action in its key order, the nonce, the vault and the expiry."""
-    data = msgpack.packb(action) + nonce.to_bytes(8, "big")
+    data = _pack(action) + nonce.to_bytes(8, "big")
     data += b"\x00" if vault_address is None else b"\x01" + bytes.fromhex(vault_address.removeprefix("0x"))
     if expires_after_ms is not None:
         data += b"\x00" + expires_after_ms.to_bytes(8, "big")

@@ -9,12 +9,11 @@ A flat (``action_type``, ``config.position.asset``), B envelope (``{"type": "ACT
 from __future__ import annotations
 
 from decimal import Decimal
-from functools import lru_cache
 from typing import TypedDict
 
 from executor.core.identity import action_key, fingerprint, real_id
 from executor.core.source_events import Action, Malformed, Origin, SetStop, SetTarget, Trade
-from executor.core.types import ActionType, Agent, Side
+from executor.core.types import ActionType, Side, agent_named
 from executor.sources.fields import (
     MAX_ID_CHARS,
     Refusal,
@@ -138,7 +137,7 @@ def _action(shape: str, body: JsonObject, origin: Origin) -> Action:
     content = _fingerprint(kind, sender_id, named_agent, facts)
     return _CLASSES[kind](
         origin=origin,
-        agent=_agent(named_agent or _channel_agent(origin.channel)),
+        agent=agent_named(SYSTEM, named_agent or _channel_agent(origin.channel)),
         key=_key(kind, sender_id, named_agent, content, facts),
         fingerprint=content,
         shape=shape,
@@ -146,12 +145,6 @@ def _action(shape: str, body: JsonObject, origin: Origin) -> Action:
         status=_status(body),
         **facts,
     )
-
-
-@lru_cache(maxsize=1024)
-def _agent(agent_id: str) -> Agent:
-    """One object per agent: frames of few agents come in great numbers."""
-    return Agent(SYSTEM, agent_id)
 
 
 def _identify(body: JsonObject) -> tuple[ActionType, str | None]:

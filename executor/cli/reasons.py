@@ -72,6 +72,10 @@ _DECISIONS = {
     ),
     "NO_QUOTE": "The venue showed no price to trade at: check the coin's market.",
     "NO_ROUTE": "No route of the configuration takes this agent's actions to an account: add one under routes.",
+    "OPPOSITE_HELD": (
+        "On this account another agent holds the other side of the coin, and the venue has one position of it: route "
+        "the two to accounts of their own."
+    ),
     "PAUSED": "Entries are paused, exits and stops go on: `executor resume` lets entries go.",
     "QUOTE_DEPTH": (
         "The best level of the book holds less than quote_check.min_depth_pct of the entry: trade smaller, or lower it."
@@ -104,8 +108,7 @@ _DECISIONS = {
         "The same trade came twice in two shapes within 2 s and is taken for one: compare the two in the journal."
     ),
     "SYMBOL_OWNED": (
-        "On this account the coin's position belongs to another agent, or is not ours: use another account, "
-        "or close it."
+        "On this account some of the coin's position was not opened by us: use another account, or close it."
     ),
     "UNKNOWN_SYMBOL": "The venue lists no such coin: the sender should use the venue's own name.",
     "UNPROVEN": (

@@ -88,11 +88,15 @@ class ReconcileFailed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtectionChanged(Event):
-    """A position lost (``unprotected``) or regained (``protected``) a stop of at least its size."""
+    """An agent's holding lost (``unprotected``) or regained (``protected``) a stop of at least its size.
+
+    Without an agent it is what nobody of ours opened.
+    """
 
     coin: str
     state: Literal["protected", "unprotected"]
     since_ms: int
+    agent: Agent | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +105,7 @@ class ProtectionActed(Event):
 
     coin: str
     policy: str
+    agent: Agent | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

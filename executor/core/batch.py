@@ -111,7 +111,8 @@ def _flat_enough(state: DeskState, leg: Leg) -> bool:
     """The opening leg of a flip leaves once the old position is gone; an exit of its own waits for it in turn."""
     if not leg.wait_flat:
         return True
-    return state.position(leg.coin).owned == 0 and all(leg.cloid in owed.against for owed in state.exits_of(leg.coin))
+    turned = state.position(leg.coin).owned * leg.side.sign >= 0 and state.position(leg.coin).held_by(leg.agent) == 0
+    return turned and all(leg.cloid in owed.against for owed in state.exits_for(leg.coin, leg.agent))
 
 
 def entry_batches(state: DeskState, ready: list[Leg], expires_ms: int | None = None) -> list[Batch]:

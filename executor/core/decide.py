@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from executor.core import events as ev
 from executor.core.book import split
-from executor.core.entry import describe, entry_events, holder_of
+from executor.core.entry import describe, entry_events, holds
 from executor.core.identity import plain
 from executor.core.intents import StopIntent, TargetIntent
 from executor.core.lifecycle import LegState
@@ -23,7 +23,7 @@ from executor.core.settings import DeskSettings
 from executor.core.signal import Signal
 from executor.core.sizing import exit_size, share
 from executor.core.state import DeskState
-from executor.core.types import ZERO, ActionType, Side, closing_side
+from executor.core.types import ZERO, ActionType, Agent, Side, closing_side
 
 Taker = Callable[[DeskSettings, DeskState, Signal, int, Market], list[ev.Event]]
 
@@ -118,7 +118,7 @@ def _trade(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: int
     exits = _exit_part(state, signal, fraction, now_ms, market) if fraction > 0 else []
     events += exits
     if opens > 0:
-        opposed = state.position(received.coin or "").owned * received.side.sign < 0
+        opposed = state.position(received.coin or "").held_by(signal.agent) * received.side.sign < 0
         wait_flat = opposed or any(isinstance(event, ev.ExitOwed) for event in exits)
         events += entry_events(settings, state, signal, opens, received.side, now_ms, market, wait_flat=wait_flat)
     elif fraction == 0:
@@ -128,31 +128,30 @@ def _trade(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: int
 
 def _lost_book_fraction(state: DeskState, signal: Signal) -> Decimal:
     """The share that leaves when the agent's book is unknown to us but its position is ours: it then only reduces."""
-    received = signal.received
-    owned = state.position(received.coin or "").owned
-    ours = state.position(received.coin or "").owner == signal.agent
-    if not ours or owned == 0 or received.book_before != 0 or received.side is not closing_side(owned):
+    received, coin = signal.received, signal.received.coin or ""
+    held = state.position(coin).held_by(signal.agent)
+    if held == 0 or received.book_before != 0 or received.side is not closing_side(held):
         return ZERO
-    if state.owed(received.coin or "") >= abs(owned):
+    if sum((owed.owed for owed in state.exits_for(coin, signal.agent)), ZERO) >= abs(held):
         return ZERO  # it is leaving already: the agent opens the other side
-    return share(received.size, owned)
+    return share(received.size, held)
 
 
 def _exit_part(state: DeskState, signal: Signal, fraction: Decimal, now_ms: int, market: Market) -> list[ev.Event]:
     """Our share of what the agent closes, out of what is live and what may still come (design.md section 5)."""
     received, coin = signal.received, signal.received.coin or ""
-    holder = holder_of(state, coin)
-    if holder is None and state.position(coin).size == 0:
-        return [_refuse(state, signal, now_ms, "NO_POSITION", f"we hold no {coin} to close", "exit")]
-    if holder != signal.agent:
-        return [_refuse(state, signal, now_ms, "SYMBOL_OWNED", f"the {coin} position is not this agent's", "exit")]
     position = state.position(coin)
-    older = position.owned != 0 and signal.signal_at_ms < position.opened_at_ms
-    if older and received.book_after * position.owned > 0:
+    if not holds(state, coin, signal.agent):
+        if position.foreign:
+            return [_refuse(state, signal, now_ms, "SYMBOL_OWNED", f"the {coin} position is not this agent's", "exit")]
+        return [_refuse(state, signal, now_ms, "NO_POSITION", f"we hold no {coin} of this agent to close", "exit")]
+    holding = position.holding(signal.agent)
+    older = holding is not None and signal.signal_at_ms < holding.opened_at_ms
+    if holding is not None and older and received.book_after * holding.size > 0:
         return [_refuse(state, signal, now_ms, "SUPERSEDED", "older than the position it would close", "exit")]
     dropped = _drop_planned(state, signal, fraction, now_ms)
     gone = sum((state.legs[d.cloid].remaining for d in dropped if state.legs[d.cloid].kind == "entry"), ZERO)
-    base = _closable(state, coin, received.side) - gone
+    base = _closable(state, coin, signal.agent, received.side) - gone
     size = base if fraction == 1 else market.rules.floor_size(coin, exit_size(fraction, base))
     if size <= 0:
         text = f"nothing of {coin} is left to close" + (": its entry had not left yet, and will not" if dropped else "")
@@ -174,15 +173,15 @@ def _exit_part(state: DeskState, signal: Signal, fraction: Decimal, now_ms: int,
     return [*dropped, owed]
 
 
-def _closable(state: DeskState, coin: str, side: Side) -> Decimal:
-    """What an order of this side may still close: live and unresolved on the other side, less what is leaving already.
+def _closable(state: DeskState, coin: str, agent: Agent, side: Side) -> Decimal:
+    """What an agent's order of this side may still close: live and unresolved on the other side, less what leaves.
 
     During a flip the position before and the entry after stand on opposite sides; an exit speaks of one of them.
     """
-    owned = state.position(coin).owned
-    live = abs(owned) if owned != 0 and closing_side(owned) is side else ZERO
-    coming = sum((leg.remaining for leg in state.legs_of(coin, "entry") if leg.side is not side), ZERO)
-    leaving = sum((owed.owed for owed in state.exits_of(coin) if owed.side in (None, side)), ZERO)
+    held = state.position(coin).held_by(agent)
+    live = abs(held) if held != 0 and closing_side(held) is side else ZERO
+    coming = sum((leg.remaining for leg in state.legs_for(coin, "entry", agent) if leg.side is not side), ZERO)
+    leaving = sum((owed.owed for owed in state.exits_for(coin, agent) if owed.side in (None, side)), ZERO)
     return live + coming - leaving
 
 
@@ -190,7 +189,8 @@ def _drop_planned(state: DeskState, signal: Signal, fraction: Decimal, now_ms: i
     """A full exit makes entries that have not left yet pointless."""
     if fraction < 1:
         return []
-    planned = [leg for leg in state.legs_of(signal.received.coin or "") if leg.state is LegState.PLANNED]
+    mine = [leg for leg in state.legs_of(signal.received.coin or "") if leg.agent == signal.agent]
+    planned = [leg for leg in mine if leg.state is LegState.PLANNED]
     return [
         ev.LegDropped(at_ms=now_ms, account=state.account, key=leg.key, cloid=leg.cloid, reason="CLOSED_BEFORE_SENT")
         for leg in planned
@@ -204,26 +204,24 @@ def _drop_planned(state: DeskState, signal: Signal, fraction: Decimal, now_ms: i
 def _protective_refusal(state: DeskState, signal: Signal) -> tuple[str, str] | None:
     """What stops and targets must be: of this agent's position, on its closing side, not older than it."""
     received, coin = signal.received, signal.received.coin or ""
-    holder, position = holder_of(state, coin), state.position(coin)
-    if (holder is not None and holder != signal.agent) or (holder is None and position.size != 0):
+    position = state.position(coin)
+    if position.foreign and not holds(state, coin, signal.agent):
         return ("SYMBOL_OWNED", f"the {coin} position is not this agent's")
-    waiting = state.stops.get(coin)
-    if holder is None and waiting is not None and waiting.agent not in (None, signal.agent):
-        return ("SYMBOL_OWNED", f"another agent's stop waits for its {coin} position")
-    side = _held_side(state, coin)
+    side = _held_side(state, coin, signal.agent)
     if side is not None and received.side is side:
         return ("WRONG_SIDE", f"a {received.side} order does not close this position")
-    if position.owned != 0 and signal.signal_at_ms < position.opened_at_ms:
+    holding = position.holding(signal.agent)
+    if holding is not None and signal.signal_at_ms < holding.opened_at_ms:
         return ("SUPERSEDED", "older than the position it would protect")
     return None
 
 
-def _held_side(state: DeskState, coin: str) -> Side | None:
+def _held_side(state: DeskState, coin: str, agent: Agent) -> Side | None:
     """The side of what the agent holds: during a flip that is what the newest entry opens."""
-    entries, owned = state.legs_of(coin, "entry"), state.position(coin).owned
+    entries, held = state.legs_for(coin, "entry", agent), state.position(coin).held_by(agent)
     if entries:
         return entries[-1].side
-    return closing_side(owned).opposite if owned != 0 else None
+    return closing_side(held).opposite if held != 0 else None
 
 
 def _with_alarm(state: DeskState, signal: Signal, now_ms: int, refusal: tuple[str, str]) -> list[ev.Event]:
@@ -254,7 +252,7 @@ def _stop(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: int,
 
 
 def _older_stop(state: DeskState, signal: Signal) -> tuple[str, str] | None:
-    wish = state.stops.get(signal.received.coin or "")
+    wish = state.stop_for(signal.received.coin or "", signal.agent)
     if wish is None or wish.default or signal.signal_at_ms >= wish.signal_at_ms:
         return None
     return ("SUPERSEDED", f"a newer stop at {plain(wish.trigger_px)} stands")

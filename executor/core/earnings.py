@@ -13,6 +13,7 @@ from executor.core import events as ev
 from executor.core.facts import AccountFact, Fill, Funding
 from executor.core.state import DeskState, Leg
 from executor.core.types import ZERO
+from executor.core.virtual import funding_shared
 
 KEEP_FUNDINGS = 2000
 """How many payments' identities are kept to count each once."""
@@ -77,6 +78,7 @@ def funding_seen(state: DeskState, event: ev.FundingSeen) -> None:
     if _funding_id(funding) in state.seen_fundings:
         return
     state.seen_fundings[_funding_id(funding)] = funding.at_ms
+    funding_shared(state, funding)
     state.last_funding_ms = max(state.last_funding_ms, funding.at_ms)
     if _earn(state, funding.usd, funding.at_ms) and funding.coin in state.open_trades:
         state.open_trades[funding.coin] += funding.usd

@@ -90,11 +90,24 @@ def _gapless(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: i
 def _unowned(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: int) -> Refusal | None:
     coin = signal.received.coin or ""
     position = state.position(coin)
-    if position.size != position.owned:
-        return ("SYMBOL_OWNED", f"{coin} holds {plain(position.size - position.owned)} that we did not open")
-    holders = {leg.agent for leg in state.legs_of(coin, "entry")} | ({position.owner} if position.size else set())
+    if position.size != position.known:
+        return ("SYMBOL_OWNED", f"{coin} holds {plain(position.size - position.known)} that we did not open")
+    return None
+
+
+def _one_side(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: int) -> Refusal | None:
+    """Agents share a coin on one side only.
+
+    The venue nets: against another's position an exit could not be reduce-only, and a stop would protect nothing.
+    """
+    coin, sign = signal.received.coin or "", signal.received.side.sign
+    holders = [holding.agent for holding in state.position(coin).holdings if holding.size * sign < 0]
+    holders += [leg.agent for leg in state.legs_of(coin, "entry") if leg.side.sign != sign]
     others = [agent.agent_id for agent in holders if agent is not None and agent != signal.agent]
-    return ("SYMBOL_OWNED", f"{coin} belongs to agent {others[0]}") if others else None
+    if not others:
+        return None
+    text = f"agent {others[0]} holds the other side of {coin}, and an account has one position of it"
+    return ("OPPOSITE_HELD", f"{text}: route this agent to an account of its own")
 
 
 def _wanted(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: int) -> Refusal | None:
@@ -122,6 +135,7 @@ GATES: tuple[Gate, ...] = (
     _fresh,
     _gapless,
     _unowned,
+    _one_side,
     _wanted,
 )
 """Asked in this order; the first no decides."""
@@ -370,9 +384,6 @@ def _child(
     )
 
 
-def holder_of(state: DeskState, coin: str) -> Agent | None:
-    """The agent a coin belongs to on this account, by its position or by its entries under way."""
-    position = state.position(coin)
-    if position.owned != 0:
-        return position.owner
-    return next((leg.agent for leg in state.legs_of(coin, "entry")), None)
+def holds(state: DeskState, coin: str, agent: Agent) -> bool:
+    """Whether an agent has a part of a coin on this account, or entries of it under way."""
+    return state.position(coin).held_by(agent) != 0 or any(leg.agent == agent for leg in state.legs_of(coin, "entry"))

@@ -9,7 +9,16 @@ from executor.core import wishes
 from executor.core.answers import absent_from_ms
 from executor.core.earnings import entry_failed, entry_worked, funding_seen
 from executor.core.exits import IN_PART, note_miss
-from executor.core.holdings import account_read, adopted, claim_voided, execute, fill_seen, learn_oid, orders_read
+from executor.core.holdings import (
+    account_read,
+    adopted,
+    claim_voided,
+    entry_settled,
+    execute,
+    fill_seen,
+    learn_oid,
+    orders_read,
+)
 from executor.core.lifecycle import OPEN_STATES, LegState
 from executor.core.spent import note_signed
 from executor.core.state import (
@@ -19,6 +28,7 @@ from executor.core.state import (
     DeskState,
     Leg,
     Request,
+    StopWish,
 )
 
 KEEP_ENTRY_TIMES = 1000
@@ -35,6 +45,7 @@ def evolve(state: DeskState, event: ev.Event) -> None:
         cloid = getattr(event, "cloid", None)
         if cloid is not None:
             state.index(cloid)
+            entry_settled(state, cloid, event.at_ms)
 
 
 # -- legs -------------------------------------------------------------------------------------------------------
@@ -79,8 +90,9 @@ def _planned_exit(state: DeskState, event: ev.LegPlanned) -> None:
 
 
 def _planned_stop(state: DeskState, event: ev.LegPlanned) -> None:
-    if event.coin in state.stops:
-        state.stops[event.coin].attempts += 1
+    wish = state.stop_for(event.coin, state.whose(event.coin, event.agent))
+    if wish is not None:
+        wish.attempts += 1
 
 
 def _planned_target(state: DeskState, event: ev.LegPlanned) -> None:
@@ -152,11 +164,16 @@ def _dropped(state: DeskState, event: ev.LegDropped) -> None:
 def _rested(state: DeskState, event: ev.LegRested) -> None:
     leg = _leg(state, event.cloid)
     if leg is not None and leg.turn("rested", event.at_ms):
-        learn_oid(state, leg, event.oid)
+        learn_oid(state, leg, event.oid, leg.limit_px, event.at_ms)
         leg.listed = leg.listed if event.listed is None else event.listed
-        wish = state.stops.get(leg.coin)
-        if leg.kind == "stop" and wish is not None and wish.key == leg.key:
+        wish = _stop_of(state, leg)
+        if wish is not None and wish.key == leg.key:
             wish.failures, wish.crossed = 0, False
+
+
+def _stop_of(state: DeskState, leg: Leg) -> StopWish | None:
+    """The wish a stop leg serves, or served before it was replaced."""
+    return state.stop_for(leg.coin, state.whose(leg.coin, leg.agent)) if leg.kind == "stop" else None
 
 
 def _filled(state: DeskState, event: ev.LegFilled) -> None:
@@ -164,11 +181,12 @@ def _filled(state: DeskState, event: ev.LegFilled) -> None:
     was_open = leg is not None and leg.open
     if leg is None or not leg.turn("filled", event.at_ms):
         return
-    learn_oid(state, leg, event.oid)
+    px = event.avg_px or leg.limit_px
+    learn_oid(state, leg, event.oid, px, event.at_ms)
     before = leg.filled
     leg.told_filled = max(leg.told_filled, event.size)
     entry_worked(state, leg)
-    execute(state, leg, leg.filled - before, event.avg_px or leg.limit_px)
+    execute(state, leg, leg.filled - before, px, event.at_ms)
     if was_open and leg.filled < leg.size:
         _missed(state, leg, event.at_ms, IN_PART)
 
@@ -232,7 +250,7 @@ def _missed(state: DeskState, leg: Leg, at_ms: int, said: str) -> None:
 
 def _stop_missed(state: DeskState, leg: Leg, at_ms: int, said: str) -> None:
     """What an order of an earlier wish comes to says nothing of the one that replaced it."""
-    wish = state.stops.get(leg.coin)
+    wish = _stop_of(state, leg)
     if wish is not None and (leg.key == wish.key or leg.key.startswith(OF_POLICY)):
         wish.failed_at_ms = at_ms
         wish.failures += 1

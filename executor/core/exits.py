@@ -10,10 +10,12 @@ from __future__ import annotations
 from decimal import Decimal
 
 from executor.core import events as ev
+from executor.core.guarded import guarded
 from executor.core.identity import cloid, plain
+from executor.core.position import Position
 from executor.core.protocols import Market
 from executor.core.settings import LAST_RESORT_BPS, DeskSettings
-from executor.core.state import DeskState, Exit, Leg, Position
+from executor.core.state import DeskState, Exit, Leg
 from executor.core.types import ZERO, Side, closing_side
 
 UNPROTECTED, CROSSED, NOT_FILLED = "unprotected", "stop crossed", "stop not filled"
@@ -58,13 +60,17 @@ def exit_steps(settings: DeskSettings, state: DeskState, coin: str, now_ms: int,
 
 
 def _closable(settings: DeskSettings, state: DeskState, owed: Exit) -> Decimal:
-    """What there is to close, signed: a flatten closes the whole position, all else what we own or have adopted.
+    """What there is to close, signed: a flatten closes all, an exit its agent's part, the policy what is adopted too.
 
     Never a position of the other direction: during a flip that is the one before, or the one after.
     """
     position = state.position(owed.coin)
-    adopted = settings.foreign_positions == "adopt" and owed.why in (UNPROTECTED, CROSSED, NOT_FILLED)
-    held = position.size if adopted or owed.why == "flatten" else position.owned
+    if owed.why == "flatten":
+        held = position.size
+    elif owed.why in (UNPROTECTED, CROSSED, NOT_FILLED):
+        held = guarded(settings, state, owed.coin, state.whose(owed.coin, owed.agent)).owned
+    else:
+        held = position.held_by(state.whose(owed.coin, owed.agent))
     return held if owed.side in (None, closing_side(held)) else ZERO
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from decimal import Decimal
 
+from executor.core.position import Position
 from executor.core.protocols import Exposure, Market
-from executor.core.state import DeskState, Leg, Position
+from executor.core.state import DeskState, Leg
 from executor.core.types import ZERO, Side, closing_side
 
 

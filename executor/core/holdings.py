@@ -7,17 +7,32 @@ in that read already.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from decimal import Decimal
+from typing import TypeVar
 
 from executor.core import events as ev
 from executor.core.earnings import account_earned, agrees, entry_worked, fill_earned
 from executor.core.facts import AccountFact, Fill, OpenOrder
 from executor.core.lifecycle import LegState
+from executor.core.position import Holding, Position
 from executor.core.settings import SETTLE_MS
 from executor.core.spent import midnight_ms
-from executor.core.state import KEEP_FILLS, KEEP_STRANGE, Day, DeskState, Exit, Leg, Position, speaks_of
+from executor.core.state import KEEP_FILLS, KEEP_STRANGE, Day, DeskState, Exit, Leg, StopWish, TargetWish, speaks_of
 from executor.core.types import ZERO, Agent
+from executor.core.virtual import (
+    closed,
+    fill_charged,
+    fit,
+    hand_over,
+    moved_by_others,
+    note_hour,
+    opened,
+    priced_late,
+    taken_back,
+)
+
+Wish = TypeVar("Wish", StopWish, TargetWish)
 
 
 def fill_id(tid: int, oid: int) -> str:
@@ -33,47 +48,52 @@ def position_of(state: DeskState, coin: str) -> Position:
     return position
 
 
-def _clamp_owned(state: DeskState, position: Position) -> None:
-    """What we own is never more than what is there, and never on the other side."""
-    if position.owned * position.size <= 0:
-        position.owned = ZERO
-    elif abs(position.owned) > abs(position.size):
-        position.owned = position.size
-    if position.owned == 0 and position.owner is not None:
-        position.owner = None
-        _life_ended(state, position.coin)
+def _fit(state: DeskState, position: Position, at_ms: int) -> None:
+    """Holdings follow what is there, and wishes follow the holdings."""
+    fit(state, position, at_ms)
+    _lives_ended(state, position)
+    if position.size == 0 and not position.ahead:
+        state.positions[position.coin] = Position(
+            coin=position.coin, read_at_ms=position.read_at_ms, filled_at_ms=position.filled_at_ms
+        )
+    else:
+        _came_up(state, position)
 
 
-def _went_flat(state: DeskState, position: Position) -> None:
+def _lives_ended(state: DeskState, position: Position) -> None:
+    """Stops and targets belong to one life of a holding: they go with it, but those of an entry under way stay."""
     coin = position.coin
-    state.positions[coin] = Position(coin=coin, read_at_ms=position.read_at_ms, filled_at_ms=position.filled_at_ms)
-    _life_ended(state, coin)
-
-
-def _life_ended(state: DeskState, coin: str) -> None:
-    """Stops and targets belong to one life of a position: they go with it, but those of an entry under way stay."""
     coming = {leg.key for leg in state.legs_of(coin, "entry")}
-    stop = state.stops.get(coin)
-    if stop is not None:
-        stop.before = None
-        if stop.seen and stop.key not in coming:
-            del state.stops[coin]
-    state.targets[coin] = [wish for wish in state.targets.get(coin, []) if not wish.seen or wish.key in coming]
-    if not state.targets[coin]:
-        del state.targets[coin]
+    for wish in state.stops.get(coin, ()):
+        wish.before = wish.before if _held(position, wish) else None
+    put(state.stops, coin, [wish for wish in state.stops.get(coin, ()) if _lives(position, wish, coming)])
+    put(state.targets, coin, [wish for wish in state.targets.get(coin, ()) if _lives(position, wish, coming)])
 
 
-def _came_up(state: DeskState, coin: str) -> None:
-    size = state.positions[coin].size
-    stop = state.stops.get(coin)
-    if stop is not None:
-        stop.seen = stop.seen or speaks_of(stop, size)
-    for wish in state.targets.get(coin, []):
-        wish.seen = wish.seen or speaks_of(wish, size)
+def _lives(position: Position, wish: StopWish | TargetWish, coming: Collection[str]) -> bool:
+    return not wish.seen or wish.key in coming or _held(position, wish) != 0
 
 
-def _move(state: DeskState, coin: str, delta: Decimal, px: Decimal, leg: Leg | None) -> None:
+def _held(position: Position, wish: StopWish | TargetWish) -> Decimal:
+    """What a wish may be of (signed): its agent's holding, or all of it where it names nobody."""
+    return position.size if wish.agent is None else position.held_by(wish.agent)
+
+
+def put(wishes: dict[str, list[Wish]], coin: str, kept: list[Wish]) -> None:
+    """What is wished of a coin from now on; a coin of which nothing is wished is not kept."""
+    wishes[coin] = kept
+    if not kept:
+        del wishes[coin]
+
+
+def _came_up(state: DeskState, position: Position) -> None:
+    for wish in (*state.stops.get(position.coin, ()), *state.targets.get(position.coin, ())):
+        wish.seen = wish.seen or speaks_of(wish, _held(position, wish))
+
+
+def _move(state: DeskState, coin: str, delta: Decimal, px: Decimal, leg: Leg | None, at_ms: int) -> None:
     """Carry a position on by an execution; ``leg`` is ours, ``None`` for a foreign one."""
+    note_hour(state, coin, at_ms)
     position = position_of(state, coin)
     before, after = position.size, position.size + delta
     grows = before == 0 or before * delta > 0
@@ -82,34 +102,19 @@ def _move(state: DeskState, coin: str, delta: Decimal, px: Decimal, leg: Leg | N
     elif before * after < 0:
         position.entry_px = px
     position.size = after
-    if leg is not None:
-        _own(state, position, leg, delta)
-    _clamp_owned(state, position)
-    if after == 0:
-        _went_flat(state, position)
+    if leg is None:
+        moved_by_others(position, abs(delta), px)
     else:
-        _came_up(state, coin)
+        _own(state, position, leg, delta, px)
+    _fit(state, position, at_ms)
 
 
-def _own(state: DeskState, position: Position, leg: Leg, delta: Decimal) -> None:
+def _own(state: DeskState, position: Position, leg: Leg, delta: Decimal, px: Decimal) -> None:
     """Only an entry makes a position ours; the rest reduces, also when it is told before the entry it closes."""
     if leg.kind == "entry":
-        if position.owned == 0:
-            position.owner, position.opened_at_ms = leg.agent, leg.signal_at_ms
-            _only_of(state, position.coin, leg.agent)
-        position.owned += delta
-    elif position.owned * delta < 0:
-        position.owned = ZERO if abs(delta) >= abs(position.owned) else position.owned + delta
-
-
-def _only_of(state: DeskState, coin: str, owner: Agent | None) -> None:
-    """Stops and targets that wait for another agent's position are not for this one: the coin is taken."""
-    stop = state.stops.get(coin)
-    if stop is not None and stop.agent not in (None, owner):
-        del state.stops[coin]
-    targets = [wish for wish in state.targets.pop(coin, []) if wish.agent in (None, owner)]
-    if targets:
-        state.targets[coin] = targets
+        opened(state, position, leg.agent, delta, px, leg.signal_at_ms)
+    else:
+        closed(state, position, leg.agent, delta, px)
 
 
 def _pay(state: DeskState, leg: Leg, newly: Decimal) -> None:
@@ -118,12 +123,20 @@ def _pay(state: DeskState, leg: Leg, newly: Decimal) -> None:
         owed.owed = max(ZERO, owed.owed - newly)
 
 
-def execute(state: DeskState, leg: Leg, newly: Decimal, px: Decimal) -> None:
+def entry_settled(state: DeskState, cloid: str, at_ms: int) -> None:
+    """An entry that may bring nothing more settles what exits closed ahead of it."""
+    leg = state.legs.get(cloid)
+    position = None if leg is None else state.positions.get(leg.coin)
+    if leg is not None and not leg.open and position is not None and position.ahead:
+        _fit(state, position, at_ms)
+
+
+def execute(state: DeskState, leg: Leg, newly: Decimal, px: Decimal, at_ms: int) -> None:
     """Carry position and exit on by what a leg of ours newly executed."""
     if newly <= 0:
         return
     _pay(state, leg, newly)
-    _move(state, leg.coin, newly * leg.side.sign, px, leg)
+    _move(state, leg.coin, newly * leg.side.sign, px, leg, at_ms)
 
 
 def fill_seen(state: DeskState, event: ev.FillSeen) -> None:
@@ -137,12 +150,12 @@ def fill_seen(state: DeskState, event: ev.FillSeen) -> None:
     fill_earned(state, fill)
     in_read = _in_read(position_of(state, fill.coin), fill)
     leg = state.legs.get(event.cloid or "")
+    fill_charged(state, fill, None if leg is None else leg.agent)
     if leg is not None:
         _leg_fill(state, leg, event, in_read)
     else:
         _strange(state, fill)
-        if not in_read:
-            _move(state, fill.coin, fill.signed_size, fill.px, None)
+        _strange_fill(state, fill, in_read)
     position = position_of(state, fill.coin)
     position.filled_at_ms = max(position.filled_at_ms, fill.at_ms)
     if len(state.seen_fills) > 2 * KEEP_FILLS:
@@ -162,9 +175,10 @@ def _leg_fill(state: DeskState, leg: Leg, event: ev.FillSeen, in_read: bool) -> 
     entry_worked(state, leg)
     newly = leg.filled - before
     if in_read:
-        _claim(state, leg, newly)
+        explained = _claim(state, leg, newly, event.fill.px, event.at_ms)
+        priced_late(state, event.fill, leg.agent, newly - explained)
     else:
-        execute(state, leg, newly, event.fill.px)
+        execute(state, leg, newly, event.fill.px, event.at_ms)
     if leg.filled >= leg.size:
         leg.turn("filled", event.at_ms)
 
@@ -177,7 +191,16 @@ def _strange(state: DeskState, fill: Fill) -> None:
             del state.strange_fills[next(iter(state.strange_fills))]
 
 
-def learn_oid(state: DeskState, leg: Leg, oid: int | None) -> None:
+def _strange_fill(state: DeskState, fill: Fill, in_read: bool) -> None:
+    """Carry on by what others did; what a read told before it has its price now."""
+    if not in_read:
+        _move(state, fill.coin, fill.signed_size, fill.px, None, fill.at_ms)
+        return
+    moved_by_others(position_of(state, fill.coin), fill.size, fill.px)
+    priced_late(state, fill, None, fill.size)
+
+
+def learn_oid(state: DeskState, leg: Leg, oid: int | None, px: Decimal, at_ms: int) -> None:
     """The answer names the leg's order: fills that came before it, and were nobody's, are the leg's."""
     if oid is None:
         return
@@ -185,16 +208,21 @@ def learn_oid(state: DeskState, leg: Leg, oid: int | None) -> None:
     size = state.strange_fills.pop(oid, ZERO)
     if size:
         leg.seen_filled += size
-        _claim(state, leg, size)
+        _claim(state, leg, size, px, at_ms)
 
 
-def _claim(state: DeskState, leg: Leg, newly: Decimal) -> None:
-    """The read has the size already, but only the fill tells that an entry of ours brought it."""
+def _claim(state: DeskState, leg: Leg, newly: Decimal, px: Decimal, at_ms: int) -> Decimal:
+    """The position has the size already, but only the fill tells who of ours brought it, or let it go.
+
+    Returns how much of it (positive) that explained.
+    """
     _pay(state, leg, newly)
-    if leg.kind == "entry" and newly > 0:
-        position = position_of(state, leg.coin)
-        _own(state, position, leg, newly * leg.side.sign)
-        _clamp_owned(state, position)
+    position = position_of(state, leg.coin)
+    explained = newly if leg.kind == "entry" else min(newly, position.excess)
+    if explained > 0:
+        _own(state, position, leg, explained * leg.side.sign, px)
+        _fit(state, position, at_ms)
+    return explained
 
 
 def account_read(state: DeskState, event: ev.AccountRead) -> None:
@@ -214,19 +242,20 @@ def account_read(state: DeskState, event: ev.AccountRead) -> None:
 
 
 def _set_position(state: DeskState, coin: str, fact: AccountFact) -> None:
+    note_hour(state, coin, fact.at_ms)
     position = position_of(state, coin)
     position.read_at_ms = fact.at_ms
     told = next((p for p in fact.positions if p.coin == coin), None)
     if told is None:
         if position.size != 0:
-            _went_flat(state, position)
+            position.size = ZERO
+            _fit(state, position, fact.at_ms)
         return
     position.size, position.entry_px = told.size, told.entry_px
     position.leverage, position.is_cross = told.leverage, told.is_cross
     position.liquidation_px = told.liquidation_px
     position.unrealized_pnl_usd = told.unrealized_pnl_usd
-    _clamp_owned(state, position)
-    _came_up(state, coin)
+    _fit(state, position, fact.at_ms)
 
 
 def _roll_day(state: DeskState, fact: AccountFact) -> None:
@@ -274,12 +303,14 @@ def listing(state: DeskState, orders: Iterable[OpenOrder], asked_ms: int) -> dic
 
 
 def adopted(state: DeskState, event: ev.PositionAdopted) -> None:
-    """A position found on the venue belongs to an agent."""
+    """What was found on the venue belongs to an agent: it holds so much then."""
     position = position_of(state, event.coin)
-    position.owner, position.owned = event.agent, event.size
-    _only_of(state, event.coin, event.agent)
-    position.opened_at_ms = event.opened_at_ms
-    _clamp_owned(state, position)
+    holding = position.holding(event.agent)
+    if holding is None:
+        holding = Holding(event.agent, entry_px=position.entry_px)
+        position.holdings.append(holding)
+    holding.size, holding.opened_at_ms = event.size, event.opened_at_ms
+    _fit(state, position, event.at_ms)
 
 
 def claim_voided(state: DeskState, event: ev.ClaimVoided) -> None:
@@ -292,14 +323,20 @@ def claim_voided(state: DeskState, event: ev.ClaimVoided) -> None:
         return
     leg.told_filled = leg.seen_filled
     position = position_of(state, event.coin)
-    position.size -= event.size * leg.side.sign
-    if leg.kind != "entry" and (state.flattening or leg.agent is None):
-        return
-    position.owner = position.owner or leg.agent
-    position.owned -= event.size * leg.side.sign
-    _clamp_owned(state, position)
-    if leg.kind == "exit":
+    back = -event.size * leg.side.sign
+    position.size += back
+    if leg.kind == "entry" or (not state.flattening and leg.agent is not None):
+        taken_back(state, position, leg.agent, back, position.entry_px)
+    _fit(state, position, event.at_ms)
+    if leg.kind == "exit" and not state.flattening and leg.agent is not None:
         _owe_again(state, leg, event)
+
+
+def handed_over(state: DeskState, coin: str, agent: Agent | None) -> None:
+    """A rest too small for an order of its own goes to another agent of the coin: this one holds nothing any more."""
+    position = position_of(state, coin)
+    if hand_over(position, agent):
+        _lives_ended(state, position)
 
 
 def _owe_again(state: DeskState, leg: Leg, event: ev.ClaimVoided) -> None:

@@ -118,10 +118,13 @@ def _adoption(
         ),
         ZERO,
     )
-    if position.owner not in (None, signal.agent) or position.size * entered <= 0:
+    if position.size * entered <= 0:
         return []
-    wanted = position.owned + entered
-    size = position.size if abs(wanted) > abs(position.size) else wanted
+    wanted = position.held_by(signal.agent) + entered
+    room = position.size - (position.owned - position.held_by(signal.agent))
+    size = room if abs(wanted) > abs(room) else wanted
+    if size * entered <= 0:
+        return []
     return [
         ev.PositionAdopted(
             at_ms=now_ms,

@@ -2,7 +2,7 @@
 
 A stop covers the whole owned position: market, reduce-only, its own order (grouping ``na``). The new one is placed
 before the old one is cancelled, and targets stay untouched. Targets take their fraction, the newest first; the oldest
-are cancelled while their sum exceeds the position. Only our own triggers are ever cancelled here (design.md section 5).
+are cancelled while their sum exceeds the part. Only our own triggers are ever cancelled here (design.md section 5).
 Whether a position is protected is measured in ``watch``.
 """
 
@@ -13,12 +13,13 @@ from decimal import Decimal
 
 from executor.core import events as ev
 from executor.core.exits import CROSSED, NOT_FILLED, is_dust
+from executor.core.guarded import Guarded, adopts, guarded, parties
 from executor.core.identity import cloid, plain
 from executor.core.lifecycle import LegState
 from executor.core.protocols import Market
 from executor.core.settings import ABSENT_MARGIN_MS, RESEND_STOPS_MS, DeskSettings
 from executor.core.sizing import exit_size
-from executor.core.state import DeskState, Leg, Position, StopWish, TargetWish, speaks_of
+from executor.core.state import DeskState, Leg, StopWish, TargetWish, speaks_of
 from executor.core.stopcheck import beyond, beyond_alarm
 from executor.core.triggers import RETRY_MS, pause_ms, trigger_leg
 from executor.core.types import ZERO, closing_side
@@ -29,45 +30,42 @@ TRIGGERED_MS = 3_000
 
 
 def protect_steps(settings: DeskSettings, state: DeskState, coin: str, now_ms: int, market: Market) -> list[ev.Event]:
-    """What the coin's protection needs now."""
-    position = state.position(coin)
-    if _unconcerned(settings, state, position):
+    """What the coin's protection needs now, for each agent that shares it."""
+    if _unconcerned(settings, state, coin):
         return []
-    ours = replace(position, owned=position.size) if _adopts(settings, state) else position
-    if market.rules.asset(coin) is None:  # no order of it can be made; what others hold here must not suffer from it
-        return naked_steps(replace(settings, policy="alert"), state, ours, now_ms, market)
-    if ours.owned == 0:
-        return _without_position(settings, state, ours, now_ms) + naked_steps(settings, state, ours, now_ms, market)
-    brought_nothing = _of_failed_entries(settings, state, ours, now_ms)
+    parts = [guarded(settings, state, coin, agent) for agent in parties(state, coin)]
+    return [event for part in parts for event in _steps(settings, state, part, now_ms, market)]
+
+
+def _steps(settings: DeskSettings, state: DeskState, part: Guarded, now_ms: int, market: Market) -> list[ev.Event]:
+    if market.rules.asset(part.coin) is None:  # no order of it can be made; what others hold here must not suffer
+        return naked_steps(replace(settings, policy="alert"), state, part, now_ms, market)
+    if part.owned == 0:
+        return _without_position(settings, state, part, now_ms) + naked_steps(settings, state, part, now_ms, market)
+    brought_nothing = _of_failed_entries(settings, state, part, now_ms)
     return brought_nothing or [
-        *_orphans(state, ours, now_ms),
-        *_lapsed(settings, state, ours, now_ms),
-        *_unfilled(state, ours, now_ms, market),
-        *_stop_step(settings, state, ours, now_ms, market),
-        *_target_steps(settings, state, position, now_ms, market),
-        *naked_steps(settings, state, ours, now_ms, market),
+        *_orphans(state, part, now_ms),
+        *_lapsed(settings, state, part, now_ms),
+        *_unfilled(state, part, now_ms, market),
+        *_stop_step(settings, state, part, now_ms, market),
+        *_target_steps(settings, state, part, now_ms, market),
+        *naked_steps(settings, state, part, now_ms, market),
     ]
 
 
-def _adopts(settings: DeskSettings, state: DeskState) -> bool:
-    """Whether what others opened is protected like our own; not before its own stops are known."""
-    return settings.foreign_positions == "adopt" and state.reconciled
-
-
-def _unconcerned(settings: DeskSettings, state: DeskState, position: Position) -> bool:
+def _unconcerned(settings: DeskSettings, state: DeskState, coin: str) -> bool:
     """Whether no stop or target of the coin is wished, placed or planned: then no step here has anything to say."""
-    coin = position.coin
-    foreign = _adopts(settings, state) and position.size != position.owned
-    if settings.require == "always" or foreign or position.unprotected_since_ms is not None:
+    position = state.position(coin)
+    if settings.require == "always" or (adopts(settings, state) and position.foreign):
         return False
-    if coin in state.stops or coin in state.targets:
+    if coin in state.stops or coin in state.targets or position.unprotected_since_ms is not None:
         return False
     return all(leg.coin != coin or leg.kind in ("entry", "exit") for leg in state.live.values())
 
 
-def _live(state: DeskState, coin: str, kind: ev.LegKind) -> list[Leg]:
-    """The coin's protective legs that may still act, oldest first, cancels under way left out."""
-    return [leg for leg in state.legs_of(coin, kind) if leg.cloid not in state.cancels]
+def _live(state: DeskState, part: Guarded, kind: ev.LegKind) -> list[Leg]:
+    """A part's protective legs that may still act, oldest first, cancels under way left out."""
+    return [leg for leg in state.legs_for(part.coin, kind, part.agent) if leg.cloid not in state.cancels]
 
 
 def _cancel(state: DeskState, leg: Leg, why: str, now_ms: int) -> list[ev.Event]:
@@ -85,39 +83,38 @@ def _cancel(state: DeskState, leg: Leg, why: str, now_ms: int) -> list[ev.Event]
 # -- without a position -------------------------------------------------------------------------------------------
 
 
-def _without_position(settings: DeskSettings, state: DeskState, position: Position, now_ms: int) -> list[ev.Event]:
+def _without_position(settings: DeskSettings, state: DeskState, part: Guarded, now_ms: int) -> list[ev.Event]:
     """Sweep what a flat position left behind; wishes whose position does not come lapse after the entry's time.
 
     While an entry is under way only what was the position's before it goes: its own bracket stays.
     """
-    coin, coming = position.coin, bool(state.legs_of(position.coin, "entry"))
+    coming = bool(state.legs_for(part.coin, "entry", part.agent))
     events: list[ev.Event] = []
-    for kind in ("stop", "target"):
-        for leg in _live(state, coin, kind):
-            if not (coming and _is_wished(state, leg)):
-                events += _sweep(state, leg, now_ms)
-    return events + _lapsed(settings, state, position, now_ms)
+    for leg in [*_live(state, part, "stop"), *_live(state, part, "target")]:
+        if not (coming and _is_wished(state, part, leg)):
+            events += _sweep(state, leg, now_ms)
+    return events + _lapsed(settings, state, part, now_ms)
 
 
-def _is_wished(state: DeskState, leg: Leg) -> bool:
-    """Whether the wish this leg was placed for still stands, or the coin's stop wish closes on the leg's side."""
+def _is_wished(state: DeskState, part: Guarded, leg: Leg) -> bool:
+    """Whether the wish this leg was placed for still stands, or the part's stop wish closes on the leg's side."""
     if leg.kind == "target":
-        return any(wish.key == leg.key for wish in state.targets.get(leg.coin, []))
-    wish = state.stops.get(leg.coin)
+        return any(wish.key == leg.key for wish in state.targets_for(part.coin, part.agent))
+    wish = state.stop_for(part.coin, part.agent)
     return wish is not None and wish.side in (None, leg.side)
 
 
-def _orphans(state: DeskState, position: Position, now_ms: int) -> list[ev.Event]:
+def _orphans(state: DeskState, part: Guarded, now_ms: int) -> list[ev.Event]:
     """What protected an earlier life of this coin must not fire into this one; a flatten keeps triggers to the end."""
-    legs = [*_live(state, position.coin, "stop"), *_live(state, position.coin, "target")]
-    closes, events = closing_side(position.owned), list[ev.Event]()
-    for leg in legs:
-        if _is_orphan(state, leg) if leg.side is closes else leg.bracket is None or not _is_wished(state, leg):
+    closes, events = closing_side(part.owned), list[ev.Event]()
+    for leg in [*_live(state, part, "stop"), *_live(state, part, "target")]:
+        unwanted = leg.bracket is None or not _is_wished(state, part, leg)
+        if _is_orphan(state, part, leg) if leg.side is closes else unwanted:
             events += _sweep(state, leg, now_ms)
     return events
 
 
-def _is_orphan(state: DeskState, leg: Leg) -> bool:
+def _is_orphan(state: DeskState, part: Guarded, leg: Leg) -> bool:
     """Whether a leg that does close this position was not placed for it.
 
     A flip's old stop stays until it is flat, also where what the flip opens lapsed while its exit goes on missing.
@@ -125,8 +122,8 @@ def _is_orphan(state: DeskState, leg: Leg) -> bool:
     if state.flattening:
         return False
     if leg.kind == "stop":
-        return leg.coin not in state.stops and not state.exits_of(leg.coin)
-    return not _is_wished(state, leg)
+        return state.stop_for(part.coin, part.agent) is None and not state.exits_for(part.coin, part.agent)
+    return not _is_wished(state, part, leg)
 
 
 def _sweep(state: DeskState, leg: Leg, now_ms: int) -> list[ev.Event]:
@@ -136,26 +133,26 @@ def _sweep(state: DeskState, leg: Leg, now_ms: int) -> list[ev.Event]:
     return _cancel(state, leg, "its position is gone", now_ms)
 
 
-def _lapsed(settings: DeskSettings, state: DeskState, position: Position, now_ms: int) -> list[ev.Event]:
+def _lapsed(settings: DeskSettings, state: DeskState, part: Guarded, now_ms: int) -> list[ev.Event]:
     """Wishes whose position did not come within the entry's time; not while an entry may still bring it."""
-    coin = position.coin
-    if state.legs_of(coin, "entry"):
+    coin, agent = part.coin, part.agent
+    if state.legs_for(coin, "entry", agent):
         return []
-    stop = state.stops.get(coin)
-    wishes: list[tuple[ev.LegKind, StopWish | TargetWish]] = [("target", wish) for wish in state.targets.get(coin, [])]
+    stop = state.stop_for(coin, agent)
+    wishes: list[tuple[ev.LegKind, StopWish | TargetWish]] = [("target", w) for w in state.targets_for(coin, agent)]
     if stop is not None:
         wishes.append(("stop", stop))
     events: list[ev.Event] = []
     for kind, wish in wishes:
-        if now_ms - wish.at_ms > settings.entry_ttl_ms and not speaks_of(wish, position.owned):
+        if now_ms - wish.at_ms > settings.entry_ttl_ms and not speaks_of(wish, part.owned):
             events += _no_position(state, coin, kind, wish.key, now_ms)
     return events
 
 
-def _of_failed_entries(settings: DeskSettings, state: DeskState, position: Position, now_ms: int) -> list[ev.Event]:
+def _of_failed_entries(settings: DeskSettings, state: DeskState, part: Guarded, now_ms: int) -> list[ev.Event]:
     """Stop and target that came with an entry that brought nothing: what is held keeps the stop it had before."""
-    coin, stop = position.coin, state.stops.get(position.coin)
-    keys: list[tuple[ev.LegKind, str]] = [("target", wish.key) for wish in state.targets.get(coin, [])]
+    coin, stop = part.coin, state.stop_for(part.coin, part.agent)
+    keys: list[tuple[ev.LegKind, str]] = [("target", wish.key) for wish in state.targets_for(coin, part.agent)]
     if stop is not None and stop.before is not None:
         keys.append(("stop", stop.key))
     return [
@@ -185,25 +182,23 @@ def _stuck(leg: Leg, now_ms: int) -> bool:
     return leg.state is LegState.TRIGGERED and now_ms - leg.last_change_ms >= TRIGGERED_MS
 
 
-def _unfilled(state: DeskState, position: Position, now_ms: int, market: Market) -> list[ev.Event]:
+def _unfilled(state: DeskState, part: Guarded, now_ms: int, market: Market) -> list[ev.Event]:
     """A stop that fired and did not fill protects nothing any more: the position is closed, wider (freqtrade#12984)."""
-    stuck = [leg for leg in state.legs_of(position.coin, "stop") if _stuck(leg, now_ms)]
-    if not stuck or stuck[-1].side is not closing_side(position.owned):
+    stuck = [leg for leg in state.legs_for(part.coin, "stop", part.agent) if _stuck(leg, now_ms)]
+    if not stuck or stuck[-1].side is not closing_side(part.owned):
         return []
     px = plain(stuck[-1].trigger_px)
     text = f"the stop at {px} fired {now_ms - stuck[-1].last_change_ms} ms ago and did not fill; closing now"
-    return _close_now(state, position, stuck[-1].key, ("STOP_NOT_FILLED", NOT_FILLED, text), now_ms, market)
+    return _close_now(state, part, stuck[-1].key, ("STOP_NOT_FILLED", NOT_FILLED, text), now_ms, market)
 
 
-def _stop_step(
-    settings: DeskSettings, state: DeskState, position: Position, now_ms: int, market: Market
-) -> list[ev.Event]:
-    wish = state.stops.get(position.coin)
-    if wish is None or not speaks_of(wish, position.owned):
+def _stop_step(settings: DeskSettings, state: DeskState, part: Guarded, now_ms: int, market: Market) -> list[ev.Event]:
+    wish = state.stop_for(part.coin, part.agent)
+    if wish is None or not speaks_of(wish, part.owned):
         return []
-    size, legs = abs(position.owned), _departed(_live(state, position.coin, "stop"))
+    size, legs = abs(part.owned), _departed(_live(state, part, "stop"))
     good = [leg for leg in legs if leg.key == wish.key and _covers(leg, size, state)]
-    if not covered(state, position.coin, position.owned):
+    if not covered(state, part.coin, part.owned, part.agent):
         good = [leg for leg in good if not _is_lost(leg, now_ms)]
     if good:
         keep = good[-1]
@@ -212,12 +207,12 @@ def _stop_step(
         return [event for leg in legs if leg is not keep for event in _cancel(state, leg, "replaced", now_ms)]
     if any(leg.state is LegState.PLANNED for leg in legs):
         return []
-    if wish.crossed or _crossed(position, wish.trigger_px, market):
+    if wish.crossed or _crossed(part, wish.trigger_px, market):
         text = f"the stop at {plain(wish.trigger_px)} is crossed already; closing now"
-        return _close_now(state, position, wish.key, ("STOP_CROSSED", CROSSED, text), now_ms, market)
+        return _close_now(state, part, wish.key, ("STOP_CROSSED", CROSSED, text), now_ms, market)
     if now_ms - wish.failed_at_ms < pause_ms(wish):
         return []
-    return _place_stop(settings, state, position, wish, now_ms, market)
+    return _place_stop(settings, state, part, wish, now_ms, market)
 
 
 def _departed(legs: list[Leg]) -> list[Leg]:
@@ -242,67 +237,68 @@ def _is_lost(leg: Leg, now_ms: int) -> bool:
     return now_ms > leg.deadline_ms - ABSENT_MARGIN_MS - RESEND_STOPS_MS
 
 
-def _crossed(position: Position, trigger_px: Decimal, market: Market) -> bool:
+def _crossed(part: Guarded, trigger_px: Decimal, market: Market) -> bool:
     """Whether the mark is at or beyond the stop already (triggers fire on the mark, hyperliquid.md section 6.4)."""
-    mark = market.mark(position.coin)
+    mark = market.mark(part.coin)
     if mark is None:
         return False
-    return mark <= trigger_px if position.owned > 0 else mark >= trigger_px
+    return mark <= trigger_px if part.owned > 0 else mark >= trigger_px
 
 
 def _close_now(
-    state: DeskState, position: Position, key: str, told: tuple[str, str, str], now_ms: int, market: Market
+    state: DeskState, part: Guarded, key: str, told: tuple[str, str, str], now_ms: int, market: Market
 ) -> list[ev.Event]:
     """Close what the stop should have: ``told`` is the alarm's code, why the exit is owed, and the words."""
-    if key in state.exits or is_dust(abs(position.owned), position, market):
+    if key in state.exits or is_dust(abs(part.owned), state.position(part.coin), market):
         return []
     code, why, text = told
     return [
-        ev.AlarmRaised(at_ms=now_ms, account=state.account, key=key, code=code, text=f"{position.coin}: {text}"),
+        ev.AlarmRaised(at_ms=now_ms, account=state.account, key=key, code=code, text=f"{part.coin}: {text}"),
         ev.ExitOwed(
             at_ms=now_ms,
             account=state.account,
             key=key,
-            coin=position.coin,
-            agent=position.owner,
-            size=abs(position.owned),
+            coin=part.coin,
+            agent=part.agent,
+            size=abs(part.owned),
             why=why,
-            side=closing_side(position.owned),
+            side=closing_side(part.owned),
         ),
     ]
 
 
 def _place_stop(
-    settings: DeskSettings, state: DeskState, position: Position, wish: StopWish, now_ms: int, market: Market
+    settings: DeskSettings, state: DeskState, part: Guarded, wish: StopWish, now_ms: int, market: Market
 ) -> list[ev.Event]:
-    px, size = wish.trigger_px, abs(position.owned)
-    leg = trigger_leg(settings, state, position, "stop", wish.key, px, wish.at_ms, size, now_ms, market)
-    return [leg, *_beyond_liquidation(state, position, wish, now_ms)]
+    px, size = wish.trigger_px, abs(part.owned)
+    leg = trigger_leg(settings, state, part, "stop", wish.key, px, wish.at_ms, size, now_ms, market)
+    return [leg, *_beyond_liquidation(state, part, wish, now_ms)]
 
 
-def _beyond_liquidation(state: DeskState, position: Position, wish: StopWish, now_ms: int) -> list[ev.Event]:
+def _beyond_liquidation(state: DeskState, part: Guarded, wish: StopWish, now_ms: int) -> list[ev.Event]:
     """A stop behind the liquidation price never fires: it is placed, and a person is told."""
-    px = position.liquidation_px
+    px = part.liquidation_px
     if px is None or wish.attempts > 0:
         return []
-    if not beyond(closing_side(position.owned).opposite, wish.trigger_px, px):
+    if not beyond(closing_side(part.owned).opposite, wish.trigger_px, px):
         return []
-    return [beyond_alarm(state, wish.key, position.coin, wish.trigger_px, px, now_ms)]
+    return [beyond_alarm(state, wish.key, part.coin, wish.trigger_px, px, now_ms)]
 
 
 # -- targets ------------------------------------------------------------------------------------------------------
 
 
 def _target_steps(
-    settings: DeskSettings, state: DeskState, position: Position, now_ms: int, market: Market
+    settings: DeskSettings, state: DeskState, part: Guarded, now_ms: int, market: Market
 ) -> list[ev.Event]:
-    wishes = [wish for wish in state.targets.get(position.coin, []) if speaks_of(wish, position.owned)]
-    legs = _live(state, position.coin, "target")
+    """Of what is adopted beside a holding no target speaks."""
+    wishes = [wish for wish in state.targets_for(part.coin, part.agent) if speaks_of(wish, part.own)]
+    legs = _live(state, part, "target")
     events: list[ev.Event] = []
-    left = abs(position.owned)
+    left = abs(part.own)
     for wish in reversed(wishes):
         mine = [leg for leg in legs if leg.key == wish.key]
-        left, more = _one_target(settings, state, position, wish, mine, left, now_ms, market)
+        left, more = _one_target(settings, state, part, wish, mine, left, now_ms, market)
         events += more
     return events
 
@@ -310,14 +306,14 @@ def _target_steps(
 def _one_target(
     settings: DeskSettings,
     state: DeskState,
-    position: Position,
+    part: Guarded,
     wish: TargetWish,
     mine: list[Leg],
     left: Decimal,
     now_ms: int,
     market: Market,
 ) -> tuple[Decimal, list[ev.Event]]:
-    """What one target needs, newest first: ``left`` is what the newer ones leave of the position."""
+    """What one target needs, newest first: ``left`` is what the newer ones leave of the part."""
     taken = sum((leg.size - leg.filled for leg in mine), ZERO)
     if taken > left:
         return left, [event for leg in mine for event in _cancel(state, leg, "more than the position", now_ms)]
@@ -325,11 +321,11 @@ def _one_target(
         return left - taken, []
     if any(leg.key == wish.key and leg.kind == "target" and leg.filled > 0 for leg in state.legs.values()):
         return left, []
-    size = market.rules.floor_size(position.coin, exit_size(wish.fraction, position.owned))
+    size = market.rules.floor_size(part.coin, exit_size(wish.fraction, part.own))
     if size <= 0 or size > left or (wish.failed_at_ms and wish.attempts >= 3):
         return left, []
     px = wish.trigger_px
-    leg = trigger_leg(settings, state, position, "target", wish.key, px, wish.at_ms, size, now_ms, market)
+    leg = trigger_leg(settings, state, part, "target", wish.key, px, wish.at_ms, size, now_ms, market)
     return left - size, [leg]
 
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 from executor.core.events import ActionReceived, LegKind
 from executor.core.facts import OpenOrder
 from executor.core.lifecycle import IN_FLIGHT_STATES, OPEN_STATES, LegState, step
+from executor.core.position import Earned, Hour, Position
 from executor.core.types import ZERO, Agent, Side, closing_side
 
 KEEP_CLOSED_LEGS = 500
@@ -96,31 +97,6 @@ class Leg:
     def remaining(self) -> Decimal:
         """What may still execute."""
         return self.size - self.filled if self.open else ZERO
-
-
-@dataclass(slots=True)
-class Position:
-    """One coin's position: the venue's ``size``, and the part of it that is ``owned`` (opened by our orders).
-
-    Both signed. ``owner`` is the agent whose action opened it, at ``opened_at_ms`` by that action's stamp.
-    ``read_at_ms`` is the venue's time of the newest read it is based on, ``filled_at_ms`` that of the newest fill.
-    """
-
-    coin: str
-    size: Decimal = ZERO
-    owned: Decimal = ZERO
-    owner: Agent | None = None
-    entry_px: Decimal = ZERO
-    opened_at_ms: int = 0
-    leverage: int | None = None
-    is_cross: bool = False
-    liquidation_px: Decimal | None = None
-    unrealized_pnl_usd: Decimal = ZERO
-    read_at_ms: int = 0
-    filled_at_ms: int = 0
-    unprotected_since_ms: int | None = None
-    acted: bool = False
-    acted_at_ms: int = 0
 
 
 @dataclass(slots=True)
@@ -295,7 +271,8 @@ class DeskState:
     legs: dict[str, Leg] = field(default_factory=dict)
     live: dict[str, Leg] = field(default_factory=dict)
     exits: dict[str, Exit] = field(default_factory=dict)
-    stops: dict[str, StopWish] = field(default_factory=dict)
+    stops: dict[str, list[StopWish]] = field(default_factory=dict)
+    """By coin, one of each agent."""
     targets: dict[str, list[TargetWish]] = field(default_factory=dict)
     leverage: dict[str, Leverage] = field(default_factory=dict)
     requests: dict[str, Request] = field(default_factory=dict)
@@ -334,6 +311,9 @@ class DeskState:
     failures_in_a_row: int = 0
     seen_fundings: dict[str, int] = field(default_factory=dict)
     last_funding_ms: int = 0
+    earned: dict[str, list[Earned]] = field(default_factory=dict)
+    """By coin, what each agent earned with it; whose agent is ``None`` is nobody's of ours."""
+    hours: dict[str, Hour] = field(default_factory=dict)
 
     def attempt_after(self, made: int) -> int:
         """The number of the attempt that follows so many; none of an unwritten life is ever one of a written one."""
@@ -360,6 +340,27 @@ class DeskState:
     def exits_of(self, coin: str) -> list[Exit]:
         """The coin's exits that still owe something, oldest first."""
         return [owed for owed in self.exits.values() if owed.coin == coin]
+
+    def whose(self, coin: str, agent: Agent | None) -> Agent | None:
+        """Whose an order or a wish is: what names nobody goes with the coin's first holding."""
+        holdings = self.position(coin).holdings if agent is None else []
+        return holdings[0].agent if holdings else agent
+
+    def legs_for(self, coin: str, kind: LegKind, agent: Agent | None) -> list[Leg]:
+        """One agent's legs of a coin that may still execute, oldest first."""
+        return [leg for leg in self.legs_of(coin, kind) if self.whose(coin, leg.agent) == agent]
+
+    def exits_for(self, coin: str, agent: Agent | None) -> list[Exit]:
+        """What one agent's exits of a coin still owe, oldest first; a flatten's are everybody's."""
+        return [owed for owed in self.exits_of(coin) if owed.agent is None or owed.agent == agent]
+
+    def stop_for(self, coin: str, agent: Agent | None) -> StopWish | None:
+        """Where one agent's stop shall be."""
+        return next((wish for wish in self.stops.get(coin, ()) if self.whose(coin, wish.agent) == agent), None)
+
+    def targets_for(self, coin: str, agent: Agent | None) -> list[TargetWish]:
+        """One agent's targets, oldest first."""
+        return [wish for wish in self.targets.get(coin, ()) if self.whose(coin, wish.agent) == agent]
 
     def unresolved(self, coin: str) -> Decimal:
         """What the coin's entries that are planned, out or unknown may still add (positive)."""

@@ -20,7 +20,7 @@ from executor.core.protocols import Market
 from executor.core.settings import DeskSettings
 from executor.core.state import DeskState, Leg
 from executor.core.unmet import unmet_steps
-from executor.core.watch import covered
+from executor.core.watch import all_covered
 
 Step = Callable[[DeskSettings, DeskState, str, int, Market], list[ev.Event]]
 
@@ -105,7 +105,7 @@ def leverage_ready(settings: DeskSettings, state: DeskState, leg: Leg, market: M
 def _leverage_step(
     settings: DeskSettings, state: DeskState, coin: str, planned: list[Leg], now_ms: int, market: Market
 ) -> list[ev.Event]:
-    leg = next((leg for leg in planned if not leg.wait_flat or state.position(coin).owned == 0), None)
+    leg = next((leg for leg in planned if not leg.wait_flat or state.position(coin).held_by(leg.agent) == 0), None)
     if leg is None or leg.leverage is None or leverage_ready(settings, state, leg, market):
         return []
     known = state.leverage.get(coin)
@@ -171,11 +171,10 @@ def _left_behind(state: DeskState, now_ms: int) -> list[ev.Event]:
 
 
 def _needs_no(state: DeskState, order: OpenOrder) -> bool:
-    """Whether the coin is flat, or a stop of ours that is on record covers it: then this one does nothing but harm."""
-    owned = state.position(order.coin).owned
+    """Whether the coin is flat, or stops of ours that are on record cover it: then this one does nothing but harm."""
     if state.position(order.coin).size == 0:
         return not any(leg.coin == order.coin for leg in state.live.values())
-    return order.is_stop and owned != 0 and covered(state, order.coin, owned)
+    return order.is_stop and all_covered(state, order.coin)
 
 
 def _closed_requests(state: DeskState, now_ms: int) -> list[ev.Event]:

@@ -24,10 +24,8 @@ def waiting_stop(state: DeskState, coin: str, side: Side, agent: Agent) -> Decim
 
     A stop of the other side belongs to what a flip closes, another agent's to that agent's own entry.
     """
-    wish = state.stops.get(coin)
-    if wish is None or wish.side not in (None, side.opposite) or wish.agent not in (None, agent):
-        return None
-    return wish.trigger_px
+    mine = (wish for wish in state.stops.get(coin, ()) if wish.agent in (None, agent))
+    return next((wish.trigger_px for wish in mine if wish.side in (None, side.opposite)), None)
 
 
 def stop_problem(

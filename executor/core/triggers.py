@@ -5,10 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 
 from executor.core import events as ev
+from executor.core.guarded import Guarded
 from executor.core.identity import cloid
 from executor.core.protocols import Market
 from executor.core.settings import DeskSettings
-from executor.core.state import DeskState, Position, StopWish
+from executor.core.state import DeskState, StopWish
 from executor.core.types import closing_side
 
 RETRY_MS = 1_000
@@ -25,7 +26,7 @@ def pause_ms(wish: StopWish) -> int:
 def trigger_leg(
     settings: DeskSettings,
     state: DeskState,
-    position: Position,
+    part: Guarded,
     kind: ev.LegKind,
     key: str,
     trigger_px: Decimal,
@@ -34,8 +35,8 @@ def trigger_leg(
     now_ms: int,
     market: Market,
 ) -> ev.LegPlanned:
-    """The next attempt of a stop or target that closes ``size`` (base units, positive) of the position."""
-    side = closing_side(position.owned)
+    """The next attempt of a stop or target that closes ``size`` (base units, positive) of a part."""
+    side = closing_side(part.owned)
     attempt = _next_attempt(state, key, kind)
     return ev.LegPlanned(
         at_ms=now_ms,
@@ -44,13 +45,13 @@ def trigger_leg(
         cloid=cloid(settings.network, settings.address, key, kind, attempt),
         leg=kind,
         attempt=attempt,
-        coin=position.coin,
+        coin=part.coin,
         side=side,
         size=size,
-        limit_px=market.rules.stop_limit_px(position.coin, side, trigger_px),
+        limit_px=market.rules.stop_limit_px(part.coin, side, trigger_px),
         reduce_only=True,
         trigger_px=trigger_px,
-        agent=position.owner,
+        agent=part.agent,
         signal_at_ms=signal_at_ms,
     )
 

@@ -17,15 +17,12 @@ def unmet_steps(state: DeskState, now_ms: int) -> list[ev.Event]:
 
 
 def _stands(state: DeskState, key: str, coin: str) -> bool:
-    stop = state.stops.get(coin)
-    return (stop is not None and stop.key == key) or any(wish.key == key for wish in state.targets.get(coin, []))
+    return any(wish.key == key for wish in (*state.stops.get(coin, ()), *state.targets.get(coin, ())))
 
 
 def _refused(state: DeskState, key: str, wish: Unmet, now_ms: int) -> ev.ActionRefused:
-    coin, position = wish.coin, state.position(wish.coin)
-    if position.owned != 0 and wish.agent not in (None, position.owner):
-        reason, text = "SYMBOL_OWNED", f"the {coin} position that came is not this agent's"
-    elif coin in state.stops:
+    coin = wish.coin
+    if state.stop_for(coin, wish.agent) is not None:
         reason, text = "SUPERSEDED", f"a newer stop of {coin} took its place before it was placed"
     else:
         reason, text = "NO_POSITION", f"the {coin} position ended before it was placed"

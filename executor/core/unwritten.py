@@ -148,10 +148,10 @@ def _wanted(state: DeskState) -> list[tuple[ev.LegKind, str, str, Agent | None]]
     wanted: list[tuple[ev.LegKind, str, str, Agent | None]] = [
         ("exit", owed.key, owed.identity, owed.agent) for owed in state.exits.values()
     ]
-    for coin, stop in state.stops.items():
-        wanted.append(("stop", stop.key, stop.key, state.position(coin).owner))
+    for coin, stops in state.stops.items():
+        wanted += [("stop", wish.key, wish.key, state.whose(coin, wish.agent)) for wish in stops]
     for coin, targets in state.targets.items():
-        wanted += [("target", wish.key, wish.key, state.position(coin).owner) for wish in targets]
+        wanted += [("target", wish.key, wish.key, state.whose(coin, wish.agent)) for wish in targets]
     return wanted
 
 

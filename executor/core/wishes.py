@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 
 from executor.core import events as ev
 from executor.core.earnings import forgive
-from executor.core.holdings import position_of
+from executor.core.holdings import handed_over, position_of, put
 from executor.core.lifecycle import LegState
+from executor.core.position import Watch
 from executor.core.state import DeskState, Exit, Leverage, StopWish, TargetWish, Unmet, speaks_of
+from executor.core.types import Agent
 
 
 def _exit_owed(state: DeskState, event: ev.ExitOwed) -> None:
-    key = event.key or ""
+    key, everybodys = event.key or "", event.agent is None or event.why == "flatten"
     state.unmet.pop(key, None)
     state.exits[key] = Exit(
         key=key,
@@ -22,35 +25,51 @@ def _exit_owed(state: DeskState, event: ev.ExitOwed) -> None:
         why=event.why,
         at_ms=event.at_ms,
         side=event.side,
-        against=tuple(leg.cloid for leg in state.legs_of(event.coin, "entry")),
+        against=tuple(
+            leg.cloid for leg in state.legs_of(event.coin, "entry") if everybodys or leg.agent == event.agent
+        ),
     )
 
 
 def _exit_settled(state: DeskState, event: ev.ExitSettled) -> None:
-    state.exits.pop(event.key or "", None)
+    """A rest too small for an order is handed to the other agents of the coin: it leaves with theirs."""
+    owed = state.exits.pop(event.key or "", None)
+    if owed is not None and abs(state.position(event.coin).held_by(owed.agent)) <= event.left:
+        handed_over(state, event.coin, owed.agent)
 
 
 def _stop_wanted(state: DeskState, event: ev.StopWanted) -> None:
-    before = _stop_before(state, event)
-    wish = state.stops[event.coin] = StopWish(
+    """The newest stop of an agent takes the place of the one before it."""
+    agent = state.whose(event.coin, event.agent)
+    before = _stop_before(state, event, agent)
+    wish = StopWish(
         key=event.key or "",
         trigger_px=event.trigger_px,
         at_ms=event.at_ms,
         signal_at_ms=event.signal_at_ms,
         default=event.default,
         side=event.side,
-        agent=event.agent,
+        agent=agent,
         before=before,
     )
-    wish.seen = speaks_of(wish, state.position(event.coin).size)
+    others = [kept for kept in state.stops.get(event.coin, ()) if state.whose(event.coin, kept.agent) != agent]
+    state.stops[event.coin] = [*others, wish]
+    wish.seen = speaks_of(wish, _held(state, event.coin, agent))
     if not event.default:
-        state.unmet[wish.key] = Unmet(event.coin, event.agent)
+        state.unmet[wish.key] = Unmet(event.coin, agent)
 
 
-def _stop_before(state: DeskState, event: ev.StopWanted) -> StopWish | None:
+def _held(state: DeskState, coin: str, agent: Agent | None) -> Decimal:
+    """What a wish of this agent can be of: its holding, or the whole where it names nobody."""
+    position = state.position(coin)
+    return position.size if agent is None else position.held_by(agent)
+
+
+def _stop_before(state: DeskState, event: ev.StopWanted, agent: Agent | None) -> StopWish | None:
     """The stop that stands for the position there is, where the new one comes with an entry that is still to leave."""
-    before, coming = state.stops.get(event.coin), {leg.key for leg in state.legs_of(event.coin, "entry")}
-    if before is None or event.key not in coming or not speaks_of(before, state.position(event.coin).owned):
+    before, coming = state.stop_for(event.coin, agent), {leg.key for leg in state.legs_of(event.coin, "entry")}
+    held = state.position(event.coin).held_by(agent)
+    if before is None or event.key not in coming or not speaks_of(before, held):
         return None
     if before.key not in coming:
         before.before = None
@@ -58,29 +77,27 @@ def _stop_before(state: DeskState, event: ev.StopWanted) -> StopWish | None:
 
 
 def _target_wanted(state: DeskState, event: ev.TargetWanted) -> None:
+    agent = state.whose(event.coin, event.agent)
     wish = TargetWish(
         key=event.key or "",
         trigger_px=event.trigger_px,
         fraction=event.fraction,
         at_ms=event.at_ms,
         side=event.side,
-        agent=event.agent,
+        agent=agent,
     )
-    wish.seen = speaks_of(wish, state.position(event.coin).size)
+    wish.seen = speaks_of(wish, _held(state, event.coin, agent))
     state.targets.setdefault(event.coin, []).append(wish)
     state.unmet[wish.key] = Unmet(event.coin, event.agent)
 
 
 def _want_dropped(state: DeskState, event: ev.WantDropped) -> None:
     if event.kind == "stop":
-        gone = state.stops.pop(event.coin, None)
-        if gone is not None and gone.before is not None:
-            state.stops[event.coin] = gone.before
+        wishes = state.stops.get(event.coin, [])
+        kept = [wish.before if wish.key == event.key else wish for wish in wishes]
+        put(state.stops, event.coin, [wish for wish in kept if wish is not None])
         return
-    kept = [wish for wish in state.targets.get(event.coin, []) if wish.key != event.key]
-    state.targets[event.coin] = kept
-    if not kept:
-        del state.targets[event.coin]
+    put(state.targets, event.coin, [wish for wish in state.targets.get(event.coin, []) if wish.key != event.key])
 
 
 def _leverage_wanted(state: DeskState, event: ev.LeverageWanted) -> None:
@@ -179,14 +196,21 @@ def _breaker_reset(state: DeskState, event: ev.BreakerReset) -> None:
 
 
 def _protection_changed(state: DeskState, event: ev.ProtectionChanged) -> None:
-    position = position_of(state, event.coin)
-    position.unprotected_since_ms = event.since_ms if event.state == "unprotected" else None
-    position.acted = False
+    watch = _watch(state, event.coin, event.agent)
+    watch.since_ms = event.since_ms if event.state == "unprotected" else None
+    watch.acted = False
 
 
 def _protection_acted(state: DeskState, event: ev.ProtectionActed) -> None:
-    position = position_of(state, event.coin)
-    position.acted, position.acted_at_ms = True, event.at_ms
+    watch = _watch(state, event.coin, event.agent)
+    watch.acted, watch.acted_at_ms = True, event.at_ms
+
+
+def _watch(state: DeskState, coin: str, agent: Agent | None) -> Watch:
+    """Of an agent's holding, or of what nobody of ours opened."""
+    position = position_of(state, coin)
+    holding = None if agent is None else position.holding(agent)
+    return position.watch if holding is None else holding.watch
 
 
 HANDLERS: dict[str, Callable[..., None]] = {

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from executor.core import events as ev
 from executor.core.book import BookKey
 from executor.core.derive import Held, Standing, agent_of
-from executor.core.entry import holder_of
 from executor.core.intake import Route
 from executor.core.protocols import StrategyView
 from executor.core.state import DeskState
@@ -93,7 +92,7 @@ def view(worker: Worker, listener: Listener, fact: Fact, memory: Mapping[str, An
         coin=coin,
         book_before=books.get(coin, ZERO),
         book_after=books.get(coin, ZERO),
-        our_size=position.owned if position.owner == agent else ZERO,
+        our_size=position.held_by(agent),
         equity_usd=first.equity_usd,
         quote=worker.venue.quotes.get(coin),
         memory=memory,
@@ -124,10 +123,17 @@ def _held(worker: Worker, listener: Listener, states: Sequence[DeskState], own: 
     held: dict[str, list[Held]] = {}
     for state in states:
         for coin in state.coins():
-            holder = holder_of(state, coin)
-            if holder is not None and (holder == own or _brings(listener, holder)):
-                held.setdefault(coin, []).append(_holding(worker, state, coin, holder))
+            for holder in _holders(state, coin):
+                if holder == own or _brings(listener, holder):
+                    held.setdefault(coin, []).append(_holding(worker, state, coin, holder))
     return held
+
+
+def _holders(state: DeskState, coin: str) -> list[Agent]:
+    """The agents that have a part of a coin, or entries of it under way."""
+    agents = [holding.agent for holding in state.position(coin).holdings]
+    agents += [leg.agent for leg in state.legs_of(coin, "entry")]
+    return [agent for agent in dict.fromkeys(agents) if agent is not None]
 
 
 def _brings(listener: Listener, holder: Agent) -> bool:
@@ -136,13 +142,13 @@ def _brings(listener: Listener, holder: Agent) -> bool:
 
 def _holding(worker: Worker, state: DeskState, coin: str, holder: Agent) -> Held:
     book = worker.intake.books.get(BookKey(holder, coin))
-    stop = state.stops.get(coin)
+    stop = state.stop_for(coin, holder)
     return Held(
         agent=holder,
-        size=state.position(coin).owned,
+        size=state.position(coin).held_by(holder),
         book=ZERO if book is None else book.size,
         stop_px=None if stop is None else stop.trigger_px,
-        target_pxs=tuple(wish.trigger_px for wish in state.targets.get(coin, ())),
+        target_pxs=tuple(wish.trigger_px for wish in state.targets_for(coin, holder)),
     )
 
 
@@ -150,7 +156,8 @@ def of_venue(worker: Worker, event: ev.Event) -> Fact | None:
     """A fill or the fate of an order of ours, from what was recorded of it."""
     state = worker.desks[event.account or ""].state
     if isinstance(event, ev.FillSeen):
-        owner = state.position(event.fill.coin).owner
+        filled = state.legs.get(event.cloid or "")
+        owner = state.position(event.fill.coin).owner if filled is None else filled.agent
         return VenueFill(account=state.account, fill=event.fill, agent=owner, action_key=event.key)
     leg = state.legs.get(getattr(event, "cloid", ""))
     if leg is None:

@@ -280,15 +280,13 @@ class Preparer:
     def view(self, received: ev.ActionReceived) -> StrategyView:
         """What the strategy may see."""
         state, coin = self._desk.state, received.coin or ""
-        position = state.position(coin)
-        mine = position.owner == received.agent
         return StrategyView(
             now_ms=self._worker.venue.now_ms(),
             account=state.account,
             coin=coin,
             book_before=received.book_before,
             book_after=received.book_after,
-            our_size=position.owned if mine else position.owned * 0,
+            our_size=state.position(coin).held_by(received.agent),
             equity_usd=state.equity_usd,
             quote=self._worker.venue.quotes.get(coin),
             memory=self._worker.facts.memory(self._route(received)),
@@ -351,7 +349,7 @@ class Preparer:
     def _settled(self, received: ev.ActionReceived, wanted: Wanted, word: Precedence) -> tuple[Intent, ...]:
         """By what this agent itself has signalled for the side it opens: another's stop is none of this entry's."""
         coin, state = received.coin or "", self._desk.state
-        wishes = [wish for wish in (state.stops.get(coin),) if wish is not None and not wish.default]
+        wishes = [wish for wish in state.stops.get(coin, ()) if not wish.default]
         stop, target = (
             any(w.agent in (None, received.agent) and w.side in (None, received.side.opposite) for w in some)
             for some in (wishes, state.targets.get(coin, []))

@@ -17,7 +17,7 @@ from executor.core.types import Agent
 from executor.core.watched import Subject
 from executor.ports import Ledger
 
-SCHEMA = 5
+SCHEMA = 6
 """Raised whenever a state's shape changes: a snapshot of another schema is not used, the events are folded again."""
 
 

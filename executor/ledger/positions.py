@@ -9,7 +9,8 @@ from executor.core import events as ev
 from executor.core.evolve import evolve
 from executor.core.facts import OpenOrder, PositionFact
 from executor.core.lifecycle import LegState
-from executor.core.state import DeskState, Position
+from executor.core.position import Position
+from executor.core.state import DeskState
 from executor.ledger.views import Document, number
 
 _MARK_DIGITS = Context(prec=8)

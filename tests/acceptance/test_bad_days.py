@@ -225,16 +225,22 @@ async def test_killed_while_flattening_the_next_start_goes_on_with_it(rig):
     assert await rig.stop() == 0
 
 
-async def test_two_agents_on_one_symbol_only_the_first_trades_it(rig):
+async def test_two_agents_on_one_symbol_share_it_each_with_its_own_part_and_stop(rig):
     rig.configure(sources=[rig.source(agents=["agent-uuid", "other"])])
     async with rig.inside(channels=2) as runtime:
         await _open(rig)
-        await rig.send(rig.trade("theirs", "LONG", 1, agent_id="other"))
+        await rig.send(rig.protect("STOP_LOSS", "stop", "SELL", 96_000))
+        await rig.send(rig.trade("theirs", "LONG", "0.5", agent_id="other"))
         await rig.settled("theirs")
-        await rig.send(rig.trade("their-close", "SHORT", 1, agent_id="other"))
-        await rig.settled("their-close")
-        assert (rig.reason("theirs"), rig.size()) == ("SYMBOL_OWNED", 1)
-        assert rig.reason("their-close") in ("SYMBOL_OWNED", "NO_POSITION")
+        theirs = rig.protect("STOP_LOSS", "their-stop", "SELL", 95_000, "0.5") | {"agent_id": "other"}
+        await rig.send(theirs)
+        await rig.until(lambda: sorted(Decimal(row["sz"]) for row in rig.stops()) == [Decimal("0.5"), 1])
+        assert rig.size() == Decimal("1.5")
+        await rig.send(rig.trade("against", "SHORT", 2, agent_id="other"))
+        await rig.until(lambda: rig.size() == 1)
+        await rig.settled("against")
+        assert rig.reason("against") == "OPPOSITE_HELD"
+        await rig.until(lambda: [Decimal(row["triggerPx"]) for row in rig.stops()] == [96_000])
         await rig.send(rig.trade("close", "SHORT", 1))
         await _flat(rig, runtime)
         assert _books_agree(rig, runtime)

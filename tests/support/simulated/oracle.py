@@ -14,6 +14,7 @@ from executor.core import events as ev
 from executor.core.evolve import evolve
 from executor.core.identity import CLOID_TAG
 from executor.core.intake import IntakeState, evolve_intake
+from executor.core.position import Holding
 from executor.core.state import DeskState, speaks_of
 from executor.core.types import Outcome
 from executor.ledger.outcomes import outcome_of
@@ -73,7 +74,7 @@ class Watch:
         for coin in COINS:
             bare = naked(world, coin)
             able = desk is not None and desk.state.reconciled and world.life.runtime.worker.failed is None
-            due = bare and able and _due(world, desk.state, coin)
+            due = able and _bare(world, desk.state, coin)
             self._since(self.known_s, coin, due, now_s)
             self._since(self.naked_s, coin, bare and coin not in world.manual and world.require == "always", now_s)
             self._judge(coin, now_s)
@@ -130,24 +131,36 @@ class Watch:
         self._fills = len(fills)
 
 
+def _armed(world: Any, coin: str) -> list[Decimal]:
+    """The sizes of armed stops on the exchange that close what is held."""
+    size, orders = world.size(coin), world.exchange.service.state.live_orders(ADDRESS, coin)
+    return [one.sz for one in orders if one.tpsl == "sl" and one.phase is Phase.ARMED and one.is_buy == (size < 0)]
+
+
 def naked(world: Any, coin: str) -> bool:
-    """Whether the exchange holds a position no armed stop of at least its size closes."""
-    size = world.size(coin)
-    if size == 0:
-        return False
-    orders = world.exchange.service.state.live_orders(ADDRESS, coin)
-    stops = [one for one in orders if one.tpsl == "sl" and one.phase is Phase.ARMED and one.is_buy == (size < 0)]
-    return not any(stop.sz >= abs(size) for stop in stops)
+    """Whether the exchange holds a position that its armed stops do not close whole."""
+    return sum(_armed(world, coin)) < abs(world.size(coin))
 
 
-def _due(world: Any, state: DeskState, coin: str) -> bool:
+def _bare(world: Any, state: DeskState, coin: str) -> bool:
+    """Whether some part of it should have a stop of its own, and has none."""
+    due, stops = _due(world, state, coin), _armed(world, coin)
+    return len(stops) < len(due) or sum(stops) < sum(due)
+
+
+def _due(world: Any, state: DeskState, coin: str) -> list[Decimal]:
+    """The sizes of the parts that should each have a stop of their own, one for each agent that holds some."""
     position = state.positions.get(coin)
-    if position is None or position.owned == 0 or coin in world.manual:
-        return False
+    if position is None or coin in world.manual:
+        return []
     if position.size != world.size(coin):
-        return False  # a lying answer, or a lost one: what is held is not known yet
-    wish = state.stops.get(coin)
-    return world.require == "always" or (wish is not None and speaks_of(wish, position.owned))
+        return []  # a lying answer, or a lost one: what is held is not known yet
+    return [abs(one.size) for one in position.holdings if world.require == "always" or _wished(state, coin, one)]
+
+
+def _wished(state: DeskState, coin: str, holding: Holding) -> bool:
+    wish = state.stop_for(coin, holding.agent)
+    return wish is not None and speaks_of(wish, holding.size)
 
 
 # -- after quiescence -------------------------------------------------------------------------------------------------
@@ -311,13 +324,14 @@ def _coin_at_rest(world: Any, state: DeskState, intake: IntakeState, coin: str) 
     if coin in world.manual:
         return
     stops = [order for order in triggers if order.tpsl == "sl"]
-    if _due(world, state, coin) and (len(stops) != 1 or stops[0].sz != abs(size)):
-        yield f"{coin}: {size} held, stops {[(str(one.sz), str(one.trigger_px)) for one in stops]}"
-    position = state.positions.get(coin)
-    if position is None or position.owned == 0 or position.owner is None:
-        if size != 0:
-            yield f"{coin}: {size} held, owned {position}"
-        return
-    books = [book.size for key, book in intake.books.items() if key.coin == coin and key.agent == position.owner]
-    if not any(book * position.owned > 0 for book in books):
-        yield f"{coin}: {position.owned} held of {position.owner}, whose book is {books}"
+    due, position = Counter(_due(world, state, coin)), state.position(coin)
+    placed = Counter(one.sz for one in stops)
+    unasked = len(position.holdings) - due.total()  # parts nobody wished a stop for, or in a life that left no record
+    if due and (due - placed or (placed - due).total() > unasked):
+        yield f"{coin}: {list(due)} held, stops {[(str(one.sz), str(one.trigger_px)) for one in stops]}"
+    if position.owned != size or position.ahead:
+        yield f"{coin}: {size} held, owned {position}"
+    for one in position.holdings:
+        books = [book.size for key, book in intake.books.items() if key.coin == coin and key.agent == one.agent]
+        if not any(book * one.size > 0 for book in books):
+            yield f"{coin}: {one.size} held of {one.agent}, whose book is {books}"

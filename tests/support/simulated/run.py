@@ -151,12 +151,16 @@ async def _played(
 
 
 async def _rested(world: World) -> None:
-    """A little longer where the worker was just restarted, or a flatten is under way."""
+    """A little longer where the worker was just restarted, a flatten is under way, or a loss is not shared out yet."""
     for _ in range(60):
         desk = world.desk
-        if desk is not None and desk.state.reconciled and desk.quiet() and not desk.uncertain_legs():
+        if desk is not None and desk.state.reconciled and desk.quiet() and not desk.uncertain_legs() and _shared(desk):
             return
         await asyncio.sleep(1.0)
+
+
+def _shared(desk: Any) -> bool:
+    return not any(position.excess for position in desk.state.positions.values())
 
 
 async def _ended(world: World, result: Result) -> None:

@@ -337,13 +337,23 @@ def test_without_a_mark_a_small_exit_is_tried():
 # -- ownership ------------------------------------------------------------
 
 
-def test_another_agents_exit_does_not_touch_the_position():
+def test_another_agents_exit_takes_its_own_part_alone():
     s = Story()
     s.long(1)
     s.long(1, agent="bob")
     s.short(1, agent="bob")
     assert s.held() == 1
-    assert s.refusals() == ["SYMBOL_OWNED", "SYMBOL_OWNED"]
+    assert s.state.position("BTC").owner == ALICE
+    assert s.refusals() == []
+
+
+def test_an_agent_that_holds_nothing_closes_nothing_of_anothers():
+    s = Story()
+    s.long(1)
+    s.long(1, agent="bob", signal={"failure": "boom"})
+    s.short(1, agent="bob")
+    assert s.held() == 1
+    assert s.refusals() == ["STRATEGY_FAILED", "NO_POSITION"]
 
 
 def test_a_foreign_position_is_not_closed_by_an_agent():
@@ -441,7 +451,6 @@ def test_a_stop_of_an_earlier_life_that_still_rests_is_kept():
     ("first", "second", "reason"),
     [
         ({}, {"side": Side.BUY}, "WRONG_SIDE"),
-        ({}, {"agent": "bob"}, "SYMBOL_OWNED"),
         ({}, {"at": T0 - 1}, "SUPERSEDED"),
     ],
 )
@@ -519,6 +528,17 @@ def test_a_stop_that_waits_is_not_taken_away_by_another_agents():
     s = Story()
     s.stop(90)
     s.stop(91, agent="bob")
-    assert (s.refusals(), s.alarms()) == (["SYMBOL_OWNED"], ["SYMBOL_OWNED"])
     s.long(1)
     assert s.live("stop") == [("1.000", "90.000")]
+    s.long("0.5", agent="bob")
+    assert s.live("stop") == [("1.000", "90.000"), ("0.500", "91.000")]
+
+
+def test_a_stop_of_an_agent_that_holds_nothing_waits_for_its_own_position_and_lapses():
+    s = Story()
+    s.long(1)
+    s.stop(90, agent="bob")
+    s.target(110, agent="bob")
+    assert (s.live("stop"), s.live("target"), s.refusals()) == ([], [], [])
+    s.later(30_001)
+    assert s.refusals() == ["NO_POSITION", "NO_POSITION"]

@@ -9,7 +9,7 @@ import pytest
 from story import T0, Story, quote
 
 from executor.core import events as ev
-from executor.core.entry import GATES, describe, holder_of
+from executor.core.entry import GATES, describe, holds
 from executor.core.intents import StopIntent, TradeIntent
 from executor.core.protocols import Exposure, Proposal, Verdict
 from executor.core.types import Agent, Quote, Side
@@ -47,13 +47,13 @@ def conflicted(s: Story) -> None:
     s.command(ev.BreakerLatched, rule="signer_conflict", value="", limit="")
 
 
-def other_agent(s: Story) -> None:
-    s.long(1, agent="bob")
+def other_side(s: Story) -> None:
+    s.short(1, agent="bob")
 
 
-def other_agents_entry(s: Story) -> None:
+def other_sides_entry(s: Story) -> None:
     s.set("entry", "wait")
-    s.long(1, agent="bob")
+    s.short(1, agent="bob")
 
 
 def foreign(s: Story) -> None:
@@ -89,8 +89,8 @@ REFUSED = [
     (nothing, {"at": T0 - 30_001}, "STALE"),
     (nothing, {"at": T0 + 5_001}, "STAMP_IN_FUTURE"),
     (nothing, {"received": {"gapped": True}}, "AFTER_GAP"),
-    (other_agent, {}, "SYMBOL_OWNED"),
-    (other_agents_entry, {}, "SYMBOL_OWNED"),
+    (other_side, {}, "OPPOSITE_HELD"),
+    (other_sides_entry, {}, "OPPOSITE_HELD"),
     (foreign, {}, "SYMBOL_OWNED"),
     (beside_foreign, {}, "SYMBOL_OWNED"),
     (nothing, {"signal": {"failure": "boom"}}, "STRATEGY_FAILED"),
@@ -154,7 +154,7 @@ def test_the_gates_are_asked_in_one_order():
     paused(s)
     s.long(1, at=T0 - 60_000, signal={"unproven": True})
     assert s.refusals() == ["PAUSED"]
-    assert len(GATES) == 12
+    assert len(GATES) == 13
 
 
 # -- size, leverage, verdict ------------------------------------------------------------
@@ -318,15 +318,18 @@ def test_an_intent_is_recorded_with_what_it_sets():
     assert shown == {"kind": "TradeIntent", "coin": "BTC", "side": "buy", "size": "1.5", "stop_px": "90"}
 
 
-def test_a_coin_belongs_to_its_position_or_its_entries():
-    s = Story()
-    assert holder_of(s.state, "BTC") is None
+def test_an_agent_holds_a_coin_by_its_position_or_its_entries():
+    s, alice, bob = Story(), Agent("fractrade", "alice"), Agent("fractrade", "bob")
+    assert not holds(s.state, "BTC", alice)
     s.set("entry", "wait")
     s.long(1)
-    assert holder_of(s.state, "BTC") == Agent("fractrade", "alice")
+    assert holds(s.state, "BTC", alice)
     s.set("entry")
     s.settle()
-    assert holder_of(s.state, "BTC") == Agent("fractrade", "alice")
+    assert holds(s.state, "BTC", alice)
+    assert not holds(s.state, "BTC", bob)
+    s.long(1, agent="bob")
+    assert holds(s.state, "BTC", bob)
 
 
 def test_quotes_of_a_test_have_no_spread():

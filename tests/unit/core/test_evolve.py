@@ -120,7 +120,7 @@ def test_each_attempt_is_counted_with_its_wish_and_without_one_with_none() -> No
         evolve(state, planned(f"0x{kind}", kind))
         evolve(state, planned(f"0x{kind}2", kind, key="stranger", coin="ETH"))
     assert (state.exits["k"].attempts, state.exits["k"].last_attempt_ms) == (1, 10)
-    assert (state.stops["BTC"].attempts, [wish.attempts for wish in state.targets["BTC"]]) == (1, [1, 0])
+    assert (state.stops["BTC"][0].attempts, [wish.attempts for wish in state.targets["BTC"]]) == (1, [1, 0])
 
 
 def test_old_finished_legs_are_forgotten_and_open_ones_never() -> None:
@@ -261,7 +261,7 @@ def test_what_did_all_it_should_or_still_may_missed_nothing(words: tuple[ev.Even
 @pytest.mark.parametrize("kind", ["stop", "target"])
 def test_protection_that_failed_remembers_when(kind: Any) -> None:
     state = desk(stop(), target("u"), target(), planned("0x1", kind), sent("0x1"), NO)
-    failed = {"stop": state.stops["BTC"].failed_at_ms, "target": state.targets["BTC"][1].failed_at_ms}
+    failed = {"stop": state.stops["BTC"][0].failed_at_ms, "target": state.targets["BTC"][1].failed_at_ms}
     assert failed == {"stop": 0, "target": 0} | {kind: 30}
     assert state.targets["BTC"][0].failed_at_ms == 0
 
@@ -289,7 +289,7 @@ def test_a_target_that_ended_as_we_asked_may_be_placed_again_at_once(asked: bool
 
 def test_a_brackets_child_whose_parent_filled_in_part_did_not_fail() -> None:
     state = desk(stop(), planned("0x1", "stop"), sent("0x1"), ended(status="waitingForFill"))
-    assert state.stops["BTC"].failed_at_ms == 0
+    assert state.stops["BTC"][0].failed_at_ms == 0
 
 
 # -- cancels ---

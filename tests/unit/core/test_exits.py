@@ -177,7 +177,7 @@ def test_an_exit_never_touches_a_position_of_the_other_direction():
     s.set("exit", "unknown")
     s.short(1)
     s.venue["BTC"] = D(-1)
-    s.state.positions["BTC"].size = s.state.positions["BTC"].owned = D(-1)
+    s.state.positions["BTC"].size = s.state.positions["BTC"].holdings[0].size = D(-1)
     s.resolve("exit", "rejected")
     assert s.held() == -1
     assert not s.state.exits

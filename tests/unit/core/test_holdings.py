@@ -122,7 +122,7 @@ ENTERED = (planned("0xe"), sent("0xe"), answered("0xe", "1"))
 def test_an_execution_counts_once_whether_answer_or_fills_come_first(facts: list[ev.Event]) -> None:
     state = desk(planned("0xe"), sent("0xe"), *facts)
     assert held(state) == (D(1), D(1), AGENT)
-    assert (state.position("BTC").opened_at_ms, state.legs["0xe"].state) == (90, "done")
+    assert (state.position("BTC").holdings[0].opened_at_ms, state.legs["0xe"].state) == (90, "done")
 
 
 def test_a_partial_answer_owns_what_executed() -> None:
@@ -279,6 +279,13 @@ def test_an_exit_answered_before_its_entry_leaves_the_rest_with_its_agent() -> N
 
 def test_a_second_entry_adds_and_the_first_action_still_opened_it() -> None:
     more = (planned("0xf", key="k2", agent=OTHER), sent("0xf"), answered("0xf", "1"))
+    state = desk(*ENTERED, *more)
+    assert held(state) == (D(2), D(2), None)
+    assert [(one.agent, one.size, one.opened_at_ms) for one in state.position("BTC").holdings] == [
+        (AGENT, 1, 90),
+        (OTHER, 1, 90),
+    ]
+    more = (planned("0xf", key="k2"), sent("0xf"), answered("0xf", "1"))
     assert held(desk(*ENTERED, *more)) == (D(2), D(2), AGENT)
 
 
@@ -286,7 +293,7 @@ def test_a_found_position_is_adopted_but_never_more_than_is_there() -> None:
     adopted = ev.PositionAdopted(at_ms=2_000, coin="BTC", agent=AGENT, size=D(2), opened_at_ms=70)
     state = desk(read("1"), adopted)
     assert held(state) == (D(1), D(1), AGENT)
-    assert state.position("BTC").opened_at_ms == 70
+    assert state.position("BTC").holdings[0].opened_at_ms == 70
 
 
 # -- one life ---
@@ -296,10 +303,10 @@ def test_stops_and_targets_go_with_the_life_they_saw_and_wait_for_one_they_did_n
     seen = desk(*ENTERED, stop(), target(), fill(9, "-1"))
     assert (seen.stops, seen.targets, held(seen)) == ({}, {}, (D(0), D(0), None))
     early = desk(stop(), target())
-    assert (early.stops["BTC"].seen, early.targets["BTC"][0].seen) == (False, False)
+    assert (early.stops["BTC"][0].seen, early.targets["BTC"][0].seen) == (False, False)
     for event in ENTERED:
         evolve(early, event)
-    assert (early.stops["BTC"].seen, early.targets["BTC"][0].seen) == (True, True)
+    assert (early.stops["BTC"][0].seen, early.targets["BTC"][0].seen) == (True, True)
 
 
 def test_a_stop_for_the_other_side_of_a_flip_survives_the_close() -> None:

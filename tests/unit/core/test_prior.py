@@ -130,7 +130,7 @@ def test_a_found_entry_is_recorded_with_its_fills_and_its_position_is_the_agents
     take(state, {name(): found(name(), "filled", "1", (1, "1", 500))})
     leg, position = state.legs[name()], state.position("BTC")
     assert (leg.state, leg.filled, leg.oid, leg.key, leg.agent) == ("done", D(1), 5, "k", AGENT)
-    assert (position.size, position.owned, position.owner, position.opened_at_ms) == (D(1), D(1), AGENT, 80)
+    assert (position.size, position.owned, position.owner, position.holdings[0].opened_at_ms) == (D(1), D(1), AGENT, 80)
 
 
 def test_the_same_entry_found_again_is_known() -> None:
@@ -167,12 +167,29 @@ def test_a_position_that_is_gone_or_turned_is_not_adopted(size: str | None) -> N
     assert (state.position("BTC").owned, state.position("BTC").owner) == (D(0), None)
 
 
-def test_another_agents_position_stays_that_agents() -> None:
+def test_a_found_entry_of_another_agent_is_that_agents_part() -> None:
     state = desk("2")
     take(state, {name(): found(name(), "filled", "1", (1, "1", 500))})
     events = take(state, {name("k2"): found(name("k2"), "filled", "1", (2, "1", 500))}, "k2", "8")
+    assert [event.size for event in events if isinstance(event, ev.PositionAdopted)] == [1]
+    assert {holding.agent: holding.size for holding in state.position("BTC").holdings} == {
+        AGENT: 1,
+        Agent("fractrade", "8"): 1,
+    }
+
+
+def test_no_more_is_found_for_an_agent_than_others_leave() -> None:
+    state = desk("2")
+    take(state, {name(): found(name(), "filled", "1", (1, "1", 500))})
+    take(state, {name("k2"): found(name("k2"), "filled", "3", (2, "3", 500))}, "k2", "8")
+    assert sum(holding.size for holding in state.position("BTC").holdings) == 2
+
+
+def test_where_others_hold_all_there_is_nothing_is_found_for_another() -> None:
+    state = desk("1")
+    take(state, {name(): found(name(), "filled", "1", (1, "1", 500))})
+    events = take(state, {name("k2"): found(name("k2"), "filled", "1", (2, "1", 500))}, "k2", "8")
     assert not any(isinstance(event, ev.PositionAdopted) for event in events)
-    assert state.position("BTC").owner == AGENT
 
 
 def test_an_entry_known_already_is_not_adopted_twice_with_its_found_exit() -> None:

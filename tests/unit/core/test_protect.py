@@ -10,11 +10,13 @@ from story import Story, quote
 
 from executor.core import events as ev
 from executor.core.facts import Fill
+from executor.core.position import Position
 from executor.core.protect import TRIGGERED_MS
-from executor.core.types import Side
+from executor.core.types import Agent, Side
 from executor.core.watch import covered
 
 D = Decimal
+ALICE = Agent("fractrade", "alice")
 
 
 def fill(leg: Any, size: str, at_ms: int) -> Fill:
@@ -104,7 +106,7 @@ def test_a_stop_that_was_never_sent_is_dropped_with_its_position():
     s.auto = False
     leg = next(iter(s.state.legs_of("BTC", "stop")))
     leg.state = leg.state.PLANNED
-    s.state.positions["BTC"].size = s.state.positions["BTC"].owned = D(0)
+    s.state.positions["BTC"] = Position("BTC")
     s.state.stops.clear()
     s.steps()
     assert [e.reason for e in s.of(ev.LegDropped)] == ["NO_POSITION"]
@@ -160,9 +162,9 @@ def test_an_old_stop_is_no_cover_for_the_other_side():
     s = Story({"require": "always"})
     s.long(1)
     s.stop(90)
-    assert covered(s.state, "BTC", D(1))
-    assert not covered(s.state, "BTC", D(-1))
-    assert not covered(s.state, "BTC", D("1.001"))
+    assert covered(s.state, "BTC", D(1), ALICE)
+    assert not covered(s.state, "BTC", D(-1), ALICE)
+    assert not covered(s.state, "BTC", D("1.001"), ALICE)
     s.set("cancel", *["unknown"] * 10)
     s.short(2)
     s.later(3_000)
@@ -191,7 +193,7 @@ def test_the_old_stop_stays_while_the_new_one_does_not_stand(answer):
     s.stop(95)
     s.later(5_000)
     assert ("1.000", "90.000") in s.live("stop")
-    assert covered(s.state, "BTC", D(1))
+    assert covered(s.state, "BTC", D(1), ALICE)
 
 
 def test_a_stop_nobody_knows_of_is_followed_by_another_once_it_cannot_be_sent_again():
@@ -203,7 +205,7 @@ def test_a_stop_nobody_knows_of_is_followed_by_another_once_it_cannot_be_sent_ag
     assert len(s.planned("stop")) == 1
     s.later(1)
     assert len(s.planned("stop")) == 2
-    assert covered(s.state, "BTC", D(1))
+    assert covered(s.state, "BTC", D(1), ALICE)
 
 
 def test_a_refused_stop_is_tried_again_after_a_pause_that_doubles():
@@ -217,7 +219,7 @@ def test_a_refused_stop_is_tried_again_after_a_pause_that_doubles():
         s.later(1)
     assert s.live("stop") == [("1.000", "90.000")]
     assert len({leg.cloid for leg in s.planned("stop")}) == 4
-    assert s.state.stops["BTC"].failures == 0
+    assert s.state.stops["BTC"][0].failures == 0
 
 
 @pytest.mark.parametrize(
@@ -337,7 +339,7 @@ def test_a_refusal_of_the_stop_before_says_nothing_of_the_one_that_replaced_it()
     s.later(10)
     assert s.held() == 1
     assert s.live("stop") == [("1.000", "90.000")]
-    assert not s.state.stops["BTC"].crossed
+    assert not s.state.stops["BTC"][0].crossed
 
 
 def test_a_crossed_stop_on_dust_beside_a_foreign_position_does_not_run_hot():
@@ -580,7 +582,7 @@ def test_two_adds_that_brought_nothing_leave_the_first_stop():
     s.set("stop", "reject", "reject")
     s.answer_all()
     s.later(10)
-    assert (s.held(), s.live("stop"), s.state.stops["BTC"].trigger_px) == (1, [("1.000", "90.000")], 90)
+    assert (s.held(), s.live("stop"), s.state.stops["BTC"][0].trigger_px) == (1, [("1.000", "90.000")], 90)
 
 
 def test_the_bracket_of_an_add_that_filled_is_the_positions_own():

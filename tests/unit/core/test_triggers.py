@@ -7,9 +7,10 @@ from decimal import Decimal
 import pytest
 from story import Story
 
+from executor.core.guarded import Guarded, guarded
 from executor.core.state import StopWish
 from executor.core.triggers import RETRY_MAX_MS, pause_ms, trigger_leg
-from executor.core.types import Side
+from executor.core.types import Agent, Side
 
 D = Decimal
 
@@ -22,11 +23,26 @@ def test_a_refused_stop_waits_twice_as_long_each_time_up_to_a_minute(failures: i
     assert pause_ms(wish) == pause
 
 
+def held(s: Story) -> Guarded:
+    return guarded(s.desk, s.state, "BTC", Agent("fractrade", "alice"))
+
+
 @pytest.mark.parametrize(("opens", "closes", "px"), [("long", Side.SELL, "90"), ("short", Side.BUY, "110")])
 def test_it_closes_the_position_and_only_reduces(opens: str, closes: Side, px: str) -> None:
     s = Story()
     getattr(s, opens)(2)
-    leg = trigger_leg(s.desk, s.state, s.state.position("BTC"), "stop", "k", D(px), 5, D(2), s.now, s.market)
+    leg = trigger_leg(
+        s.desk,
+        s.state,
+        guarded(s.desk, s.state, "BTC", Agent("fractrade", "alice")),
+        "stop",
+        "k",
+        D(px),
+        5,
+        D(2),
+        s.now,
+        s.market,
+    )
     assert (leg.side, leg.size, leg.trigger_px, leg.reduce_only, leg.attempt) == (closes, 2, D(px), True, 1)
     assert (leg.limit_px < leg.trigger_px) is (closes is Side.SELL)  # it may fill on the losing side of its trigger
 
@@ -36,7 +52,18 @@ def test_every_attempt_has_a_name_of_its_own() -> None:
     s.long(2)
     names = []
     for _ in range(3):
-        leg = trigger_leg(s.desk, s.state, s.state.position("BTC"), "stop", "k", D(90), 5, D(2), s.now, s.market)
+        leg = trigger_leg(
+            s.desk,
+            s.state,
+            guarded(s.desk, s.state, "BTC", Agent("fractrade", "alice")),
+            "stop",
+            "k",
+            D(90),
+            5,
+            D(2),
+            s.now,
+            s.market,
+        )
         s.note([leg])
         names.append((leg.attempt, leg.cloid))
     assert [attempt for attempt, _ in names] == [1, 2, 3]

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from story import Story
 
 from executor.core import events as ev
+from executor.core.facts import Fill
+from executor.core.types import Agent, Side
+
+D = Decimal
 
 
 def refused(story):
@@ -29,11 +35,14 @@ def test_a_waiting_stop_that_a_newer_one_replaces_is_superseded():
 
 def test_a_stop_and_a_target_whose_position_ends_before_they_are_placed_are_refused():
     s = Story()
-    s.stop(90)
-    s.target(120)
-    s.read(BTC="1")  # somebody else's
-    s.read(BTC="-1")
-    assert refused(s) == [(keys(s)[0], "NO_POSITION"), (keys(s, ev.TargetWanted)[0], "NO_POSITION")]
+    s.long(1)
+    common = {"at_ms": s.now, "account": "main", "coin": "BTC", "agent": Agent("fractrade", "alice")}
+    s.note([ev.StopWanted(key="s", trigger_px=D(90), signal_at_ms=s.now, **common)])
+    s.note([ev.TargetWanted(key="t", trigger_px=D(120), fraction=D(1), **common)])
+    sold = Fill(9, 9, None, "BTC", Side.SELL, D(100), D(1), D(0), D(0), D(1), s.now)
+    s.note([ev.FillSeen(at_ms=s.now, account="main", fill=sold, cloid=None)])
+    s.settle()
+    assert refused(s) == [("s", "NO_POSITION"), ("t", "NO_POSITION")]
 
 
 def test_a_flatten_tells_the_wishes_it_ends():
@@ -45,15 +54,16 @@ def test_a_flatten_tells_the_wishes_it_ends():
     assert refused(s) == [(keys(s)[0], "NO_POSITION"), (keys(s, ev.TargetWanted)[0], "NO_POSITION")]
 
 
-def test_what_waits_for_another_agents_position_is_not_for_the_one_that_comes():
+def test_what_waits_for_another_agents_position_is_not_for_the_one_that_comes_and_lapses():
     s = Story()
     s.stop(90, agent="bob")
     s.target(120, agent="bob")
     s.long(1)
     assert s.live("stop") == []
     assert s.live("target") == []
-    assert {reason for _, reason in refused(s)} == {"SYMBOL_OWNED"}
-    assert len(refused(s)) == 2
+    assert refused(s) == []
+    s.later(30_001)
+    assert [reason for _, reason in refused(s)] == ["NO_POSITION", "NO_POSITION"]
 
 
 def test_a_target_of_the_owner_stays_when_anothers_goes():

@@ -209,7 +209,7 @@ def _trigger(s: Story, key: str, kind: str, px: str) -> OpenOrder:
 def test_a_stop_and_a_target_placed_unwritten_are_known_and_not_placed_twice():
     s = held()
     s.target("110")
-    wish, target = s.state.stops["BTC"], s.state.targets["BTC"][0]
+    wish, target = s.state.stops["BTC"][0], s.state.targets["BTC"][0]
     orders = [_trigger(s, wish.key, "stop", "90"), _trigger(s, target.key, "target", "110")]
     events = told(s, orders, [])
     assert [type(event).__name__ for event in events] == ["LegPlanned", "LegRested"] * 2
@@ -238,7 +238,7 @@ def _status(s: Story, key: str, kind: str, attempt: int, status: str) -> OrderFa
 
 def test_a_name_that_an_older_copy_of_the_ledger_does_not_know_is_not_given_again():
     s = held()
-    (wish,) = s.state.stops.values()
+    ((wish,),) = s.state.stops.values()
     (name,) = next_names(s.desk, s.state)
     assert (name.leg, name.attempt, name.cloid) == ("stop", 2, name_of(s, wish.key, "stop", 2))
     s.note(found_again(s.state, name, _status(s, wish.key, "stop", 2, "canceled"), s.now))

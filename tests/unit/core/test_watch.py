@@ -11,7 +11,7 @@ from executor.core import events as ev
 from executor.core.answers import order_events
 from executor.core.facts import OpenOrder, OrderFact
 from executor.core.reconcile import SETTLE_MS, order_list_events
-from executor.core.types import Side
+from executor.core.types import Agent, Side
 from executor.core.watch import covered, unlisted
 
 D = Decimal
@@ -73,7 +73,7 @@ def test_a_stop_that_a_later_list_lacks_is_no_cover_and_is_looked_up():
     [leg] = s.state.legs_of("BTC", "stop")
     for asked_ms, bare in ((s.now + SETTLE_MS, False), (s.now + SETTLE_MS + 1, True)):
         s.note(order_list_events(s.state, [], asked_ms, s.now))
-        assert covered(s.state, "BTC", D(1)) is not bare
+        assert covered(s.state, "BTC", D(1), Agent("fractrade", "alice")) is not bare
         assert leg.doubted is bare
     assert order_list_events(s.state, [], s.now + SETTLE_MS + 2, s.now) == []
 
@@ -302,7 +302,7 @@ def test_the_default_stop_comes_again_when_what_stood_is_gone_and_nothing_is_wis
     s.long(1)
     s.set("stop", *["reject"] * 100)
     s.later(3_000)
-    wish = s.state.stops["BTC"]
+    wish = s.state.stops["BTC"][0]
     s.note([ev.WantDropped(at_ms=s.now, account="main", key=wish.key, coin="BTC", kind="stop", reason="X")])
     s.set("stop")
     s.later(10_000)

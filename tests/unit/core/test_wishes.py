@@ -112,16 +112,16 @@ def test_an_exit_is_owed_against_the_entries_still_open_until_it_is_settled() ->
 
 def test_the_newest_stop_replaces_and_targets_add_up() -> None:
     state = desk(stop("one"), stop("two"), target("t"), target("u"))
-    assert state.stops["BTC"].key == "two"
+    assert state.stops["BTC"][0].key == "two"
     assert [wish.key for wish in state.targets["BTC"]] == ["t", "u"]
 
 
 def test_a_wish_has_seen_its_position_if_it_is_there_already_on_its_side() -> None:
     for side, seen in ((None, True), (Side.SELL, True), (Side.BUY, False)):
         state = desk(read("1"), stop(side=side), target("t", side))
-        assert (state.stops["BTC"].seen, state.targets["BTC"][0].seen) == (seen, seen)
+        assert (state.stops["BTC"][0].seen, state.targets["BTC"][0].seen) == (seen, seen)
     state = desk(stop(), target("t"))
-    assert (state.stops["BTC"].seen, state.targets["BTC"][0].seen) == (False, False)
+    assert (state.stops["BTC"][0].seen, state.targets["BTC"][0].seen) == (False, False)
 
 
 def dropped(kind: ev.LegKind, key: str = "t") -> ev.WantDropped:
@@ -131,7 +131,7 @@ def dropped(kind: ev.LegKind, key: str = "t") -> ev.WantDropped:
 def test_a_dropped_wish_goes_alone() -> None:
     state = desk(stop(), target("t"), target("u"), dropped("target"))
     assert ([wish.key for wish in state.targets["BTC"]], "BTC" in state.stops) == (["u"], True)
-    for event in (dropped("target", "u"), dropped("target", "u"), dropped("stop"), dropped("stop")):
+    for event in (dropped("target", "u"), dropped("target", "u"), dropped("stop", "s"), dropped("stop", "s")):
         evolve(state, event)
     assert (state.targets, state.stops) == ({}, {})
 
@@ -218,9 +218,9 @@ def test_a_breaker_lasts_until_it_is_reset() -> None:
 def test_a_naked_position_is_timed_from_its_start_and_acted_on_once() -> None:
     bare = ev.ProtectionChanged(at_ms=5, coin="BTC", state="unprotected", since_ms=4)
     state = desk(bare, ev.ProtectionActed(at_ms=6, coin="BTC", policy="alert"))
-    assert (state.position("BTC").unprotected_since_ms, state.position("BTC").acted) == (4, True)
+    assert (state.position("BTC").unprotected_since_ms, state.position("BTC").watch.acted) == (4, True)
     evolve(state, ev.ProtectionChanged(at_ms=7, coin="BTC", state="protected", since_ms=7))
-    assert (state.position("BTC").unprotected_since_ms, state.position("BTC").acted) == (None, False)
+    assert (state.position("BTC").unprotected_since_ms, state.position("BTC").watch.acted) == (None, False)
 
 
 def test_what_of_an_account_is_missing_is_known_until_it_was_read_or_a_new_life_begins() -> None:

@@ -18,9 +18,10 @@ from story import T0, Story, quote
 from executor.core import events as ev
 from executor.core.facts import AccountFact, OpenOrder, OrderFact
 from executor.core.intake import IntakeState, Route
+from executor.core.position import Holding, Position
 from executor.core.settings import QuoteCheck
 from executor.core.source_events import SetStop, Trade
-from executor.core.state import DeskState, Position
+from executor.core.state import DeskState
 from executor.core.types import Agent, Side
 from executor.errors import VenueUnavailable
 from executor.execution.desk import Desk
@@ -359,7 +360,7 @@ async def test_of_thirty_lives_that_each_forgot_the_last_none_gives_a_stop_a_nam
     venue, owner = Remembering(), Agent("fractrade", "alice")
     stop = Story().action(SetStop, Side.SELL, "1", trigger_px=D(90), at=T0 - 1)
     for life in range(1, 31):
-        held = Position("BTC", D(1), D(1), owner, D(100))
+        held = Position("BTC", D(1), D(100), holdings=[Holding(owner, D(1), D(100))])
         async with working(venue=venue, positions={"BTC": held}) as (worker, _):
             worker.emit("{}", stop)
             await done(worker)

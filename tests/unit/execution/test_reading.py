@@ -148,7 +148,7 @@ async def test_what_a_naked_position_or_an_unconfirmed_execution_waits_for_is_re
     plain, naked, claimed = Office(), Office(), Office()
     assert await _lane(plain) is Lane.READ
     naked.story.state.positions["BTC"] = naked.story.state.position("BTC")
-    naked.story.state.positions["BTC"].unprotected_since_ms = naked.story.now
+    naked.story.state.positions["BTC"].watch.since_ms = naked.story.now
     assert await _lane(naked) is Lane.RESIZE
     claimed.story.trade(Side.BUY, 1)
     assert await _lane(claimed) is Lane.READ

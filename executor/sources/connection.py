@@ -11,18 +11,16 @@ import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import cast
 from urllib.parse import quote, quote_plus, urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.asyncio.messages import MAX_FRAGMENTS
 from websockets.exceptions import ConnectionClosed, WebSocketException
-from websockets.frames import DATA_OPCODES, CloseCode, Frame
-from websockets.protocol import Event
 
 from executor.backoff import Backoff, Line, Server
 from executor.clock import Clock
 from executor.errors import ConfigError
+from executor.sources.direct import Direct
 from executor.sources.reconnect import Retry, Stop, Verdict, judge
 
 MAX_MESSAGE_BYTES = 8 << 20
@@ -108,52 +106,6 @@ class _Handshake(connect):
         return exc
 
 
-def _drop(_: bytes) -> None:
-    """What comes after the end."""
-
-
-class _Direct(ClientConnection):
-    """Hands each message over while it is being read: a queue, and a task woken for it, would cost an order its start.
-
-    What arrives before ``hand_to`` waits for it. A mistake of the taker's ends the connection and is kept.
-    """
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.mistake: Exception | None = None
-        self._early: list[bytes] = []
-        self._parts: list[bytes] = []
-        self._take: Callable[[bytes], None] = self._early.append
-
-    def hand_to(self, take: Callable[[bytes], None]) -> None:
-        """From now on every message goes here at once, those that waited first."""
-        for raw in self._early:
-            take(raw)
-        self._take = take
-
-    def process_event(self, event: Event) -> None:
-        """The library's hook for what it has read: messages are ours, handshake and control frames its own."""
-        if not isinstance(event, Frame) or event.opcode not in DATA_OPCODES:
-            super().process_event(event)
-            return
-        self._parts.append(bytes(event.data))
-        if len(self._parts) > MAX_FRAGMENTS:  # the library counts them where it keeps them, which is not here
-            self._parts, self._take = [], _drop
-            self.protocol.fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
-            self.send_data()
-        elif event.fin:
-            raw, self._parts = b"".join(self._parts), []
-            self._hand_over(raw)
-
-    def _hand_over(self, raw: bytes) -> None:
-        try:
-            if self.mistake is None:
-                self._take(raw)
-        except Exception as mistake:  # noqa: BLE001  raised again by whoever listens; here it would only be logged
-            self.mistake = mistake
-            self.transport.abort()
-
-
 def _silenced() -> logging.Logger:
     """A logger of no hierarchy that says nothing: at DEBUG the library writes the request line and headers."""
     logger = logging.Logger("executor.silenced")  # noqa: LOG001  # in the hierarchy, a log setting could wake it
@@ -185,7 +137,7 @@ class Connection:
         self._proxy = proxy
         self._line = Line(server or Server(), jitter, policy or Backoff())
         self._ending = asyncio.Event()
-        self._socket: _Direct | None = None
+        self._socket: Direct | None = None
         self._heard = self._stable = False
         self._heard_s = 0.0
 
@@ -255,7 +207,7 @@ class Connection:
             await socket.close()
             self._stable = self._lasted(socket, opened_s)
 
-    async def _open(self) -> _Direct:
+    async def _open(self) -> Direct:
         timing = self._timing
         socket = await _Handshake(
             self._endpoint.url,
@@ -268,11 +220,11 @@ class Connection:
             close_timeout=timing.close_s,
             max_size=MAX_MESSAGE_BYTES,
             logger=_silenced(),
-            create_connection=_Direct,
+            create_connection=Direct,
         )
-        return cast("_Direct", socket)  # what create_connection made
+        return cast("Direct", socket)  # what create_connection made
 
-    async def _listen(self, socket: _Direct, deliver: Callable[[Item], None]) -> Verdict:
+    async def _listen(self, socket: Direct, deliver: Callable[[Item], None]) -> Verdict:
         """Until the connection ends; every message is delivered as it is read."""
         self._heard = False
         self._heard_s = self._clock.monotonic_s()
@@ -289,7 +241,7 @@ class Connection:
             raise socket.mistake
         return judge(socket.close_exc)
 
-    async def _fell_silent(self, socket: _Direct) -> bool:
+    async def _fell_silent(self, socket: Direct) -> bool:
         """Wait for the connection's end; true when there was no frame for too long before it."""
         while True:
             left_s = self._silent_in_s()

@@ -18,6 +18,7 @@ _PANELS: dict[str, tuple[tuple[str, Callable[..., None]], ...]] = {
         ("actions", reading.actions),
         ("orders", reading.orders),
         ("positions", reading.positions),
+        ("agents", reading.agents),
         ("mirror", reading.mirror),
         ("journal", reading.journal),
         ("explain", reading.explain),

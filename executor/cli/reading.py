@@ -70,12 +70,27 @@ def positions(
     limit: Limit = LIMIT,
     account: Account = None,
 ) -> None:
-    """Open positions, with owner, stop, target and PnL."""
+    """Open positions, with who holds them, stop, target and PnL."""
 
     def ask(reader: LedgerReader) -> Document:
         return {"positions": reader.positions(account)["positions"][:limit]}
 
     _list("positions", config, overrides, json_out, account, ask)
+
+
+def agents(
+    config: ConfigFile = CONFIG,
+    overrides: Overrides = None,
+    json_out: Json = False,
+    limit: Limit = LIMIT,
+    account: Account = None,
+) -> None:
+    """What each agent and strategy holds and brought, by account and coin: PnL, fees, funding."""
+
+    def ask(reader: LedgerReader) -> Document:
+        return {"agents": reader.agents(account)["agents"][:limit]}
+
+    _list("agents", config, overrides, json_out, account, ask)
 
 
 def mirror(

@@ -73,8 +73,7 @@ _DECISIONS = {
     "NO_QUOTE": "The venue showed no price to trade at: check the coin's market.",
     "NO_ROUTE": "No route of the configuration takes this agent's actions to an account: add one under routes.",
     "OPPOSITE_HELD": (
-        "On this account another agent holds the other side of the coin, and the venue has one position of it: route "
-        "the two to accounts of their own."
+        "On this account another agent holds the other side of the coin: route the two to accounts of their own."
     ),
     "PAUSED": "Entries are paused, exits and stops go on: `executor resume` lets entries go.",
     "QUOTE_DEPTH": (

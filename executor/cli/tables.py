@@ -17,7 +17,28 @@ from executor.cli.words import Row, cell, coloured, when
 
 Column = tuple[str, Callable[[Row], Text]]
 
-RIGHT = {"size", "filled", "avg px", "price", "entry", "mark", "PnL USD", "stop", "target", "lev", "seq", "equity USD"}
+RIGHT = {
+    "size",
+    "filled",
+    "avg px",
+    "price",
+    "entry",
+    "mark",
+    "PnL USD",
+    "stop",
+    "target",
+    "lev",
+    "seq",
+    "equity USD",
+} | {
+    "open PnL USD",
+    "closed PnL USD",
+    "fees USD",
+    "funding USD",
+    "net USD",
+    "fills",
+    "volume USD",
+}
 """Columns of numbers."""
 
 WHOLE = {
@@ -36,7 +57,20 @@ WHOLE = {
 }
 """Columns that are never folded; on a narrow terminal the others give way."""
 
-SPARE = ("cloid", "address", "class", "source", "legs", "price", "agent", "judged", "allowed")
+SPARE = (
+    "cloid",
+    "address",
+    "class",
+    "source",
+    "legs",
+    "price",
+    "volume USD",
+    "fills",
+    "strategy",
+    "agent",
+    "judged",
+    "allowed",
+)
 """Columns that a narrow terminal does without, in this order; ``--json`` and a wider one have them."""
 
 
@@ -49,7 +83,11 @@ def _legs(row: Row) -> Text:
 
 
 def _owner(row: Row) -> Text:
-    return cell(row.get("owner") or "nobody of ours", "" if row.get("owner") else "yellow")
+    """The agent that holds it; several each with its part."""
+    holders = row.get("holdings") or ()
+    parts = ", ".join(f"{holder['agent']} {holder['size']}" for holder in holders) if len(holders) > 1 else ""
+    name = row.get("owner") or parts
+    return cell(name or "nobody of ours", "" if name else "yellow")
 
 
 def _naked(row: Row) -> Text:
@@ -101,6 +139,22 @@ POSITIONS: Sequence[Column] = (
     ("stop", _plain("stop_px")),
     ("target", _plain("target_px")),
     ("unprotected", _naked),
+)
+
+AGENTS: Sequence[Column] = (
+    ("account", _plain("account")),
+    ("agent", lambda row: cell(row.get("agent") or "nobody of ours", "" if row.get("agent") else "yellow")),
+    ("strategy", _plain("strategy")),
+    ("symbol", _plain("symbol", "bold")),
+    ("holds", lambda row: cell(words.position(row.get("size")))),
+    ("entry", _plain("entry_px")),
+    ("open PnL USD", lambda row: words.gain(row.get("unrealized_pnl"))),
+    ("closed PnL USD", lambda row: words.gain(row.get("realized_pnl"))),
+    ("fees USD", _plain("fees")),
+    ("funding USD", lambda row: words.gain(row.get("funding"))),
+    ("net USD", lambda row: words.gain(row.get("net"))),
+    ("fills", _plain("fills")),
+    ("volume USD", _plain("volume")),
 )
 
 MIRROR: Sequence[Column] = (
@@ -276,6 +330,7 @@ def _worker(worker: Mapping[str, Any] | None) -> str:
 actions = _listed("actions", ACTIONS, "no action was received yet")
 orders = _listed("orders", ORDERS, "no order was planned yet")
 positions = _listed("positions", POSITIONS, "no position is open")
+agents = _listed("agents", AGENTS, "no agent has traded yet")
 mirror = _listed("positions", MIRROR, "no position of another system is mirrored")
 journal = _listed("journal", JOURNAL, "nothing was recorded yet")
 
@@ -284,6 +339,7 @@ SHOWN = {
     "actions": actions,
     "orders": orders,
     "positions": positions,
+    "agents": agents,
     "mirror": mirror,
     "journal": journal,
 }

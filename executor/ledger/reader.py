@@ -12,37 +12,30 @@ from pathlib import Path
 
 from executor.clock import Clock, SystemClock
 from executor.core import events as ev
+from executor.core.evolve import evolve
+from executor.core.facts import PositionFact
+from executor.core.state import DeskState
 from executor.core.types import Outcome
 from executor.errors import LedgerError
 from executor.ledger.explain import explain_action, explain_refused
 from executor.ledger.index import unpack_key
 from executor.ledger.lookup import Lookup
 from executor.ledger.outcomes import ActionOutcome, outcome_of
-from executor.ledger.positions import position_views
+from executor.ledger.positions import Told, agent_views, position_views
 from executor.ledger.stamp import Stamp
-from executor.ledger.status import Latest, account_status, ledger_status
+from executor.ledger.status import account_status, ledger_status
 from executor.ledger.unresolved import unresolved_view
 from executor.ledger.views import Document, action_view, event_view, frame_view, order_view
 from executor.ports import Frame
+from executor.snapshots import desk_of
 
 _PAGE = 64
 _FRAMES_LOOKED_AT = 2_000_000
-_LEGS_LOOKED_AT = 100
-"""How many of a coin's newest orders are folded to find the owner, stop and target of its position."""
-
 _LEGS_DOUBTED = 100
 """How many of an account's newest orders ``status`` searches for those nobody knows of: it takes seconds."""
 
-_KEYS_OF = (
-    "SELECT DISTINCT key FROM (SELECT key FROM all_legs WHERE account = ? AND coin = ? ORDER BY seq DESC LIMIT ?)"
-    " WHERE key IS NOT NULL"
-)
-_SINCE = "SELECT seq, kind, body FROM events WHERE seq > ? AND account = ? ORDER BY seq"
-_READ_BEFORE = (
-    "SELECT seq, kind, body FROM events WHERE seq < ? AND account = ? AND kind = 'AccountRead'"
-    " ORDER BY seq DESC LIMIT 1"
-)
-_FOLDED = ("AccountRead", "OrdersRead", "PositionAdopted", "ProtectionChanged")
+_SINCE = "SELECT seq, kind, body FROM events WHERE seq > ? AND (account = ? OR account IS NULL) ORDER BY seq"
+_SNAPSHOT = "SELECT seq, document FROM snapshots WHERE name = ? ORDER BY seq DESC, id DESC LIMIT 1"
 
 
 class LedgerReader:
@@ -96,12 +89,15 @@ class LedgerReader:
     def positions(self, account: str | None = None) -> Document:
         """Open positions by the newest read of each account, carried on by what came since."""
         with self._look.moment():
-            latest = self._look.latest()
-            read = {name for kind, name, _ in latest if kind == "AccountRead" and account in (None, name)}
-            rows = [
-                position_views(name, self._position_events(name, latest), self._clock.now_ms()) for name in sorted(read)
-            ]
-            return {"positions": [row for some in rows for row in some]}
+            now_ms = self._clock.now_ms()
+            desks = [(self._state(name), told) for name, told in self._read(account).items()]
+            return {"positions": [row for state, told in desks for row in position_views(state, told, now_ms)]}
+
+    def agents(self, account: str | None = None) -> Document:
+        """What each agent and strategy holds and brought, by account and coin, since the ledger began."""
+        with self._look.moment():
+            desks = [(self._state(name), told) for name, told in self._read(account).items()]
+            return {"agents": [row for state, told in desks for row in agent_views(state, told)]}
 
     def journal(self, limit: int = 50, account: str | None = None, kind: str | None = None) -> Document:
         """Events as they were recorded, newest first."""
@@ -228,27 +224,24 @@ class LedgerReader:
         ids = [event.action_id for event in events if isinstance(event, ev.ActionReceived)]
         return (ids[0] if ids else key), outcome_of(account, events)
 
-    def _position_events(self, account: str, latest: Latest) -> list[ev.Event]:
-        """What the positions can be folded from without all of history.
+    def _read(self, account: str | None) -> dict[str, Told]:
+        """The accounts that were ever read, by name, with what the venue last told of each of their coins."""
+        reads = [
+            item.event
+            for (kind, name, _), item in self._look.latest().items()
+            if kind == "AccountRead" and account in (None, name)
+        ]
+        told: dict[str, dict[str, PositionFact]] = {}
+        for event in sorted(reads, key=lambda event: event.at_ms):
+            if isinstance(event, ev.AccountRead):
+                told[event.account or ""] = {fact.coin: fact for fact in event.fact.positions if fact.size != 0}
+        return dict(sorted(told.items()))
 
-        The newest reads, adoptions each with the read that showed the position, the orders of the coins held with all
-        that belongs to them, and everything since the newest complete read.
-        """
-        own = {item.seq: item for (kind, name, _), item in latest.items() if name == account and kind in _FOLDED}
-        for adopted in [item for item in own.values() if isinstance(item.event, ev.PositionAdopted)]:
-            own |= {item.seq: item for item in self._look.stored(_READ_BEFORE, adopted.seq, account)}
-        read = latest.get(("AccountRead", account, "")) or latest["AccountRead", account, "partial"]
-        since = self._look.stored(_SINCE, read.seq, account)
-        coins = {coin for item in [read, *since] for coin in _coins(item.event)}
-        keys = {row for coin in coins for row in self._look.rows(_KEYS_OF, account, coin, _LEGS_LOOKED_AT)}
-        story = [item for (key,) in keys for item in self._look.story(unpack_key(key)) if item.event.account == account]
-        own |= {item.seq: item for item in [*since, *story]}
-        return [own[seq].event for seq in sorted(own)]
-
-
-def _coins(event: ev.Event) -> set[str]:
-    if isinstance(event, ev.AccountRead):
-        return {fact.coin for fact in event.fact.positions} | set(event.skipped)
-    if isinstance(event, ev.FillSeen):
-        return {event.fill.coin}
-    return {event.coin} if isinstance(event, ev.LegPlanned) else set()
+    def _state(self, account: str) -> DeskState:
+        """The account's state as its desk has it: the newest snapshot, and the events after it."""
+        found = self._look.one(_SNAPSHOT, f"desk:{account}")
+        kept = None if found is None else desk_of(found[1])
+        state, after = (DeskState(account=account), 0) if found is None or kept is None else (kept, found[0])
+        for item in self._look.stored(_SINCE, after, account):
+            evolve(state, item.event)
+        return state

@@ -23,6 +23,9 @@ class ReadModel(Protocol):
     def orders(self, limit: int = ..., account: str | None = ...) -> Document:
         """``{"orders": [...]}``, newest first."""
 
+    def agents(self, account: str | None = ...) -> Document:
+        """``{"agents": [...]}``: what each holds and brought."""
+
     def positions(self, account: str | None = ...) -> Document:
         """``{"positions": [...]}``."""
 

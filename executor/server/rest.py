@@ -47,6 +47,7 @@ ROUTES = (
     Route("GET", "/api/actions/{id}", "action"),
     Route("GET", "/api/orders", "orders"),
     Route("GET", "/api/positions", "positions"),
+    Route("GET", "/api/agents", "agents"),
     Route("GET", "/api/sources/{name}/positions", "mirror"),
     Route("GET", "/api/accounts", "accounts"),
     Route("POST", "/api/commands", "commands"),
@@ -165,6 +166,11 @@ class Rest:
         """As ``executor positions --json``."""
         account = request.query.get("account")
         return answer(await self.reading.ask(lambda read: read.positions(account)))
+
+    async def agents(self, request: web.Request) -> web.Response:
+        """As ``executor agents --json``."""
+        account = request.query.get("account")
+        return answer(await self.reading.ask(lambda read: read.agents(account)))
 
     async def mirror(self, request: web.Request) -> web.Response:
         """As ``executor mirror --source NAME --json``."""

@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 
 from executor.core import events as ev
-from executor.core.facts import AccountFact, Fill, OpenOrder, PositionFact
+from executor.core.evolve import evolve
+from executor.core.facts import AccountFact, Fill, Funding, OpenOrder, PositionFact
 from executor.core.protocols import Verdict
+from executor.core.state import DeskState
 from executor.core.types import Agent, Side
 from executor.ledger.reader import LedgerReader
 from executor.ledger.sqlite import INDEX_BATCH, SqliteLedger
 from executor.ledger.stamp import Stamp
 from executor.ports import Frame
+from executor.snapshots import desk_document
 
 NOW_MS = 1_760_000_000_000
 KEY, OTHER, THIRD = "1" * 32, "2" * 32, "3" * 32
@@ -336,6 +339,47 @@ def test_an_unknown_id_is_not_explained(desk: Desk) -> None:
     assert desk.reader.explain("\ud800") is None
 
 
+def test_what_an_agent_brought_is_told_by_coin_and_what_is_nobodys_last(desk: Desk) -> None:
+    desk.add(received(KEY, "id-1"), planned(KEY, "0x1"), sent("r", "0x1"), fill("0x1", tid=1))
+    desk.add(read(position("BTC", "0.10")), fill(None, size="0.2", tid=2, coin="ETH"))
+    desk.add(ev.FundingSeen(at_ms=NOW_MS, account="main", funding=Funding("BTC", d("-0.25"), NOW_MS + 3_600_000)))
+    rows = desk.reader.agents("main")["agents"]
+    assert rows[0] == {
+        "account": "main",
+        "symbol": "BTC",
+        "agent": "agent-7",
+        "system": "fractrade",
+        "strategy": None,
+        "size": "0.1",
+        "entry_px": "59990.5",
+        "unrealized_pnl": "10.95",
+        "realized_pnl": "0",
+        "fees": "0.1",
+        "funding": "-0.25",
+        "net": "-0.35",
+        "fills": 1,
+        "volume": "5999.05",
+    }
+    assert [(row["symbol"], row["agent"], row["fees"], row["size"]) for row in rows[1:]] == [("ETH", None, "0.1", "0")]
+    assert desk.reader.agents("other") == {"agents": []}
+
+
+def test_a_snapshot_saves_folding_what_came_before_it(desk: Desk) -> None:
+    desk.add(received(KEY, "id-1"), planned(KEY, "0x1"), sent("r", "0x1"), fill("0x1", tid=1))
+    desk.add(read(position("BTC", "0.10"), at_ms=NOW_MS + 1))
+    before = desk.reader.positions()
+    state = DeskState(account="main")
+    for stored in desk.ledger.read():
+        evolve(state, stored.event)
+    desk.ledger.save_snapshot(desk.ledger.last_seq, "desk:main", desk_document(state))
+    assert desk.reader.positions() == before
+    state.positions["BTC"].holdings.clear()  # so that it shows which of the two was read
+    desk.ledger.save_snapshot(desk.ledger.last_seq, "desk:main", desk_document(state))
+    assert desk.reader.positions()["positions"][0]["owner"] is None
+    desk.ledger.save_snapshot(desk.ledger.last_seq, "desk:main", b'{"schema": 1}')
+    assert desk.reader.positions() == before
+
+
 def test_positions_come_from_the_newest_read_and_what_came_since(desk: Desk) -> None:
     desk.add(received(KEY, "id-1"), planned(KEY, "0x1"), sent("r", "0x1"), fill("0x1", tid=1))
     stop = planned(OTHER, "0x2", leg="stop", trigger_px=d(55000), side=Side.SELL)
@@ -356,6 +400,19 @@ def test_positions_come_from_the_newest_read_and_what_came_since(desk: Desk) -> 
         "stop_px": "55000",
         "target_px": None,
         "unprotected_s": "0",
+        "holdings": [
+            {
+                "agent": "agent-7",
+                "system": "fractrade",
+                "strategy": None,
+                "size": "0.1",
+                "entry_px": "59990.5",
+                "unrealized_pnl": "10.95",
+                "stop_px": "55000",
+                "target_px": None,
+                "unprotected_s": "0",
+            }
+        ],
     }
     assert (rows[1]["symbol"], rows[1]["size"], rows[1]["owner"], rows[1]["unprotected_s"]) == (
         "ETH",

@@ -9,8 +9,8 @@ from executor.cli.main import app
 from executor.errors import ConfigError, ExecutorError
 
 PROMISED = {
-    "init", "doctor", "run", "demo", "status", "actions", "orders", "positions", "journal", "explain", "pause",
-    "resume", "flatten", "reset", "replay", "export-frames", "config show", "config validate", "config schema",
+    "init", "doctor", "run", "demo", "status", "actions", "orders", "positions", "agents", "journal", "explain",
+    "pause", "resume", "flatten", "reset", "replay", "export-frames", "config show", "config validate", "config schema",
     "plugins list", "plugins test", "paper-exchange", "mirror",
     "sim fractrade", "sim nexgent", "sim halyrd", "sim tradeready",
 }  # fmt: skip
@@ -45,7 +45,7 @@ def test_commands_share_their_options(names, flag):
     assert not [name for name in names if flag not in flags(name)]
 
 
-@pytest.mark.parametrize("name", ["status", "actions", "orders", "positions", "journal"])
+@pytest.mark.parametrize("name", ["status", "actions", "orders", "positions", "agents", "journal"])
 def test_what_reads_the_ledger_takes_limit_and_account(name):
     assert {"--limit", "--account"} <= flags(name)
 

@@ -78,7 +78,19 @@ def test_a_position_says_its_direction_owner_and_how_long_it_is_unprotected():
     assert "stop" not in text
 
 
-@pytest.mark.parametrize("name", ["actions", "orders", "positions", "journal"])
+def test_a_shared_position_names_each_holder_with_its_part():
+    holdings = [{"agent": "alice", "size": "1"}, {"agent": "bob", "size": "2"}]
+    assert "alice 1, bob 2" in shown(*tables.positions({"positions": [{**POSITION, "holdings": holdings}]}))
+
+
+def test_what_agents_brought_is_a_table_with_gains_and_nobodys_part():
+    row = {"account": "main", "agent": "alice", "symbol": "BTC", "size": "-1", "realized_pnl": "12.5", "net": "11.5"}
+    text = shown(*tables.agents({"agents": [row, {**row, "agent": None, "size": "0"}]}))
+    for word in ("alice", "SHORT 1", "12.5", "net USD", "nobody of ours"):
+        assert word in text
+
+
+@pytest.mark.parametrize("name", ["actions", "orders", "positions", "agents", "journal"])
 def test_an_empty_list_is_a_sentence(name):
     (line,) = shown(*tables.SHOWN[name]({name: []})).splitlines()
     assert line.startswith(("no", "nothing"))

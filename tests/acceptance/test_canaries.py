@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+import forked
 import orjson
 import pytest
 from aiohttp import ClientSession, web
@@ -94,14 +95,10 @@ class Watch:
 
     async def run(self, *words: str, config: str = "config.yaml") -> None:
         """A command, to its end or for five seconds; both streams are heard."""
-        process = await asyncio.create_subprocess_exec(
-            Path(sys.executable).with_name("executor"), *words, "-c", str(self.rig.folder / config),
-            env=self.rig.environ, cwd=self.rig.folder,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        )  # fmt: skip
-        said, _ = await asyncio.wait_for(process.communicate(), 40)
-        assert b"Traceback" not in said, said.decode()
-        self.hear(f"executor {' '.join(words)} ({config})", said)
+        told = (*words, "-c", str(self.rig.folder / config))
+        done = await asyncio.to_thread(forked.run, told, env=self.rig.environ, cwd=self.rig.folder, merged=True)
+        assert "Traceback" not in done.stdout, done.stdout
+        self.hear(f"executor {' '.join(words)} ({config})", done.stdout.encode())
 
     async def ask(self, method: str, path: str, **more: Any) -> int:
         async with ClientSession() as session, session.request(method, self.rig.server + path, **more) as answer:

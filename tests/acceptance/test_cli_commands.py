@@ -257,7 +257,8 @@ def test_colours_are_for_terminals_and_for_those_who_want_them(cli):
 
 def test_a_character_set_that_lacks_a_sign_is_no_crash(cli):
     cli("init")
-    cli("doctor", "--set", "paper.feed=tape", code=1, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    env = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    cli("doctor", "--set", "paper.feed=tape", code=1, command=EXECUTOR, **env)
 
 
 # -- servers ----------------------------------------------------------------------------------------------------

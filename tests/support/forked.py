@@ -25,8 +25,11 @@ from tempfile import TemporaryFile
 from typing import Any
 
 SCRIPT = str(Path(sys.executable).with_name("executor"))
-HARMLESS = {"PYTHONASYNCIODEBUG", "PYTHONDONTWRITEBYTECODE"}
-"""Variables of Python's that mean the same to an interpreter which has already started."""
+CAN_FORK = hasattr(os, "pidfd_open")
+"""Elsewhere than on Linux every process is started by itself."""
+
+READ_LATER = {"PYTHONASYNCIODEBUG"}
+"""Variables of Python's that are not for the start of the interpreter."""
 
 LOADED = (
     "executor.cli.main", "executor.cli.story", "executor.cli.tables", "executor.cli.words", "executor.app.main",
@@ -36,11 +39,6 @@ LOADED = (
 PID_WIDTH = 10
 LARGEST = 2**17
 """A request in bytes: words and environment of one process."""
-
-
-def can_fork(env: Mapping[str, str]) -> bool:
-    """On Linux, unless the environment asks the interpreter itself for something."""
-    return hasattr(os, "pidfd_open") and not any(name.startswith("PYTHON") for name in env.keys() - HARMLESS)
 
 
 # -- in the tests -----------------------------------------------------------------------------------------------------
@@ -81,7 +79,7 @@ class Forked:
 
 async def start(words: Sequence[str], *, log: Any, env: Mapping[str, str], cwd: Path) -> Any:
     """``executor`` with these words, both streams into a file: an asyncio process, or one as good."""
-    if not can_fork(env):
+    if not CAN_FORK:
         return await start_by_exec(words, log=log, env=env, cwd=cwd)
     return Forked(*_fork(words, log.fileno(), log.fileno(), env, cwd))
 
@@ -97,7 +95,7 @@ def run(
     """``executor`` with these words, to its end; ``merged``: what it says on stderr is in ``stdout`` too."""
     with TemporaryFile() as out, TemporaryFile() as err:
         streams = (out, out if merged else err)
-        if can_fork(env):
+        if CAN_FORK:
             code = _ended(*_fork(words, *(one.fileno() for one in streams), env, cwd), timeout_s)
         else:
             command, nothing = [SCRIPT, *words], subprocess.DEVNULL
@@ -129,18 +127,24 @@ def _fork(words: Sequence[str], out: int, err: int, env: Mapping[str, str], cwd:
     ours, theirs = os.pipe()
     request = json.dumps({"argv": [SCRIPT, *words], "env": dict(env), "cwd": str(cwd)}).encode()
     with Path(os.devnull).open("rb") as nothing:
-        socket.send_fds(_mother(), [request], [nothing.fileno(), out, err, theirs])
+        socket.send_fds(_mother(_of_python(env)), [request], [nothing.fileno(), out, err, theirs])
     os.close(theirs)
     return int(os.read(ours, PID_WIDTH)), ours
 
 
+def _of_python(env: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """What an interpreter heeds when it starts: processes of another such environment have another mother."""
+    heeded = (name for name in env if name.startswith("PYTHON") or name in ("LANG", "LC_ALL", "LC_CTYPE"))
+    return tuple((name, env[name]) for name in sorted(heeded) if name not in READ_LATER)
+
+
 @cache
-def _mother() -> socket.socket:
-    """The way to this test process' own mother."""
+def _mother(of_python: tuple[tuple[str, str], ...]) -> socket.socket:
+    """The way to this test process' own mother of a kind."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    usual = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL")}
     command = [sys.executable, __file__, str(theirs.fileno())]
-    mother = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=usual, stdin=subprocess.DEVNULL)
+    env = {"PATH": os.environ["PATH"], **dict(of_python)}
+    mother = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=env, stdin=subprocess.DEVNULL)
     theirs.close()
 
     def end() -> None:

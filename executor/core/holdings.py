@@ -326,7 +326,7 @@ def claim_voided(state: DeskState, event: ev.ClaimVoided) -> None:
     back = -event.size * leg.side.sign
     position.size += back
     if leg.kind == "entry" or (not state.flattening and leg.agent is not None):
-        taken_back(state, position, leg.agent, back, position.entry_px)
+        taken_back(state, position, leg.agent, back, position.entry_px, event.at_ms)
     _fit(state, position, event.at_ms)
     if leg.kind == "exit" and not state.flattening and leg.agent is not None:
         _owe_again(state, leg, event)

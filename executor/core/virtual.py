@@ -47,12 +47,23 @@ def opened(state: DeskState, position: Position, agent: Agent | None, delta: Dec
     _settle(position)
 
 
-def taken_back(state: DeskState, position: Position, agent: Agent | None, delta: Decimal, px: Decimal) -> None:
-    """What was counted for an agent never was: its own holding alone moves, through zero where it must."""
+def taken_back(
+    state: DeskState, position: Position, agent: Agent | None, delta: Decimal, px: Decimal, at_ms: int
+) -> None:
+    """What was counted for an agent never was: its own holding alone moves.
+
+    An entry that never was may have been closed already, as it seemed: that stands as closed ahead until all that is
+    told at this time (``at_ms``) was heard; then others have lost it.
+    """
+    delta = _met(state, position, agent, delta, px)
     held = position.held_by(agent)
     own = min(abs(held), abs(delta)).copy_sign(delta) if held * delta < 0 else ZERO
     _take(state, position, agent, abs(own), px)
-    _grow(position, agent, delta - own, px, 0)
+    rest = delta - own
+    if rest * (position.owned or rest) > 0 and rest * position.size > 0:
+        _grow(position, agent, rest, px, 0)
+    elif rest:
+        position.ahead.append(Holding(agent, rest, px, at_ms))
     _settle(position)
 
 
@@ -103,9 +114,9 @@ def _met(state: DeskState, position: Position, agent: Agent | None, delta: Decim
     return delta
 
 
-def _released(state: DeskState, position: Position) -> None:
+def _released(state: DeskState, position: Position, at_ms: int) -> None:
     """What was closed ahead of an entry that brought nothing was others': they lose it after all."""
-    for one in position.ahead:
+    for one in (one for one in position.ahead if one.opened_at_ms < at_ms):
         surplus = abs(one.size) - min(abs(one.size), _coming(state, position.coin, one.agent, -one.size))
         if surplus:
             one.size -= surplus.copy_sign(one.size)
@@ -115,7 +126,7 @@ def _released(state: DeskState, position: Position) -> None:
 
 def fit(state: DeskState, position: Position, at_ms: int) -> None:
     """What our agents hold is never on the other side, and not for long more than there is."""
-    _released(state, position)
+    _released(state, position, at_ms)
     gone_over = position.known * position.size <= 0 and position.excess
     if gone_over or len(position.holdings) == 1 or _waited(position, at_ms):
         known = min(position.strange, position.excess)

@@ -160,7 +160,9 @@ async def _rested(world: World) -> None:
 
 
 def _shared(desk: Any) -> bool:
-    return not any(position.excess for position in desk.state.positions.values())
+    """Whether everybody's part is known, and their stops are as large as that."""
+    state = desk.state
+    return not state.cancels and not any(position.excess or position.ahead for position in state.positions.values())
 
 
 async def _ended(world: World, result: Result) -> None:

@@ -120,10 +120,32 @@ def test_an_entry_against_another_agents_part_cancels_out_with_it() -> None:
     assert position.holdings[0].opened_at_ms == 7
 
 
-def test_what_never_was_is_taken_back_through_zero() -> None:
-    state, position = desk(-1, (A, 2))
-    taken_back(state, position, A, D(-3), D(100))
-    assert sizes(position) == {"alice": -1}
+def test_what_never_was_is_taken_back() -> None:
+    state, position = desk(3, (A, 1), (B, 2))
+    taken_back(state, position, A, D(1), D(100), 7)
+    assert sizes(position) == {"alice": 2, "bob": 2}
+    taken_back(state, position, A, D(-2), D(100), 7)
+    assert sizes(position) == {"bob": 2}
+
+
+def test_an_exit_and_the_entry_it_closed_that_both_never_were_leave_others_alone() -> None:
+    state, position = desk(1, (B, 1))
+    position.size = D(0)
+    taken_back(state, position, A, D(-1), D(100), 7)  # the entry: closed already, as it seemed
+    fit(state, position, 7)
+    position.size = D(1)
+    taken_back(state, position, A, D(1), D(100), 7)  # and so did the exit never happen
+    fit(state, position, 8)
+    assert (sizes(position), position.ahead) == ({"bob": 1}, [])
+
+
+def test_where_only_the_entry_never_was_its_exit_took_it_from_another() -> None:
+    state, position = desk(0, (B, 1))
+    taken_back(state, position, A, D(-1), D(100), 7)
+    fit(state, position, 7)
+    assert sizes(position) == {"bob": 1}
+    fit(state, position, 8)
+    assert (sizes(position), position.ahead) == ({}, [])
 
 
 def test_a_rest_too_small_for_an_order_goes_to_whoever_holds_most() -> None:

@@ -156,10 +156,10 @@ def open_orders(name: str, orders: Sequence[OpenOrder]) -> Check:
 
 
 def _owned(loaded: Loaded, account: str) -> set[str]:
-    """The coins whose positions the ledger knows an owner of; none where there is no ledger that can be read."""
+    """The coins of which the ledger knows who of ours holds them; none where there is no ledger that can be read."""
     try:
         with LedgerReader(loaded.config.ledger.path) as reader:
-            return {row["symbol"] for row in reader.positions(account)["positions"] if row["owner"]}
+            return {row["symbol"] for row in reader.positions(account)["positions"] if row["holdings"]}
     except LedgerError:
         return set()
 

@@ -247,7 +247,7 @@ def _set_position(state: DeskState, coin: str, fact: AccountFact) -> None:
     position.read_at_ms = fact.at_ms
     told = next((p for p in fact.positions if p.coin == coin), None)
     if told is None:
-        if position.size != 0:
+        if position.size != 0 or position.ahead:
             position.size = ZERO
             _fit(state, position, fact.at_ms)
         return

@@ -107,8 +107,8 @@ class Rest:
 
     async def metrics(self, _: web.Request) -> web.Response:
         """The Prometheus text."""
-        positions = (await self.reading.ask(lambda read: read.positions()))["positions"]
-        lines = [*self.observed.lines(), *self._gauges(positions)]
+        positions, agents = await self.reading.ask(lambda read: (read.positions(), read.agents()))
+        lines = [*self.observed.lines(), *self._gauges(positions["positions"]), *_agent_gauges(agents["agents"])]
         return web.Response(body="\n".join([*lines, ""]).encode(), headers={**HEADERS, "Content-Type": CONTENT_TYPE})
 
     def _gauges(self, positions: list[Document]) -> list[str]:
@@ -205,6 +205,17 @@ class Rest:
                 return await request.read()
         except TimeoutError:
             raise web.HTTPRequestTimeout(text="the body took too long") from None
+
+
+def _agent_gauges(rows: list[Document]) -> list[str]:
+    """What each agent holds, and what it brought net of fees and with funding."""
+    named = [(labels(**{name: row[name] for name in ("account", "agent", "strategy", "symbol")}), row) for row in rows]
+    holds = "An agent's virtual position, signed."
+    brought = "What an agent brought since the ledger began, less fees, with funding."
+    return [
+        *gauge_lines("executor_agent_position", holds, [(key, row["size"]) for key, row in named if row["agent"]]),
+        *gauge_lines("executor_agent_net_usd", brought, [(key, row["net"]) for key, row in named]),
+    ]
 
 
 def _by_kind(events: int, agents: int) -> list[tuple[Labels, int]]:

@@ -46,6 +46,10 @@ class Record:
     def positions(self, account=None):
         return {"positions": [{"account": "main", "symbol": "BTC", "size": "1", "unprotected_s": "1.5"}]}
 
+    def agents(self, account=None):
+        nobody = {"account": "main", "symbol": "ETH", "agent": None, "strategy": None, "size": "0", "net": "-1"}
+        return {"agents": [{**nobody, "symbol": "BTC", "agent": "alice", "size": "-0.5", "net": "12.5"}, nobody]}
+
     def mirror(self, source=None):
         return {"positions": []} if source == "nex" else None
 
@@ -154,6 +158,7 @@ async def test_a_stranger_learns_of_readiness_the_word_only():
         ("/api/actions", "actions"),
         ("/api/orders", "orders"),
         ("/api/positions", "positions"),
+        ("/api/agents", "agents"),
         ("/api/accounts", "accounts"),
         ("/api/sources/nex/positions", "positions"),
     ],
@@ -205,9 +210,12 @@ async def test_metrics_are_prometheus_text():
     assert 'executor_alarms_total{account="main",reason="NAKED"} 1' in lines
     assert 'executor_unprotected_seconds{account="main",symbol="BTC"} 1.5' in lines
     assert 'executor_budget_limit{budget="weight"} 1200.0' in lines
+    assert 'executor_agent_position{account="main",agent="alice",symbol="BTC"} -0.5' in lines
+    assert 'executor_agent_net_usd{account="main",agent="alice",symbol="BTC"} 12.5' in lines
+    assert 'executor_agent_net_usd{account="main",symbol="ETH"} -1' in lines
     assert "executor_last_seq 2500" in lines
     assert text.endswith("\n")
-    sample = re.compile(r'[a-z_]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? [0-9.]+')
+    sample = re.compile(r'[a-z_]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? -?[0-9.]+')
     assert not [line for line in lines if not line.startswith("# ") and not sample.fullmatch(line)]
 
 

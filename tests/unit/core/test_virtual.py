@@ -9,7 +9,7 @@ from story import Story
 
 from executor.core import events as ev
 from executor.core.evolve import evolve
-from executor.core.facts import Fill, Funding
+from executor.core.facts import AccountFact, Fill, Funding
 from executor.core.position import Earned, Holding, Position
 from executor.core.state import DeskState
 from executor.core.types import Agent, Side
@@ -226,6 +226,13 @@ def test_where_the_entry_brought_nothing_the_exit_took_it_from_another_after_all
     position = s.state.position("BTC")
     assert (position.holdings, position.ahead) == ([], [])
     assert earned_of(s.state, "BTC", A).unpriced == 0
+
+
+def test_a_read_settles_what_nobody_told_more_of() -> None:
+    state, position = desk(0)
+    position.ahead.append(Holding(A, D(-1), D(100), 7))
+    evolve(state, ev.AccountRead(at_ms=9, account="a", fact=AccountFact((), D(1), D(1), D(0), 9)))
+    assert (state.position("BTC").ahead, state.position("BTC").size) == ([], 0)
 
 
 def test_an_entry_that_brings_less_than_was_closed_ahead_of_it_lets_the_rest_be_others() -> None:

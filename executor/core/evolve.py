@@ -30,6 +30,7 @@ from executor.core.state import (
     Request,
     StopWish,
 )
+from executor.core.virtual import note_hour
 
 KEEP_ENTRY_TIMES = 1000
 
@@ -182,6 +183,7 @@ def _filled(state: DeskState, event: ev.LegFilled) -> None:
     if leg is None or not leg.turn("filled", event.at_ms):
         return
     px = event.avg_px or leg.limit_px
+    note_hour(state, leg.coin, event.at_ms)
     learn_oid(state, leg, event.oid, px, event.at_ms)
     before = leg.filled
     leg.told_filled = max(leg.told_filled, event.size)

@@ -93,7 +93,6 @@ def _came_up(state: DeskState, position: Position) -> None:
 
 def _move(state: DeskState, coin: str, delta: Decimal, px: Decimal, leg: Leg | None, at_ms: int) -> None:
     """Carry a position on by an execution; ``leg`` is ours, ``None`` for a foreign one."""
-    note_hour(state, coin, at_ms)
     position = position_of(state, coin)
     before, after = position.size, position.size + delta
     grows = before == 0 or before * delta > 0
@@ -150,6 +149,7 @@ def fill_seen(state: DeskState, event: ev.FillSeen) -> None:
     fill_earned(state, fill)
     in_read = _in_read(position_of(state, fill.coin), fill)
     leg = state.legs.get(event.cloid or "")
+    note_hour(state, fill.coin, fill.at_ms)
     fill_charged(state, fill, None if leg is None else leg.agent)
     if leg is not None:
         _leg_fill(state, leg, event, in_read)

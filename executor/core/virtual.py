@@ -179,7 +179,8 @@ def _shrink(state: DeskState, position: Position, holding: Holding, size: Decima
 
 
 def _cut(state: DeskState, position: Position, size: Decimal, px: Decimal | None) -> None:
-    """Take ``size`` (positive) from all holdings in proportion, in whole steps of the sizes there are."""
+    """Take ``size`` (positive), at most all, from the holdings in proportion, in whole steps of the sizes there are."""
+    size = min(size, abs(position.owned))
     if size <= 0:
         return
     parts = in_proportion(size, [abs(holding.size) for holding in position.holdings])

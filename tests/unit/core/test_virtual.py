@@ -197,6 +197,15 @@ def test_funding_is_of_those_who_held_when_its_hour_began() -> None:
     assert earned_of(state, "ETH", None).funding_usd == 1
 
 
+def test_a_fill_told_hours_later_moves_nobodys_funding_of_the_hours_between() -> None:
+    state, _ = desk(2, (A, 2))
+    sold = Fill(1, 1, None, "BTC", Side.SELL, D(100), D(2), D(0), D(0), D(2), 5 * HOUR_MS + 10)
+    evolve(state, ev.FillSeen(at_ms=9 * HOUR_MS + 10, account="a", fill=sold, cloid=None))
+    for hour, usd in ((5, -3), (6, -5)):
+        evolve(state, ev.FundingSeen(at_ms=9 * HOUR_MS, account="a", funding=Funding("BTC", D(usd), hour * HOUR_MS)))
+    assert {one.agent: one.funding_usd for one in state.earned["BTC"]} == {A: -3, None: -5}
+
+
 # -- an exit told before its entry ---
 
 

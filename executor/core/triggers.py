@@ -15,12 +15,20 @@ from executor.core.types import closing_side
 RETRY_MS = 1_000
 """The pause after a protective order was refused, before it is tried again; it doubles while it is refused."""
 
+RETRY_SOON_MS = 8_000
+"""What it grows to at first: a venue that is well again must not be asked half a minute late."""
+
+SOON = 20
+"""How many refusals in a row count as at first; about a minute and a half."""
+
 RETRY_MAX_MS = 60_000
+"""What it grows to in the end."""
 
 
 def pause_ms(wish: StopWish) -> int:
     """Longer with every refusal: a stop the venue never takes must not use up the address's requests."""
-    return min(RETRY_MS << min(max(wish.failures - 1, 0), 10), RETRY_MAX_MS)
+    longest_ms = RETRY_SOON_MS if wish.failures <= SOON else RETRY_MAX_MS
+    return min(RETRY_MS << min(max(wish.failures - 1, 0), 10), longest_ms)
 
 
 def trigger_leg(

@@ -9,16 +9,19 @@ from story import Story
 
 from executor.core.guarded import Guarded, guarded
 from executor.core.state import StopWish
-from executor.core.triggers import RETRY_MAX_MS, pause_ms, trigger_leg
+from executor.core.triggers import SOON, pause_ms, trigger_leg
 from executor.core.types import Agent, Side
 
 D = Decimal
 
 
 @pytest.mark.parametrize(
-    ("failures", "pause"), [(0, 1_000), (1, 1_000), (2, 2_000), (3, 4_000), (7, RETRY_MAX_MS), (10**6, RETRY_MAX_MS)]
+    ("failures", "pause"),
+    [(0, 1_000), (1, 1_000), (2, 2_000), (3, 4_000), (4, 8_000), (SOON, 8_000), (SOON + 1, 60_000), (10**6, 60_000)],
 )
-def test_a_refused_stop_waits_twice_as_long_each_time_up_to_a_minute(failures: int, pause: int) -> None:
+def test_a_refused_stop_waits_twice_as_long_each_time_up_to_8_s_and_after_twenty_refusals_a_minute(
+    failures: int, pause: int
+) -> None:
     wish = StopWish(key="k", trigger_px=D(90), at_ms=1, failures=failures)
     assert pause_ms(wish) == pause
 

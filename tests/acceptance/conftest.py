@@ -137,7 +137,12 @@ class Rig:
         if channels:
             await self.until(lambda: len(self.sim.clients) >= channels or worker.returncode is not None, 20)
             assert worker.returncode is None, self.log()
+            await forked.outlast(self._started_at(), self.clock.now_ms())
         return worker
+
+    def _started_at(self) -> str | None:
+        rows = self.read(lambda reader: reader.journal(limit=1, kind="ProcessStarted")["journal"], [])
+        return rows[0]["at"] if rows else None
 
     async def stop(self, how: signal.Signals = signal.SIGTERM, within_s: float = 15) -> int:
         """End the newest worker and return its exit code."""

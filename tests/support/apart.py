@@ -173,6 +173,8 @@ class Apart:
         if listening:
             await self.until(lambda: self.sim.clients or life.returncode is not None)
             assert life.returncode is None, self.log()
+            rows = self.read(lambda reader: reader.journal(limit=1, kind="ProcessStarted")["journal"], [])
+            await forked.outlast(rows[0]["at"] if rows else None, self.clock.now_ms())
         return life
 
     async def died(self, within_s: float = LIMIT_S) -> int:

@@ -333,10 +333,19 @@ def claim_voided(state: DeskState, event: ev.ClaimVoided) -> None:
 
 
 def handed_over(state: DeskState, coin: str, agent: Agent | None) -> None:
-    """A rest too small for an order of its own goes to another agent of the coin: this one holds nothing any more."""
+    """A rest too small for an order of its own goes to another agent of the coin: this one holds nothing any more.
+
+    Where that one's exits already take all it had, they take this too: else it would be left behind by both.
+    """
     position = position_of(state, coin)
-    if hand_over(position, agent):
-        _lives_ended(state, position)
+    rest = abs(position.held_by(agent))
+    heir = hand_over(position, agent)
+    if heir is None:
+        return
+    _lives_ended(state, position)
+    leaving = [owed for owed in state.exits_of(coin) if owed.agent == heir.agent]
+    if leaving and sum(owed.owed for owed in leaving) >= abs(heir.size) - rest:
+        leaving[-1].owed += rest
 
 
 def _owe_again(state: DeskState, leg: Leg, event: ev.ClaimVoided) -> None:

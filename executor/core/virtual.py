@@ -204,21 +204,21 @@ def in_proportion(total: Decimal, weights: list[Decimal]) -> list[Decimal]:
     return parts
 
 
-def hand_over(position: Position, agent: Agent | None) -> bool:
+def hand_over(position: Position, agent: Agent | None) -> Holding | None:
     """A rest the venue takes no order for goes to whoever holds most of the coin beside it, at what it was opened at.
 
-    Returns whether there was such a rest, and somebody to take it.
+    Returns that one; ``None`` where there was no such rest, or nobody to take it.
     """
     rest = position.holding(agent)
     others = [holding for holding in position.holdings if holding is not rest]
     if rest is None or not others:
-        return False
+        return None
     heir = max(others, key=lambda holding: abs(holding.size))
     whole = heir.size + rest.size
     heir.entry_px = (heir.size * heir.entry_px + rest.size * rest.entry_px) / whole
     heir.size = whole
     position.holdings.remove(rest)
-    return True
+    return heir
 
 
 # -- money --------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from executor.core.holdings import handed_over, position_of, put
 from executor.core.lifecycle import LegState
 from executor.core.position import Watch
 from executor.core.state import DeskState, Exit, Leverage, StopWish, TargetWish, Unmet, speaks_of
-from executor.core.types import Agent
+from executor.core.types import ZERO, Agent, closing_side
 
 
 def _exit_owed(state: DeskState, event: ev.ExitOwed) -> None:
@@ -34,7 +34,8 @@ def _exit_owed(state: DeskState, event: ev.ExitOwed) -> None:
 def _exit_settled(state: DeskState, event: ev.ExitSettled) -> None:
     """A rest too small for an order is handed to the other agents of the coin: it leaves with theirs."""
     owed = state.exits.pop(event.key or "", None)
-    if owed is not None and abs(state.position(event.coin).held_by(owed.agent)) <= event.left:
+    rest = ZERO if owed is None else state.position(event.coin).held_by(owed.agent)
+    if owed is not None and abs(rest) <= event.left and owed.side in (None, closing_side(rest)):
         handed_over(state, event.coin, owed.agent)
 
 

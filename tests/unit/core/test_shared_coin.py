@@ -8,7 +8,7 @@ from decimal import Decimal
 from story import Story
 
 from executor.core import events as ev
-from executor.core.facts import Fill
+from executor.core.facts import Fill, Rejected
 from executor.core.types import Side
 
 D = Decimal
@@ -167,6 +167,52 @@ def test_a_part_too_small_for_an_order_leaves_with_the_others():
     assert parts(s) == {"bob": D("2.2")}
     s.short(2, agent="bob")
     assert s.held() == 0
+
+
+def test_a_part_too_small_for_an_order_leaves_with_an_exit_that_is_out_already():
+    s = Story()
+    s.long("0.2")
+    s.long(2, agent="bob")
+    s.price(20)
+    s.set("exit", "wait")
+    s.short(2, agent="bob")
+    s.short("0.2")
+    _, request = s.out.pop()
+    s.reply(request, [Rejected("MIN_NOTIONAL", "")])
+    s.settle()
+    assert parts(s) == {"bob": D("2.2")}
+    s.set("exit")
+    s.settle()
+    assert (s.held(), s.state.exits) == (0, {})
+
+
+def test_a_part_handed_to_one_that_leaves_in_part_stays_with_what_stays():
+    s = Story()
+    s.long("0.2")
+    s.long(2, agent="bob")
+    s.price(20)
+    s.set("exit", "wait")
+    s.short(1, agent="bob")
+    s.short("0.2")
+    _, request = s.out.pop()
+    s.reply(request, [Rejected("MIN_NOTIONAL", "")])
+    s.set("exit")
+    s.settle()
+    assert (parts(s), s.state.exits) == ({"bob": D("1.2")}, {})
+
+
+def test_an_exit_that_ends_hands_over_nothing_its_agent_opened_on_the_other_side():
+    s = Story()
+    s.long(1)
+    s.stop(90)
+    s.set("exit", "wait")
+    s.short(1)
+    s.fire(s.state.legs_of("BTC", "stop")[0])
+    s.short(2, agent="bob")
+    s.short(1)
+    s.set("exit")
+    s.settle()
+    assert (s.held(), parts(s)) == (-3, {"alice": -1, "bob": -2})
 
 
 def test_the_same_action_of_two_agents_opens_twice_and_each_is_its_own():

@@ -102,9 +102,16 @@ def ready_entries(settings: DeskSettings, state: DeskState, market: Market) -> l
         for leg in planned
         if leg.coin not in blocked
         and not leg.filled  # an earlier life sent it, and lost the record: sent again it would be too much
+        and not _doubted(state, leg)
         and _flat_enough(state, leg)
         and leverage_ready(settings, state, leg, market)
     ]
+
+
+def _doubted(state: DeskState, leg: Leg) -> bool:
+    """Whether an earlier life may have sent it, or the stop and target that leave with it: the venue is asked first."""
+    family = (other for other in state.live.values() if leg.bracket and other.bracket == leg.bracket)
+    return leg.doubted or any(other.doubted for other in family)
 
 
 def _flat_enough(state: DeskState, leg: Leg) -> bool:

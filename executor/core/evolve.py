@@ -156,6 +156,12 @@ def _leg(state: DeskState, cloid: str) -> Leg | None:
     return state.legs.get(cloid)
 
 
+def _cleared(state: DeskState, event: ev.LegCleared) -> None:
+    leg = _leg(state, event.cloid)
+    if leg is not None and leg.state is LegState.PLANNED:
+        leg.doubted = False
+
+
 def _dropped(state: DeskState, event: ev.LegDropped) -> None:
     leg = _leg(state, event.cloid)
     if leg is not None and leg.turn("dropped", event.at_ms) and event.reason == "UNSENDABLE":
@@ -304,6 +310,7 @@ _HANDLERS: dict[str, Callable[..., None]] = {
     "PositionAdopted": adopted,
     "ClaimVoided": claim_voided,
     "LegPlanned": _planned,
+    "LegCleared": _cleared,
     "LegDropped": _dropped,
     "SendStarted": _send_started,
     "LegRested": _rested,

@@ -41,6 +41,13 @@ class LegDropped(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LegCleared(Event):
+    """The venue knows nothing of an order that was planned before an unclean stop: it was not sent, and may leave."""
+
+    cloid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeverageWanted(Event):
     """The coin's leverage has to be set before entries may go."""
 

@@ -138,6 +138,8 @@ def _process_started(state: DeskState, event: ev.ProcessStarted) -> None:
             del state.requests[request.request_id]
     for cancel in state.cancels.values():
         cancel.asked = False
+    if not event.clean:
+        _doubt_plans(state)
     state.leverage.clear()
     state.reconciled = False
     state.missing = ()
@@ -152,6 +154,14 @@ def _anomaly(state: DeskState, event: ev.AnomalyNoted) -> None:
     """An older copy of the ledger cannot prove by its silence that an action never came."""
     if event.code == "LEDGER_BEHIND":
         state.continuous = False
+        _doubt_plans(state)
+
+
+def _doubt_plans(state: DeskState) -> None:
+    """A power cut or an older copy can keep the plan of an entry and lose the record of its send: it is looked up."""
+    for leg in state.live.values():
+        if leg.state is LegState.PLANNED and (leg.kind == "entry" or leg.bracket):
+            leg.doubted = True
 
 
 def _ledger_lost(state: DeskState, event: ev.LedgerLost) -> None:

@@ -153,7 +153,7 @@ class Resolver:
         asked = [leg for leg, fact in found if fact.order is not None] + gone
         if not asked:
             return (), ()
-        start_ms = min(asked_ms, *(leg.sent_at_ms for leg in asked)) - 60_000
+        start_ms = min(asked_ms, *(leg.sent_at_ms or leg.planned_at_ms for leg in asked)) - 60_000
         fills = await venue.fills_since(address, start_ms, lane)
         return fills, await venue.open_orders(address, lane) if gone else ()
 

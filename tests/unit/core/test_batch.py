@@ -8,10 +8,10 @@ import pytest
 from story import Story
 
 from executor.core import events as ev
-from executor.core.answers import fill_events
+from executor.core.answers import fill_events, lookup_events
 from executor.core.batch import MAX_BATCH, Batch, entry_batches, halves, ready_entries, urgent
-from executor.core.facts import Fill
-from executor.core.state import Cancel, Leverage
+from executor.core.facts import Fill, OpenOrder, OrderFact
+from executor.core.state import Cancel, Leg, Leverage
 from executor.core.types import Side
 
 D = Decimal
@@ -169,17 +169,59 @@ def test_the_legs_of_a_bracket_never_leave_without_it():
     assert [b.purpose for b in urgent(s.state, s.now)] == ["leverage"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a power cut with durability normal, or an old copy, can lose the record of the send and keep the plan",
-)
-def test_after_an_unclean_stop_a_planned_entry_is_looked_up_before_it_leaves():
+def again(*, clean: bool = False, **more: str) -> Story:
+    """A life that begins with an entry that was planned, and no word of its being sent."""
     s = Story()
     s.settle = lambda: None
-    s.long(1)
-    s.note([ev.ProcessStarted(at_ms=s.now, clean=False, version="", mode="live")])
+    s.long(1, **more)
+    s.note([ev.ProcessStarted(at_ms=s.now, clean=clean, version="", mode="live")])
     s.note([ev.Reconciled(at_ms=s.now, account="main", why="start")])
     s.state.leverage["BTC"] = Leverage(3, False, "confirmed")
+    return s
+
+
+def looked_up(s: Story, leg: Leg, status: str = "") -> None:
+    """What the venue says of an order: nothing, or its status."""
+    order = None
+    if status:
+        order = OpenOrder(7, leg.cloid, "BTC", leg.side, D(100), D(0), leg.size, False, None, "Limit", False, s.now)
+    fact = OrderFact(order, status or "unknownOid", s.now)
+    s.note(lookup_events(s.state, leg, fact, [], s.now, listed=False))
+
+
+def test_after_an_unclean_stop_a_planned_entry_is_looked_up_before_it_leaves():
+    s = again()
+    [leg] = s.state.legs_of("BTC", "entry")
+    assert ready_entries(s.desk, s.state, s.market) == []
+    looked_up(s, leg)
+    assert ready_entries(s.desk, s.state, s.market) == [leg]
+    assert [event.cloid for event in s.of(ev.LegCleared)] == [leg.cloid]
+
+
+def test_after_a_clean_stop_a_planned_entry_leaves_as_it_is():
+    s = again(clean=True)
+    assert len(ready_entries(s.desk, s.state, s.market)) == 1
+
+
+def test_a_planned_entry_the_venue_knows_was_sent_and_does_not_leave_again():
+    s = again()
+    [leg] = s.state.legs_of("BTC", "entry")
+    looked_up(s, leg, "canceled")
+    assert (leg.state, ready_entries(s.desk, s.state, s.market)) == ("canceled", [])
+
+
+def test_the_stop_and_target_that_leave_with_a_planned_entry_are_looked_up_too():
+    s = again(stop_px="90")
+    [entry], [stop] = s.state.legs_of("BTC", "entry"), s.state.legs_of("BTC", "stop")
+    looked_up(s, entry)
+    assert ready_entries(s.desk, s.state, s.market) == []
+    looked_up(s, stop)
+    assert ready_entries(s.desk, s.state, s.market) == [entry]
+
+
+def test_an_older_copy_of_the_ledger_doubts_its_plans():
+    s = again(clean=True)
+    s.note([ev.AnomalyNoted(at_ms=s.now, account="main", code="LEDGER_BEHIND", text="")])
     assert ready_entries(s.desk, s.state, s.market) == []
 
 

@@ -285,11 +285,16 @@ def wanted_leverage(settings: DeskSettings, state: DeskState, signal: Signal, in
 
 
 def occupied_leverage(state: DeskState, coin: str) -> Decimal | None:
-    """The leverage of a coin that has a position or entries under way; ``None`` for a free coin."""
-    position = state.positions.get(coin)
-    if position is not None and position.size != 0 and position.leverage is not None:
+    """The leverage of a coin that has a position or entries under way; ``None`` for a free coin.
+
+    Until a read tells it, a position has what was confirmed for the entry that opened it, whosever that was.
+    """
+    position, known = state.position(coin), state.leverage.get(coin)
+    if position.size != 0 and position.leverage is not None:
         return Decimal(position.leverage)
     under_way = [leg.leverage for leg in state.legs_of(coin, "entry") if leg.leverage is not None]
+    if position.size != 0 and known is not None and known.status == "confirmed":
+        under_way.append(Decimal(known.leverage))
     return under_way[-1] if under_way else None
 
 

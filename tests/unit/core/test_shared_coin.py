@@ -157,6 +157,13 @@ def test_a_flatten_closes_every_part():
     assert s.of(ev.FlattenDone)
 
 
+def test_who_joins_a_coin_joins_at_its_leverage_also_before_a_read_told_it():
+    s = Story()
+    s.long(1, leverage=3)
+    s.long(1, leverage=10, agent="bob")
+    assert [leg.leverage for leg in s.planned("entry")] == [3, 3]
+
+
 def test_a_part_too_small_for_an_order_leaves_with_the_others():
     s = Story()
     s.long("0.2")

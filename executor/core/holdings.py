@@ -325,8 +325,10 @@ def claim_voided(state: DeskState, event: ev.ClaimVoided) -> None:
     position = position_of(state, event.coin)
     back = -event.size * leg.side.sign
     position.size += back
-    if leg.kind == "entry" or (not state.flattening and leg.agent is not None):
+    if leg.kind == "entry":
         taken_back(state, position, leg.agent, back, position.entry_px, event.at_ms)
+    elif not state.flattening and leg.agent is not None:
+        opened(state, position, leg.agent, back, position.entry_px, 0)
     _fit(state, position, event.at_ms)
     if leg.kind == "exit" and not state.flattening and leg.agent is not None:
         _owe_again(state, leg, event)

@@ -50,21 +50,20 @@ def opened(state: DeskState, position: Position, agent: Agent | None, delta: Dec
 def taken_back(
     state: DeskState, position: Position, agent: Agent | None, delta: Decimal, px: Decimal, at_ms: int
 ) -> None:
-    """What was counted for an agent never was: its own holding alone moves.
+    """An entry that was counted never was: its agent's own holding alone moves, through zero where nobody else holds.
 
-    An entry that never was may have been closed already, as it seemed: that stands as closed ahead until all that is
-    told at this time (``at_ms``) was heard; then others have lost it.
+    Else what seemed to be closed of it already stands as closed ahead until all that is told at this time (``at_ms``)
+    was heard; then others have lost it.
     """
-    delta = _met(state, position, agent, delta, px)
     held = position.held_by(agent)
     own = min(abs(held), abs(delta)).copy_sign(delta) if held * delta < 0 else ZERO
     _take(state, position, agent, abs(own), px)
+    _settle(position)
     rest = delta - own
-    if rest * (position.owned or rest) > 0 and rest * position.size > 0:
+    if not position.holdings and rest * position.size > 0:
         _grow(position, agent, rest, px, 0)
     elif rest:
         position.ahead.append(Holding(agent, rest, px, at_ms))
-    _settle(position)
 
 
 def _grow(position: Position, agent: Agent | None, delta: Decimal, px: Decimal, at_ms: int) -> None:

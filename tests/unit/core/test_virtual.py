@@ -120,12 +120,21 @@ def test_an_entry_against_another_agents_part_cancels_out_with_it() -> None:
     assert position.holdings[0].opened_at_ms == 7
 
 
-def test_what_never_was_is_taken_back() -> None:
-    state, position = desk(3, (A, 1), (B, 2))
-    taken_back(state, position, A, D(1), D(100), 7)
-    assert sizes(position) == {"alice": 2, "bob": 2}
+def test_an_entry_that_never_was_is_taken_back_from_its_agent_alone() -> None:
+    state, position = desk(2, (A, 2), (B, 2))
     taken_back(state, position, A, D(-2), D(100), 7)
-    assert sizes(position) == {"bob": 2}
+    assert (sizes(position), position.ahead) == ({"bob": 2}, [])
+    state, position = desk(-1, (A, 2))
+    taken_back(state, position, A, D(-3), D(100), 7)
+    assert (sizes(position), position.ahead) == ({"alice": -1}, [])
+
+
+def test_an_exit_that_never_was_meets_the_other_side_that_was_opened_meanwhile() -> None:
+    """It seemed flat, so another agent could go short; the venue netted that against what was still held."""
+    state, position = desk("0.6", (B, "-0.4"))
+    opened(state, position, A, D(1), D(100), 0)
+    fit(state, position, 7)
+    assert (sizes(position), position.ahead, position.excess) == ({"alice": D("0.6")}, [], 0)
 
 
 def test_an_exit_and_the_entry_it_closed_that_both_never_were_leave_others_alone() -> None:
@@ -134,7 +143,7 @@ def test_an_exit_and_the_entry_it_closed_that_both_never_were_leave_others_alone
     taken_back(state, position, A, D(-1), D(100), 7)  # the entry: closed already, as it seemed
     fit(state, position, 7)
     position.size = D(1)
-    taken_back(state, position, A, D(1), D(100), 7)  # and so did the exit never happen
+    opened(state, position, A, D(1), D(100), 0)  # and so did the exit never happen
     fit(state, position, 8)
     assert (sizes(position), position.ahead) == ({"bob": 1}, [])
 

@@ -327,6 +327,8 @@ def _coin_at_rest(world: Any, state: DeskState, intake: IntakeState, coin: str) 
     due, position = Counter(_due(world, state, coin)), state.position(coin)
     placed = Counter(one.sz for one in stops)
     unasked = len(position.holdings) - due.total()  # parts nobody wished a stop for, or in a life that left no record
+    if unasked and any(step["do"] == "disk" for step in world.steps):
+        unasked = len(stops)  # whose stops such a life left behind cannot be told: they stay while some part has none
     if due and (due - placed or (placed - due).total() > unasked):
         yield f"{coin}: {list(due)} held, stops {[(str(one.sz), str(one.trigger_px)) for one in stops]}"
     if position.owned != size or position.ahead:

@@ -6,9 +6,11 @@ stamped before this process (design.md section 4). What is found belongs to the 
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Literal
 
 from executor.core import events as ev
+from executor.core.facts import Fill
 from executor.core.identity import cloid
 from executor.core.settings import DeskSettings
 from executor.core.signal import Found, Signal
@@ -46,6 +48,12 @@ def prior_events(
     for name, found in sorted(signal.prior.items(), key=lambda item: names[item[0]][1]):
         events += _recorded(state, signal, name, *names[name], found, now_ms)
     return [*events, *_adoption(state, signal, names, now_ms)] if events else []
+
+
+def _fills(state: DeskState, signal: Signal, names: dict[str, tuple[ev.LegKind, int]], *, entry: bool) -> list[Fill]:
+    """What executed of the orders that only the look-up tells of, either what opened or what reduced."""
+    strange = {name: found for name, found in signal.prior.items() if name not in state.legs}
+    return [fill for name, found in strange.items() if (names[name][0] == "entry") is entry for fill in found.fills]
 
 
 def _recorded(
@@ -107,32 +115,41 @@ def _adoption(
     state: DeskState, signal: Signal, names: dict[str, tuple[ev.LegKind, int]], now_ms: int
 ) -> list[ev.Event]:
     """The position an entry of ours left behind belongs to the agent, with what it was found to own before."""
-    coin = signal.received.coin or ""
-    position = state.position(coin)
-    entered = sum(
-        (
-            fill.signed_size
-            for name, found in signal.prior.items()
-            if names[name][0] == "entry" and name not in state.legs
-            for fill in found.fills
-        ),
-        ZERO,
-    )
+    position = state.position(signal.received.coin or "")
+    entered = sum((fill.signed_size for fill in _fills(state, signal, names, entry=True)), ZERO)
     if position.size * entered <= 0:
-        return []
+        return _released(state, signal, names, now_ms)
     wanted = position.held_by(signal.agent) + entered
     room = position.size - (position.owned - position.held_by(signal.agent))
     size = room if abs(wanted) > abs(room) else wanted
-    if size * entered <= 0:
+    return [] if size * entered <= 0 else [_holds(state, signal, size, signal.signal_at_ms, now_ms)]
+
+
+def _released(
+    state: DeskState, signal: Signal, names: dict[str, tuple[ev.LegKind, int]], now_ms: int
+) -> list[ev.Event]:
+    """What an agent closed before is not its own any more: some other's, as far as more is there than all hold.
+
+    The newest read has it already, so that its fill alone moves nothing.
+    """
+    position = state.position(signal.received.coin or "")
+    holding = position.holding(signal.agent)
+    fills = [fill for fill in _fills(state, signal, names, entry=False) if fill.at_ms < position.read_at_ms]
+    left = sum((fill.signed_size for fill in fills), ZERO)
+    if holding is None or holding.size * left >= 0:
         return []
-    return [
-        ev.PositionAdopted(
-            at_ms=now_ms,
-            account=state.account,
-            key=signal.key,
-            coin=coin,
-            agent=signal.agent,
-            size=size,
-            opened_at_ms=signal.signal_at_ms,
-        )
-    ]
+    gone = min(abs(left), abs(holding.size), position.excess + abs(position.foreign))
+    rest = holding.size - gone.copy_sign(holding.size)
+    return [_holds(state, signal, rest, holding.opened_at_ms, now_ms)] if gone else []
+
+
+def _holds(state: DeskState, signal: Signal, size: Decimal, opened_at_ms: int, now_ms: int) -> ev.PositionAdopted:
+    return ev.PositionAdopted(
+        at_ms=now_ms,
+        account=state.account,
+        key=signal.key,
+        coin=signal.received.coin or "",
+        agent=signal.agent,
+        size=size,
+        opened_at_ms=opened_at_ms,
+    )

@@ -192,6 +192,50 @@ def test_where_others_hold_all_there_is_nothing_is_found_for_another() -> None:
     assert not any(isinstance(event, ev.PositionAdopted) for event in events)
 
 
+def _closed_before(state: DeskState, key: str, tid: int, size: str = "-1") -> list[ev.Event]:
+    """An exit of agent 7 that a lost life sent: the newest read has it, and its fill was heard as nobody's."""
+    order = found(name(key, "exit"), "filled", size, (tid, size, 500), reduce_only=True)
+    evolve(state, ev.FillSeen(at_ms=1, fill=order.fills[0], cloid=None))
+    return take(state, {name(key, "exit"): order}, key)
+
+
+def test_what_an_agent_closed_before_is_free_for_the_one_whose_it_is() -> None:
+    """Agent 7 came and went, 8 holds the 2 there are; the record of all of it is lost."""
+    state = desk("2")
+    take(state, {name(): found(name(), "filled", "1", (1, "1", 500))})
+    _closed_before(state, "x", 3)
+    assert state.position("BTC").holdings == []
+    take(state, {name("k2"): found(name("k2"), "filled", "2", (2, "2", 500))}, "k2", "8")
+    assert [(one.agent, one.size) for one in state.position("BTC").holdings] == [(Agent("fractrade", "8"), 2)]
+
+
+def test_what_an_agent_closed_before_leaves_it_all_there_is_where_nobody_else_holds() -> None:
+    state = desk("1")
+    for key, tid in (("k", 1), ("k2", 2)):
+        take(state, {name(key): found(name(key), "filled", "1", (tid, "1", 500))}, key)
+    assert not any(isinstance(event, ev.PositionAdopted) for event in _closed_before(state, "x", 3))
+    assert state.position("BTC").held_by(AGENT) == 1
+
+
+def test_an_exit_found_after_an_older_ledger_explains_what_is_missing() -> None:
+    state = desk("3")
+    for key, tid, size, agent in (("k", 1, "1", "7"), ("k2", 2, "2", "8")):
+        take(state, {name(key): found(name(key), "filled", size, (tid, size, 500))}, key, agent)
+    fact = PositionFact("BTC", D(2), D(100), 1, False, None, D(0), D(0))
+    evolve(state, ev.AccountRead(at_ms=2, fact=AccountFact((fact,), D(0), D(0), D(0), 1_100)))
+    _closed_before(state, "x", 3)
+    assert [(one.agent, one.size) for one in state.position("BTC").holdings] == [(Agent("fractrade", "8"), 2)]
+
+
+def test_an_exit_found_that_no_read_has_yet_is_taken_off_by_its_fill_alone() -> None:
+    state = desk("5")
+    take(state, {name(): found(name(), "filled", "2", (1, "2", 500))})
+    exit_name = name("x", "exit")
+    take(state, {exit_name: found(exit_name, "filled", "-1", (3, "-1", 1_500), reduce_only=True)}, "x")
+    position = state.position("BTC")
+    assert (position.size, position.held_by(AGENT), position.foreign) == (4, 1, 3)
+
+
 def test_an_entry_known_already_is_not_adopted_twice_with_its_found_exit() -> None:
     state = desk("2")
     entry = {name(): found(name(), "filled", "1", (1, "1", 500))}

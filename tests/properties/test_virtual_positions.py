@@ -140,6 +140,9 @@ def _mine(world: World, agent: Agent) -> Decimal:
 
 
 def _enter(world: World, agent: Agent, size: Decimal, px: Decimal) -> None:
+    """A new life begins on either side, once all of the one before was told: the other side is refused till then."""
+    if world.size == 0 and world.untold:
+        return
     sign = 1 if world.size > 0 or (world.size == 0 and size % 2) else -1
     world.order(agent, "entry", size * sign, px)
 

@@ -173,10 +173,12 @@ def _act(
 
 
 def _policy_key(state: DeskState, part: Guarded) -> str:
-    """What the policy does for a coin is called by it; where agents share it, by the agent too."""
-    alone = part.agent is None or len(state.position(part.coin).holdings) <= 1
-    of = "" if alone or part.agent is None else f":{part.agent.system}:{part.agent.agent_id}:{part.agent.via}"
-    return f"{OF_POLICY}{part.coin}{of}"
+    """What the policy does for a coin is called by it; where agents share it, or just did, by the agent too."""
+    name = f"{OF_POLICY}{part.coin}"
+    taken = name in state.exits and state.exits[name].agent != part.agent
+    if part.agent is None or (len(state.position(part.coin).holdings) <= 1 and not taken):
+        return name
+    return f"{name}:{part.agent.system}:{part.agent.agent_id}:{part.agent.via}"
 
 
 def _default_stop(

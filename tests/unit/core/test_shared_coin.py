@@ -115,6 +115,21 @@ def test_both_parts_may_be_closed_by_the_policy_at_once():
     assert len({leg.cloid for leg in s.planned("exit")}) == 2
 
 
+def test_what_the_policy_closes_of_one_never_waits_for_what_it_still_has_out_for_another():
+    s = Story({"require": "always", "policy": "flatten", "after_ms": 1_000})
+    s.long(1)
+    s.set("exit", "wait")
+    s.later(1_001)
+    s.stop(90)
+    s.fire(s.state.legs_of("BTC", "stop")[0])
+    s.long(2, agent="bob")
+    s.later(1_001)
+    assert [(leg.agent.agent_id, leg.size) for leg in s.planned("exit") if leg.agent] == [("alice", 1), ("bob", 2)]
+    s.set("exit", "REDUCE_ONLY")
+    s.settle()
+    assert (s.held(), s.state.exits) == (0, {})
+
+
 def test_what_somebody_sells_by_hand_is_shared_in_proportion_and_the_stops_follow():
     s = shared()
     s.stop(90)

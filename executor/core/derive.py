@@ -71,6 +71,7 @@ class Standing:
 
 
 NO_SUBJECT = Subject("")
+Like = Callable[[Held], bool]
 
 
 class Underivable(ValueError):
@@ -196,7 +197,7 @@ class _Making:
         coin = self._coin(wish.coin)
         book = self.books.get(coin, ZERO)
         delta = wish.size - book
-        fresh = not self.standing.held.get(coin)
+        fresh = not self._held(coin, self.agent)
         if delta != 0:
             self._trade(coin, side_of(delta), abs(delta), _growth(wish, coin, book, bracket=fresh))
         if wish.size != 0 and not (fresh and delta != 0):
@@ -225,29 +226,41 @@ class _Making:
 
     def stop(self, wish: StopIntent) -> None:
         """A stop, unless it stands like that already."""
-        coin = self._coin(wish.coin)
-        if not self._stands(coin, lambda held: held.stop_px == wish.trigger_px):
-            self._trigger(SetStop, coin, wish.trigger_px, Decimal(1))
+        self._trigger(SetStop, wish, Decimal(1), lambda held: held.stop_px == wish.trigger_px)
 
     def take_profit(self, wish: TargetIntent) -> None:
         """A target, unless it stands like that already."""
-        coin = self._coin(wish.coin)
-        if not self._stands(coin, lambda held: wish.trigger_px in held.target_pxs):
-            self._trigger(SetTarget, coin, wish.trigger_px, wish.fraction)
+        self._trigger(SetTarget, wish, wish.fraction, lambda held: wish.trigger_px in held.target_pxs)
 
-    def _stands(self, coin: str, like_that: Callable[[Held], bool]) -> bool:
-        held = self.standing.held.get(coin, ())
+    def _held(self, coin: str, agent: Agent | None) -> list[Held]:
+        return [one for one in self.standing.held.get(coin, ()) if one.agent == agent]
+
+    def _stands(self, coin: str, agent: Agent | None, like_that: Like) -> bool:
+        held = self._held(coin, agent)
         return bool(held) and all(like_that(one) for one in held)
 
-    def _trigger(self, kind: type[SetStop] | type[SetTarget], coin: str, px: Decimal, fraction: Decimal) -> None:
-        """For what our own book holds, else for the position of an agent whose actions this route brings."""
-        agent, size = self.agent, self.books.get(coin, ZERO)
-        if size == 0:
-            held = next((one for one in self.standing.held.get(coin, ()) if one.agent is not None and one.size), None)
-            if held is None or held.agent is None:
-                raise Underivable(f"a trigger for {coin}, of which neither the book nor the account holds anything")
-            agent, size = held.agent, held.book or held.size
-        self._add(kind, coin, closing_side(size), abs(size) * fraction, agent, None, trigger_px=px)
+    def _trigger(
+        self, kind: type[SetStop | SetTarget], wish: StopIntent | TargetIntent, fraction: Decimal, like_that: Like
+    ) -> None:
+        """For what our own book holds, else for the positions of all agents whose actions this route brings."""
+        coin, px = self._coin(wish.coin), wish.trigger_px
+        sizes = self._sizes(coin)
+        if not sizes:
+            raise Underivable(f"a trigger for {coin}, of which neither the book nor the account holds anything")
+        for agent, size in sizes.items():
+            if not self._stands(coin, agent, like_that):
+                self._add(kind, coin, closing_side(size), abs(size) * fraction, agent, None, trigger_px=px)
+
+    def _sizes(self, coin: str) -> dict[Agent, Decimal]:
+        """Whose positions a trigger is for, and how large: of a fact that names one agent, for that one alone."""
+        book = self.books.get(coin, ZERO)
+        if book:
+            return {self.agent: book}
+        named, sizes = getattr(self.fact, "agent", None), dict[Agent, Decimal]()
+        for one in self.standing.held.get(coin, ()):
+            if one.agent is not None and one.size and named in (None, one.agent):
+                sizes.setdefault(one.agent, one.book or one.size)
+        return sizes
 
     # -- what the source closes
 

@@ -276,6 +276,29 @@ def test_a_target_takes_its_fraction_of_the_book() -> None:
     assert one(POSITION, wish, books={"BTC": D(-8)}).action.side is Side.BUY
 
 
+def test_a_trigger_of_time_or_price_goes_to_every_agent_of_the_coin_that_lacks_it() -> None:
+    other = replace(AGENT, agent_id="b")
+    held = {"BTC": [Held(AGENT, D(1), stop_px=D(9)), Held(other, D(2), D(4), D(8)), Held(other, D(3), D(4))]}
+    for fact in (TIMER, CANDLE):
+        (only,) = made(fact, StopIntent(coin="BTC", trigger_px=D(9)), held=held)
+        assert (only.action.agent, only.action.size) == (other, 4)
+    both = made(TIMER, StopIntent(coin="BTC", trigger_px=D(7)), held=held)
+    assert [(one.action.agent, one.action.size) for one in both] == [(AGENT, 1), (other, 4)]
+    (own_fill,) = made(replace(FILL, agent=other), StopIntent(coin="BTC", trigger_px=D(7)), held=held)
+    assert own_fill.action.agent == other
+
+
+def test_what_others_hold_of_the_coin_says_nothing_of_our_own_entry_and_stop() -> None:
+    others, wish = Held(AGENT, D(2), stop_px=D(8)), target("1", stop_px=D(9))
+    (entry,) = made(POSITION, wish, held={"BTC": [others]})
+    assert entry.derivation.intent is not None
+    assert entry.derivation.intent.stop_px == 9
+    ours = Held(OWN, D(1), stop_px=D(9))
+    assert made(POSITION, wish, books={"BTC": D(1)}, held={"BTC": [ours, others]}) == []
+    (stop,) = made(POSITION, wish, books={"BTC": D(1)}, held={"BTC": [replace(others, stop_px=D(9))]})
+    assert stop.action.agent == OWN
+
+
 def test_a_trigger_may_be_for_the_position_of_an_agent_whose_actions_the_route_brings() -> None:
     held = {"BTC": [Held(None, D(0)), Held(AGENT, D(-2), book=D(-8))]}
     action = one(FILL, StopIntent(coin="BTC", trigger_px=D(9)), held=held).action

@@ -13,6 +13,9 @@ KEEP_MS = 300_000
 PUSH_AHEAD_MS = 5_000
 """How far one push may move the time: more than clocks drift between two answers, less than harms."""
 
+ROUGH_MS = 1_000
+"""From this round trip on an answer only bounds the time."""
+
 STALE_MS = 250
 """How old the time inside an answer may be when it leaves the venue (a few blocks of 70 ms)."""
 
@@ -50,12 +53,15 @@ class VenueClock:
     def observe_answer(self, sent_ms: int, received_ms: int, venue_ms: int) -> None:
         """An answer stamped by the venue, asked for and received at these monotonic times.
 
-        The stamp was made in between, so the offset lies within half a round trip of the middle.
+        The stamp was made in between, so the offset lies within half a round trip of the middle. A slow answer that
+        contradicts what is believed moves it no further than it must: its middle may be seconds off.
         """
         low, high = venue_ms - received_ms, venue_ms - sent_ms
         if self._believes(received_ms, low, high):
             return
-        self._offset_ms, self._rtt_ms, self._at_ms = (low + high) / 2, high - low, received_ms
+        finer = self._rtt_ms is None or high - low < min(self._rtt_ms, ROUGH_MS)
+        self._offset_ms = (low + high) / 2 if finer else min(max(self._offset_ms, low), high)
+        self._rtt_ms, self._at_ms = high - low, received_ms
 
     def _believes(self, now_ms: int, low: int, high: int) -> bool:
         """Whether the current estimate is better than a new one, and not contradicted by it."""

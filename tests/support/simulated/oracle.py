@@ -49,6 +49,7 @@ class Watch:
         self.naked_s: dict[str, float] = {}
         self.known_s: dict[str, float] = {}
         self.longest_s = 0.0
+        self._sizes: dict[str, Decimal] = {}
         self._fills = 0
         self._told: set[str] = set()
         world.exchange.service.listeners.append(lambda _: self._caps())
@@ -72,12 +73,20 @@ class Watch:
         if world.is_faulty() or self._is_deceived(desk):
             self.fault_s = now_s
         for coin in COINS:
+            if self._grew(coin):  # what came now has its own time: with several agents one part follows another
+                self.known_s.pop(coin, None)
+                self.naked_s.pop(coin, None)
             bare = naked(world, coin)
             able = desk is not None and desk.state.reconciled and world.life.runtime.worker.failed is None
             due = able and _bare(world, desk.state, coin)
             self._since(self.known_s, coin, due, now_s)
             self._since(self.naked_s, coin, bare and coin not in world.manual and world.require == "always", now_s)
             self._judge(coin, now_s)
+
+    def _grew(self, coin: str) -> bool:
+        before, after = self._sizes.get(coin, Decimal(0)), self.world.size(coin)
+        self._sizes[coin] = after
+        return abs(after) > abs(before)
 
     def _is_deceived(self, desk: Any) -> bool:
         """Whether the venue told of a fill that never was, and the worker has not read its positions since."""

@@ -74,6 +74,20 @@ def test_an_answer_that_contradicts_the_estimate_replaces_it_however_slow_it_was
     assert abs(venue.skew_ms() - 6 * HOUR_MS) <= 200
 
 
+@pytest.mark.parametrize(("there_ms", "back_ms"), [(10_000, 0), (0, 10_000), (5_000, 5_000)])
+@pytest.mark.parametrize("drift_ms", [-3, 0, 3])
+def test_a_slow_answer_moves_what_is_known_better_no_further_than_it_must(
+    there_ms: int, back_ms: int, drift_ms: int
+) -> None:
+    clock = ManualClock()
+    venue = VenueClock(clock)
+    exchange(clock, venue, 0, 5, 5)
+    for after_ms in (0, KEEP_MS + 1):
+        clock.advance(after_ms)
+        exchange(clock, venue, drift_ms, there_ms, back_ms)
+        assert abs(venue.skew_ms() - drift_ms) <= 10
+
+
 def test_a_pushed_stamp_only_ever_moves_it_forward() -> None:
     clock = ManualClock()
     venue = VenueClock(clock)

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 from simulated.run import _graveyard, _quiet
-from simulated.world import AGENTS, SIGNALS_PORT, World
+from simulated.setting import AGENTS, SIGNALS_PORT
+from simulated.world import World
 
 from executor.core import events as ev
 from executor.hyperliquid import limits

@@ -13,20 +13,16 @@ import os
 import random
 import sqlite3
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from executor import config, faults, plugins
-from executor.app.identity import Trader, traders
+from executor import faults
 from executor.app.runtime import Runtime
 from executor.clock import iso
-from executor.config import Loaded
 from executor.core import events as ev
 from executor.core.types import Side
 from executor.errors import ExecutorError
@@ -42,93 +38,23 @@ from executor.testing.network import Network, Weather
 from executor.testing.virtual_loop import LIFE, VirtualLoop, start_in_life
 from executor.venue.envelope import exchange_body
 from executor.venue.signer import Signer
+from simulated.deeds import Crashed, Deeds
+from simulated.setting import (
+    ADDRESS,
+    EXCHANGE_PORT,
+    OTHER_KEY,
+    QUOTES,
+    SIGNALS_PORT,
+    WorkerClock,
+    WorldClock,
+    the_config,
+    who,
+)
 
-BASE_MS = 1_800_000_000_000
-EXCHANGE_PORT, SIGNALS_PORT = 18_001, 18_002
-ADDRESS = "0x" + "a1" * 20
-KEY = "0x" + "5ec2e7" * 10 + "c0de"
-OTHER_KEY = "0x" + "0badf00d" * 8
-AGENTS = ("agent-a", "agent-b")
-QUOTES = {"BTC": Decimal(100_000), "ETH": Decimal(4_000), "SOL": Decimal(200)}
 HALF_SPREAD = Decimal("0.0001")
-MAX_POSITION_USD = 300_000
-SECRETS = {
-    "FRACTRADE_API_KEY": "simulated-key",
-    "FRACTRADE_API_SECRET": "simulated-secret",
-    "FRACTRADE_USER_TOKEN": "simulated-token",
-    "HYPERLIQUID_PRIVATE_KEY": KEY,
-}
-PORTS = {"exchange": EXCHANGE_PORT, "signals": SIGNALS_PORT}
-
 
 PERSON_S = 8.0
 """How long it takes until somebody heard the alarm of a failed ledger, made room and restarted the worker."""
-
-
-class Crashed(BaseException):
-    """The process is gone; only ``finally`` clauses on the way out still run, with nothing left to act on."""
-
-
-@cache
-def the_config(require: str, policy: str) -> Loaded:
-    """The configuration of every world of this kind, read once."""
-    document = {
-        "version": 1,
-        "mode": "live",
-        "sources": [
-            {
-                "name": "fractrade",
-                "type": "fractrade",
-                "url": f"ws://127.0.0.1:{SIGNALS_PORT}",
-                "agents": list(AGENTS),
-                "server_execution": "execute",
-            }
-        ],
-        "accounts": [{"name": "main", "address": ADDRESS, "signer_env": "HYPERLIQUID_PRIVATE_KEY"}],
-        "routes": [{"source": "fractrade", "agents": ["*"], "strategy": "follow", "accounts": ["main"]}],
-        "hyperliquid": {"network": "custom", "api_url": f"http://127.0.0.1:{EXCHANGE_PORT}"},
-        "risk": [
-            {"rule": "max_order_notional", "max_usd": 250_000},
-            {"rule": "max_position_notional", "max_usd": MAX_POSITION_USD},
-            {"rule": "max_leverage", "max": 5, "on_breach": "shrink"},
-            {"rule": "daily_loss", "max_usd": 400_000},
-        ],
-        "execution": {"shutdown_s": 3, "reply_timeout_s": 2},
-        "protection": {"policy": policy, "require": require, "after_s": 1},
-        "ledger": {"path": "var/live.db", "durability": "normal"},
-        "server": {"enabled": False},
-        "logging": {"level": "ERROR", "format": "json"},
-    }
-    text = orjson.dumps(document).decode()
-    return config.load_text(text, Path("/simulated/config.yaml"), [], SECRETS, plugins)
-
-
-@cache
-def who(require: str, policy: str) -> dict[str, Trader]:
-    """The traders of such a world."""
-    return traders(the_config(require, policy))
-
-
-class WorldClock:
-    """True time: the exchange's and the signal system's."""
-
-    def __init__(self, loop: VirtualLoop) -> None:
-        self._loop = loop
-
-    def now_ms(self) -> int:
-        return BASE_MS + round(self._loop.time() * 1000)
-
-    def monotonic_s(self) -> float:
-        return self._loop.time()
-
-
-class WorkerClock(WorldClock):
-    """The worker's machine: its wall clock may be set wrong, its monotonic one runs as it should."""
-
-    jump_ms = 0
-
-    def now_ms(self) -> int:
-        return super().now_ms() + self.jump_ms
 
 
 @dataclass
@@ -161,7 +87,7 @@ class Process(Runtime):
         await super()._open_venue()
 
 
-class World:
+class World(Deeds):
     """Build it in its loop, ``open`` it, do steps, ``settle``."""
 
     def __init__(self, loop: VirtualLoop, seed: int, folder: Path, kind: dict[str, Any]) -> None:
@@ -390,129 +316,6 @@ class World:
         request = SignedRequest(action, nonce, self.other.sign(action, nonce, None, None), None, None)
         body = orjson.loads(exchange_body(request))
         self.exchange.service.execute(read_request(body))
-
-    # -- what a schedule can do ----
-
-    async def do(self, step: dict[str, Any]) -> None:
-        """Carry out one step of a schedule."""
-        act: Callable[..., Any] = getattr(self, f"_do_{step['do']}")
-        if step["do"] not in ("signal", "move"):
-            self.disturbed_s = max(self.disturbed_s, self.loop.time() + step.get("for_s", 0.0))
-        with contextlib.suppress(Crashed, ConnectionError):  # a sender notices a lost line as little as a crash
-            result = act(step)
-            if asyncio.iscoroutine(result):
-                await result
-
-    def _do_signal(self, step: dict[str, Any]) -> Any:
-        return self.signal(step)
-
-    def _do_garbage(self, step: dict[str, Any]) -> Any:
-        return self.sim.publish(step["text"], ("agent",))
-
-    def _do_move(self, step: dict[str, Any]) -> None:
-        self.move(step["coin"], step["bps"])
-
-    def _do_thin(self, step: dict[str, Any]) -> None:
-        """So little in the book that orders fill in part."""
-        self.depth[step["coin"]] = Decimal(step["size"])
-        self.quote(step["coin"])
-        self.loop.call_later(step["for_s"], self._refill, step["coin"])
-
-    def _refill(self, coin: str) -> None:
-        self.depth.pop(coin, None)
-        self.quote(coin)
-
-    def _do_manual(self, step: dict[str, Any]) -> None:
-        self.by_hand(step["coin"], step["side"], step["size"])
-
-    def _do_fault(self, step: dict[str, Any]) -> None:
-        options = {key: step[key] for key in ("on", "match", "times", "delay_ms") if key in step}
-        self.exchange.arm(step["kind"], **options)
-
-    def _do_pushes(self, step: dict[str, Any]) -> None:
-        pushing = self.exchange.pushing
-        for name in ("lost", "doubled"):
-            setattr(pushing, name, step.get(name, 0.0))
-        self.loop.call_later(step["for_s"], lambda: [setattr(pushing, name, 0.0) for name in ("lost", "doubled")])
-
-    def _do_push_delay(self, step: dict[str, Any]) -> None:
-        self.exchange.options = replace(self.exchange.options, push_delay_ms=step["ms"])
-
-    def _do_status_lag(self, step: dict[str, Any]) -> None:
-        state = self.exchange.service.state
-        state.rules = replace(state.rules, order_status_lag_ms=step["ms"])
-
-    def _do_cut(self, step: dict[str, Any]) -> Any:
-        """Close every connection of one server: with a code, or by a reset (1006)."""
-        if step["code"] == 1006:
-            self.network.reset(PORTS[step["port"]])
-            return None
-        if step["port"] == "signals":
-            return self.sim.cut(step["code"])
-        return self._close_sockets(step["code"])
-
-    async def _close_sockets(self, code: int) -> None:
-        for connection in list(self.exchange.hub.connections):
-            with contextlib.suppress(ConnectionError, RuntimeError):
-                await asyncio.wait_for(connection.socket.close(code=code), 5)
-
-    def _do_dark(self, step: dict[str, Any]) -> None:
-        """Half-open: nothing gets through, nobody is told."""
-        port = PORTS[step["port"]]
-        self.weather.dark.add(port)
-        self.loop.call_later(step["for_s"], self._light, port)
-
-    def _light(self, port: int) -> None:
-        """The path works again; connections from before know nothing of each other any more."""
-        self.weather.dark.discard(port)
-        self.network.reset(port)
-
-    def _do_refuse(self, step: dict[str, Any]) -> None:
-        """Nobody listens for a while, and what was open is reset."""
-        port = PORTS[step["port"]]
-        self.weather.refused.add(port)
-        self.network.reset(port)
-        self.loop.call_later(step["for_s"], self.weather.refused.discard, port)
-
-    def _do_slow(self, step: dict[str, Any]) -> None:
-        self.weather.slow = step["factor"]
-        self.loop.call_later(step["for_s"], lambda: setattr(self.weather, "slow", 1.0))
-
-    def _do_handshake(self, step: dict[str, Any]) -> None:
-        """The signal system refuses handshakes for a while."""
-        self.sim.refuse_with = step["status"]
-        self.loop.call_later(step["for_s"], lambda: setattr(self.sim, "refuse_with", None))
-
-    def _do_crash(self, step: dict[str, Any]) -> None:
-        """Kill now, or at the n-th commit or send from now; a supervisor starts it again."""
-        point = step.get("point")
-        if point is None:
-            self.crash("by the schedule")
-        elif self.life is not None:
-            self.life.crash_at = (point, self.life.reached[point] + step["count"])
-
-    def _do_restart(self, step: dict[str, Any]) -> Any:
-        return self.restart()
-
-    def _do_disk(self, step: dict[str, Any]) -> None:
-        """From the n-th commit on, this process can write no more."""
-        if self.life is not None:
-            nth = self.life.reached["ledger_write"] + step["count"]
-            self.life.fail_at = (step["error"], nth, step.get("onward", True))
-
-    def _do_clock(self, step: dict[str, Any]) -> None:
-        self.worker_clock.jump_ms += step["ms"]
-
-    def _do_command(self, step: dict[str, Any]) -> None:
-        if self.life is None or self.life.runtime is None:
-            return
-        with contextlib.suppress(ValueError, ExecutorError):
-            number = self.life.number
-            token = LIFE.set(number)
-            try:
-                self.life.runtime.worker.command(step["name"], "main", "simulation")
-            finally:
-                LIFE.reset(token)
 
     def is_faulty(self) -> bool:
         """Whether anything is wrong right now, or shortly was or will be."""

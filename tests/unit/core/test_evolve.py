@@ -196,6 +196,7 @@ def test_an_unknown_leg_makes_its_request_unknown() -> None:
 
 def test_every_word_about_a_leg_nobody_knows_changes_nothing() -> None:
     words = (filled(), rested(), ended(), unknown(), NO, ABSENT, ev.LegTriggered(at_ms=1, cloid="0x1"), settled("gone"))
+    words = (*words, ev.LegCleared(at_ms=1, cloid="0x1"))
     for event in (*words, ev.LegDropped(at_ms=1, cloid="0x1", reason="R"), ev.Paused(at_ms=1, by="x")):
         state = desk(event)
         assert (state.legs, state.positions, state.cancels) == ({}, {}, {})

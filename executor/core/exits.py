@@ -85,7 +85,9 @@ def _one(settings: DeskSettings, state: DeskState, owed: Exit, now_ms: int, mark
         return []
     size = min(owed.owed, abs(held) + sum((leg.remaining for leg in pending), ZERO))
     if owed.attempts > 0 and is_dust(size, state.position(owed.coin), market):
-        return [_settled(state, owed, now_ms)]
+        # with another of its agent's exits out it is not known yet what of the whole part is left
+        others = state.legs_for(owed.coin, "exit", state.whose(owed.coin, owed.agent))
+        return [] if others else [_settled(state, owed, now_ms)]
     side = closing_side(held) if held else pending[0].side.opposite
     return _attempt(settings, state, owed, side, size, now_ms, market)
 

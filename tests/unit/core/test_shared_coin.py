@@ -223,6 +223,22 @@ def test_a_part_handed_to_one_that_leaves_in_part_stays_with_what_stays():
     assert (parts(s), s.state.exits) == ({"bob": D("1.2")}, {})
 
 
+def test_a_rest_too_small_for_an_order_waits_for_its_agents_exit_that_is_out():
+    """Given up before, it would be nobody's to close, and keep the coin's other side from everybody."""
+    s = Story()
+    s.long(2, agent="bob")
+    s.long(1)
+    s.price(20)
+    s.set("exit", "wait")
+    s.short("0.8")
+    s.short("0.2")
+    _, request = s.out.pop()
+    s.reply(request, [Rejected("MIN_NOTIONAL", "")])
+    s.set("exit")
+    s.settle()
+    assert (s.held(), parts(s), s.state.exits) == (D("2.2"), {"bob": D("2.2")}, {})
+
+
 def test_an_exit_that_ends_hands_over_nothing_its_agent_opened_on_the_other_side():
     s = Story()
     s.long(1)

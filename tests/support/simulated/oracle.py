@@ -113,8 +113,11 @@ class Watch:
             self._say(f"{coin} naked for {naked_for_s:.1f} s without any fault", f"naked {coin} {naked_s}")
 
     def _acted(self, coin: str, since_s: float) -> bool:
-        """Whether the worker raised its alarm, or is closing, since shortly before."""
+        """Whether the worker raised its alarm, or is closing, since shortly before; or in the life before, and knows."""
         desk = self.world.desk
+        position = desk.state.position(coin)
+        if position.watch.acted or any(holding.watch.acted for holding in position.holdings):
+            return True
         if desk.state.flattening or any(owed.coin == coin for owed in desk.state.exits.values()):
             return True
         for at_s, event in reversed(self.world.recorded):

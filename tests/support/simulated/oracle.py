@@ -113,7 +113,7 @@ class Watch:
             self._say(f"{coin} naked for {naked_for_s:.1f} s without any fault", f"naked {coin} {naked_s}")
 
     def _acted(self, coin: str, since_s: float) -> bool:
-        """Whether the worker raised its alarm, or is closing, since shortly before; or in the life before, and knows."""
+        """Whether the worker raised its alarm, or is closing, since shortly before, or in the life before it."""
         desk = self.world.desk
         position = desk.state.position(coin)
         if position.watch.acted or any(holding.watch.acted for holding in position.holdings):

@@ -37,7 +37,7 @@ def take_up(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: in
     if not found:
         return _TAKERS[signal.received.action_type](settings, state, signal, now_ms, market)
     if signal.received.action_type == ActionType.TRADE:
-        return [*_taken(state, signal, now_ms), *found, *_rest_of_exit(settings, state, signal, now_ms, market)]
+        return [*_taken(state, signal, now_ms), *found]
     return [*found, *_TAKERS[signal.received.action_type](settings, state, signal, now_ms, market)]
 
 
@@ -45,22 +45,6 @@ def _found_before(settings: DeskSettings, state: DeskState, signal: Signal, now_
     if not signal.prior:
         return []
     return prior_events(state, signal, cloids_of(settings, signal.key, signal.received.action_type), now_ms)
-
-
-def _rest_of_exit(
-    settings: DeskSettings, state: DeskState, signal: Signal, now_ms: int, market: Market
-) -> list[ev.ExitOwed]:
-    """What an exit of an earlier life, found now, did not close: that life ended before it was done."""
-    coin, received = signal.received.coin or "", signal.received
-    names = cloids_of(settings, signal.key, received.action_type)
-    exits = [found for name, found in signal.prior.items() if names[name][0] == "exit" and name not in state.legs]
-    fraction = split(received.book_before, received.book_after).exit_fraction
-    held = abs(state.position(coin).held_by(signal.agent))
-    if not exits or not fraction or not held:
-        return []
-    done = sum((fill.size for found in exits for fill in found.fills), ZERO)
-    size = held if fraction == 1 else market.rules.floor_size(coin, exit_size(fraction, held + done)) - done
-    return [_owed(state, signal, size, now_ms)] if size > 0 else []
 
 
 def _outright(signal: Signal) -> tuple[str, str] | None:

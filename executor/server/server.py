@@ -149,6 +149,8 @@ class WorkerServer:
             return _failed(error.status, error.text or error.reason, error.headers)
         except Busy:
             return _failed(503, "the record is busy, ask again later")
+        except ConnectionError:  # the client went while it was asked for: nobody's mistake, and no line of the log
+            return _failed(400, "the connection was lost")
         except Exception as error:  # noqa: BLE001 - a bug, or a record that cannot be read: the log is told, not the client
             _log.exception("a request failed", path=request.path, error=type(error).__name__)
             return _failed(500, "this failed; the worker's log says why")

@@ -73,6 +73,13 @@ class Broken(Record):
         raise RuntimeError(f"the secret is {TOKEN}")
 
 
+class Gone(Record):
+    """The client goes while its question is being answered."""
+
+    def status(self):
+        raise ConnectionResetError("Connection lost")
+
+
 class Inbox:
     """Takes commands; knows one account."""
 
@@ -360,6 +367,12 @@ async def test_what_goes_wrong_inside_is_not_told_outside():
         assert answer.status == 500
         assert TOKEN not in await answer.text()
         assert (await client.get("/api/orders")).status == 200
+
+
+async def test_a_client_that_goes_meanwhile_is_nobodys_mistake(caplog):
+    async with serving(Gone()) as (_, client):
+        assert (await client.get("/api/accounts")).status == 400
+    assert [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []
 
 
 async def test_a_port_that_is_taken_is_a_configuration_error_with_a_remedy():

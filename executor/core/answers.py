@@ -361,9 +361,9 @@ def lookup_events(
     (design.md section 4). A leg that did rest and of which all this is true is gone: the venue keeps the records of
     the last 2000 orders only (hyperliquid.md section 1.3).
     """
-    if leg.state is LegState.PLANNED and fact.order is None:
-        return [ev.LegCleared(at_ms=venue_now_ms, account=state.account, key=leg.key, cloid=leg.cloid)]
     mine = [fill for fill in fills if fill.cloid == leg.cloid or (leg.oid is not None and fill.oid == leg.oid)]
+    if leg.state is LegState.PLANNED and fact.order is None and not mine and not listed:
+        return [ev.LegCleared(at_ms=venue_now_ms, account=state.account, key=leg.key, cloid=leg.cloid)]
     events = fill_events(state, mine, venue_now_ms)
     if fact.status == "filled" and not mine and leg.filled == 0:
         return []

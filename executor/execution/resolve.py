@@ -15,6 +15,7 @@ import structlog
 
 from executor.core.answers import lookup_events
 from executor.core.facts import Fill, OpenOrder, OrderFact
+from executor.core.lifecycle import LegState
 from executor.core.reconcile import with_causes
 from executor.core.settings import LOOK_SLOWEST_MS, RESEND_EVERY_MS, RESEND_STOPS_MS
 from executor.core.state import Leg, Request
@@ -147,9 +148,9 @@ class Resolver:
     async def _evidence(
         self, found: Sequence[tuple[Leg, OrderFact]], asked_ms: int, lane: Lane
     ) -> tuple[tuple[Fill, ...], tuple[OpenOrder, ...]]:
-        """Fills, for what is known or may be proved absent; open orders, for the latter. Read after the statuses."""
+        """Fills, for what is known or may prove absent or unsent; open orders, for the latter. Read after statuses."""
         venue, address = self._worker.venue, self._desk.settings.address
-        gone = [leg for leg, fact in found if fact.order is None and _is_past(leg, asked_ms)]
+        gone = [leg for leg, fact in found if fact.order is None and _may_be_gone(leg, asked_ms)]
         asked = [leg for leg, fact in found if fact.order is not None] + gone
         if not asked:
             return (), ()
@@ -168,8 +169,9 @@ class Resolver:
         self._worker.finish(turn, [self._desk])
 
 
-def _is_past(leg: Leg, now_ms: int) -> bool:
-    return leg.deadline_ms is not None and now_ms > leg.deadline_ms
+def _may_be_gone(leg: Leg, now_ms: int) -> bool:
+    """Past its expiry, or planned by an earlier life that may not have sent it."""
+    return leg.state is LegState.PLANNED or (leg.deadline_ms is not None and now_ms > leg.deadline_ms)
 
 
 async def _for_ever(step: Callable[[Concern], Awaitable[None]], concern: Concern) -> None:

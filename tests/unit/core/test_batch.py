@@ -203,6 +203,19 @@ def test_after_a_clean_stop_a_planned_entry_leaves_as_it_is():
     assert len(ready_entries(s.desk, s.state, s.market)) == 1
 
 
+@pytest.mark.parametrize("shown", ["by its fill", "on the list"])
+def test_a_planned_entry_whose_status_lags_is_not_cleared_where_its_fill_or_the_list_shows_it(shown):
+    s = again()
+    [leg] = s.state.legs_of("BTC", "entry")
+    fills = [Fill(1, 7, leg.cloid, "BTC", Side.BUY, D(100), leg.size, D(0), D(0), D(0), s.now)]
+    listed = shown == "on the list"
+    s.note(
+        lookup_events(s.state, leg, OrderFact(None, "unknownOid", s.now), [] if listed else fills, s.now, listed=listed)
+    )
+    assert s.of(ev.LegCleared) == []
+    assert ready_entries(s.desk, s.state, s.market) == []
+
+
 def test_a_planned_entry_the_venue_knows_was_sent_and_does_not_leave_again():
     s = again()
     [leg] = s.state.legs_of("BTC", "entry")

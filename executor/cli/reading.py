@@ -71,11 +71,7 @@ def positions(
     account: Account = None,
 ) -> None:
     """Open positions, with who holds them, stop, target and PnL."""
-
-    def ask(reader: LedgerReader) -> Document:
-        return {"positions": reader.positions(account)["positions"][:limit]}
-
-    _list("positions", config, overrides, json_out, account, ask)
+    _list("positions", config, overrides, json_out, account, lambda reader: _first(reader.positions(account), limit))
 
 
 def agents(
@@ -86,11 +82,7 @@ def agents(
     account: Account = None,
 ) -> None:
     """What each agent and strategy holds and brought, by account and coin: PnL, fees, funding."""
-
-    def ask(reader: LedgerReader) -> Document:
-        return {"agents": reader.agents(account)["agents"][:limit]}
-
-    _list("agents", config, overrides, json_out, account, ask)
+    _list("agents", config, overrides, json_out, account, lambda reader: _first(reader.agents(account), limit))
 
 
 def mirror(
@@ -204,6 +196,11 @@ def _reader(settings: Loaded, account: str | None = None) -> Iterator[LedgerRead
         if account is not None:
             known_account(account, settings, [row["account"] for row in reader.status()["accounts"]])
         yield reader
+
+
+def _first(document: Document, limit: int) -> Document:
+    """So many rows of a list that comes whole."""
+    return {name: rows[:limit] for name, rows in document.items()}
 
 
 def _list(name: str, config: Path, overrides: list[str] | None, json_out: bool, account: str | None, ask: Ask) -> None:

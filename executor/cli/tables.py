@@ -18,26 +18,8 @@ from executor.cli.words import Row, cell, coloured, when
 Column = tuple[str, Callable[[Row], Text]]
 
 RIGHT = {
-    "size",
-    "filled",
-    "avg px",
-    "price",
-    "entry",
-    "mark",
-    "PnL USD",
-    "stop",
-    "target",
-    "lev",
-    "seq",
-    "equity USD",
-} | {
-    "open PnL USD",
-    "closed PnL USD",
-    "fees USD",
-    "funding USD",
-    "net USD",
-    "fills",
-    "volume USD",
+    *("size", "filled", "avg px", "price", "entry", "mark", "PnL USD", "stop", "target", "lev", "seq", "equity USD"),
+    *("open PnL USD", "closed PnL USD", "fees USD", "funding USD", "net USD", "fills", "volume USD"),
 }
 """Columns of numbers."""
 
@@ -58,17 +40,7 @@ WHOLE = {
 """Columns that are never folded; on a narrow terminal the others give way."""
 
 SPARE = (
-    "cloid",
-    "address",
-    "class",
-    "source",
-    "legs",
-    "price",
-    "volume USD",
-    "fills",
-    "strategy",
-    "agent",
-    "judged",
+    *("cloid", "address", "class", "source", "legs", "price", "volume USD", "fills", "strategy", "agent", "judged"),
     "allowed",
 )
 """Columns that a narrow terminal does without, in this order; ``--json`` and a wider one have them."""

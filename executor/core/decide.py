@@ -132,7 +132,7 @@ def _lost_book_fraction(state: DeskState, signal: Signal) -> Decimal:
     held = state.position(coin).held_by(signal.agent)
     if held == 0 or received.book_before != 0 or received.side is not closing_side(held):
         return ZERO
-    if sum((owed.owed for owed in state.exits_for(coin, signal.agent)), ZERO) >= abs(held):
+    if state.owed(coin, signal.agent) >= abs(held):
         return ZERO  # it is leaving already: the agent opens the other side
     return share(received.size, held)
 

@@ -65,18 +65,13 @@ def _lives_ended(state: DeskState, position: Position) -> None:
     coin = position.coin
     coming = {leg.key for leg in state.legs_of(coin, "entry")}
     for wish in state.stops.get(coin, ()):
-        wish.before = wish.before if _held(position, wish) else None
+        wish.before = wish.before if position.part_of(wish.agent) else None
     put(state.stops, coin, [wish for wish in state.stops.get(coin, ()) if _lives(position, wish, coming)])
     put(state.targets, coin, [wish for wish in state.targets.get(coin, ()) if _lives(position, wish, coming)])
 
 
 def _lives(position: Position, wish: StopWish | TargetWish, coming: Collection[str]) -> bool:
-    return not wish.seen or wish.key in coming or _held(position, wish) != 0
-
-
-def _held(position: Position, wish: StopWish | TargetWish) -> Decimal:
-    """What a wish may be of (signed): its agent's holding, or all of it where it names nobody."""
-    return position.size if wish.agent is None else position.held_by(wish.agent)
+    return not wish.seen or wish.key in coming or position.part_of(wish.agent) != 0
 
 
 def put(wishes: dict[str, list[Wish]], coin: str, kept: list[Wish]) -> None:
@@ -88,7 +83,7 @@ def put(wishes: dict[str, list[Wish]], coin: str, kept: list[Wish]) -> None:
 
 def _came_up(state: DeskState, position: Position) -> None:
     for wish in (*state.stops.get(position.coin, ()), *state.targets.get(position.coin, ())):
-        wish.seen = wish.seen or speaks_of(wish, _held(position, wish))
+        wish.seen = wish.seen or speaks_of(wish, position.part_of(wish.agent))
 
 
 def _move(state: DeskState, coin: str, delta: Decimal, px: Decimal, leg: Leg | None, at_ms: int) -> None:

@@ -101,6 +101,10 @@ class Position:
         holding = self.holding(agent)
         return ZERO if holding is None else holding.size
 
+    def part_of(self, agent: Agent | None) -> Decimal:
+        """What an order or wish of this agent can be of (signed): its part, or the whole where it names nobody."""
+        return self.size if agent is None else self.held_by(agent)
+
     def holding(self, agent: Agent | None) -> Holding | None:
         """An agent's part; ``None`` where it has none."""
         return next((holding for holding in self.holdings if holding.agent == agent), None)

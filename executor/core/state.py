@@ -362,13 +362,9 @@ class DeskState:
         """One agent's targets, oldest first."""
         return [wish for wish in self.targets.get(coin, ()) if self.whose(coin, wish.agent) == agent]
 
-    def unresolved(self, coin: str) -> Decimal:
-        """What the coin's entries that are planned, out or unknown may still add (positive)."""
-        return sum((leg.remaining for leg in self.legs_of(coin, "entry")), ZERO)
-
-    def owed(self, coin: str) -> Decimal:
-        """What the coin's exits still have to close (positive)."""
-        return sum((owed.owed for owed in self.exits_of(coin)), ZERO)
+    def owed(self, coin: str, agent: Agent | None) -> Decimal:
+        """What an agent's exits of the coin still have to close (positive)."""
+        return sum((owed.owed for owed in self.exits_for(coin, agent)), ZERO)
 
     def has_unknown(self, coin: str) -> bool:
         """Whether some order of the coin has an outcome nobody knows: then new risk there waits."""

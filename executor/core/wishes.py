@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 
 from executor.core import events as ev
 from executor.core.earnings import forgive
@@ -55,15 +54,9 @@ def _stop_wanted(state: DeskState, event: ev.StopWanted) -> None:
     )
     others = [kept for kept in state.stops.get(event.coin, ()) if state.whose(event.coin, kept.agent) != agent]
     state.stops[event.coin] = [*others, wish]
-    wish.seen = speaks_of(wish, _held(state, event.coin, agent))
+    wish.seen = speaks_of(wish, state.position(event.coin).part_of(agent))
     if not event.default:
         state.unmet[wish.key] = Unmet(event.coin, agent)
-
-
-def _held(state: DeskState, coin: str, agent: Agent | None) -> Decimal:
-    """What a wish of this agent can be of: its holding, or the whole where it names nobody."""
-    position = state.position(coin)
-    return position.size if agent is None else position.held_by(agent)
 
 
 def _stop_before(state: DeskState, event: ev.StopWanted, agent: Agent | None) -> StopWish | None:
@@ -87,7 +80,7 @@ def _target_wanted(state: DeskState, event: ev.TargetWanted) -> None:
         side=event.side,
         agent=agent,
     )
-    wish.seen = speaks_of(wish, _held(state, event.coin, agent))
+    wish.seen = speaks_of(wish, state.position(event.coin).part_of(agent))
     state.targets.setdefault(event.coin, []).append(wish)
     state.unmet[wish.key] = Unmet(event.coin, event.agent)
 

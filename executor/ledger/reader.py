@@ -19,6 +19,7 @@ from executor.core.types import Outcome
 from executor.errors import LedgerError
 from executor.ledger.explain import explain_action, explain_refused
 from executor.ledger.index import unpack_key
+from executor.ledger.log import to_stored
 from executor.ledger.lookup import Lookup
 from executor.ledger.outcomes import ActionOutcome, outcome_of
 from executor.ledger.positions import Told, agent_views, position_views
@@ -242,6 +243,6 @@ class LedgerReader:
         found = self._look.one(_SNAPSHOT, f"desk:{account}")
         kept = None if found is None else desk_of(found[1])
         state, after = (DeskState(account=account), 0) if found is None or kept is None else (kept, found[0])
-        for item in self._look.stored(_SINCE, after, account):
-            evolve(state, item.event)
+        for row in self._look.rows(_SINCE, after, account):  # one by one: without a snapshot it is all of history
+            evolve(state, to_stored(row).event)
         return state

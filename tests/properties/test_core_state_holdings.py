@@ -228,7 +228,7 @@ def test_the_position_is_the_end_of_the_venues_chain_whatever_reads_come_between
     assert desk.state.position(COIN).owned == story.chain[-1][1]
     owed = next((abs(signed) for _, kind, signed, _ in story.orders if kind == "exit"), ZERO)
     left = sum((fill.size for fill in story.fills if fill.cloid == "0xx"), ZERO)
-    assert desk.state.owed(COIN) == owed - left
+    assert desk.state.owed(COIN, AGENT) == owed - left
 
 
 @given(deliveries(reads=True), st.randoms(use_true_random=False))

@@ -11,7 +11,7 @@ from executor.core import events as ev
 from executor.core.evolve import evolve
 from executor.core.lifecycle import IN_FLIGHT_STATES, OPEN_STATES, LegState, step
 from executor.core.state import DeskState, Leg, Position, StopWish, TargetWish, speaks_of
-from executor.core.types import Side
+from executor.core.types import Agent, Side
 
 D = Decimal
 
@@ -96,18 +96,15 @@ def test_legs_of_a_coin_are_the_open_ones_by_kind_oldest_first() -> None:
     assert state.legs_of("SOL") == []
 
 
-def test_unresolved_is_what_open_entries_may_still_add() -> None:
-    state = desk(planned("0x1", size="2"), planned("0x2", size="3"), planned("0x3", "exit", size="9"))
-    assert (state.unresolved("BTC"), state.unresolved("ETH")) == (D(5), D(0))
-
-
-def test_owed_is_what_all_exits_of_the_coin_still_have_to_close() -> None:
+def test_owed_is_what_an_agents_exits_and_everybodys_still_have_to_close() -> None:
+    bob = Agent("fractrade", "bob")
     owed = [
-        ev.ExitOwed(at_ms=1, key=key, coin=coin, agent=None, size=D(size), why="signal")
-        for key, coin, size in (("x", "BTC", "1"), ("y", "BTC", "2"), ("z", "ETH", "4"))
+        ev.ExitOwed(at_ms=1, key=key, coin=coin, agent=agent, size=D(size), why="signal")
+        for key, coin, size, agent in (("x", "BTC", "1", None), ("y", "BTC", "2", bob), ("z", "ETH", "4", None))
     ]
     state = desk(*owed)
-    assert (state.owed("BTC"), state.owed("ETH"), state.owed("SOL")) == (D(3), D(4), D(0))
+    assert (state.owed("BTC", bob), state.owed("ETH", bob), state.owed("SOL", bob)) == (D(3), D(4), D(0))
+    assert state.owed("BTC", Agent("fractrade", "carol")) == 1
     assert [one.key for one in state.exits_of("BTC")] == ["x", "y"]
 
 

@@ -48,6 +48,14 @@ def test_a_page_that_is_old_is_told(line):
     assert TOOL.stale_row(promise, page, []) != ""
 
 
+@pytest.mark.parametrize(("failed", "told"), [(0, False), (1, True), (10, True)])
+def test_a_promise_that_was_not_kept_is_told(failed, told):
+    promise = PROMISES[2]
+    cases = [f"{promise.tests[0]}::test_one"]
+    page = f"| {promise.promise} | {promise.asked} | 1 cases, {failed} failed | x |"
+    assert TOOL.stale_row(promise, page, cases).startswith("not kept") is told
+
+
 @pytest.mark.full
 @pytest.mark.timeout(400)
 def test_the_page_is_of_todays_tests():

@@ -7,7 +7,8 @@ from decimal import Decimal
 from story import Story, quote
 
 from executor.core.exposure import day_pnl_usd, exposure_of, open_coins, unrealized_usd
-from executor.core.state import Day, Leverage, Position
+from executor.core.position import Position
+from executor.core.state import Day, Leverage
 
 D = Decimal
 

@@ -10,7 +10,8 @@ import pytest
 from executor.core import events as ev
 from executor.core.evolve import evolve
 from executor.core.lifecycle import IN_FLIGHT_STATES, OPEN_STATES, LegState, step
-from executor.core.state import DeskState, Leg, Position, StopWish, TargetWish, speaks_of
+from executor.core.position import Position
+from executor.core.state import DeskState, Leg, StopWish, TargetWish, speaks_of
 from executor.core.types import Agent, Side
 
 D = Decimal

@@ -6,7 +6,7 @@ document (signal-protocols.md sections 2.2 and 4.1). The pace is ``executor.back
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -85,7 +85,7 @@ def judge_close(code: int, detail: str = "") -> Verdict:
     return _told(row, code, detail)
 
 
-def judge_status(status: int, retry_after_s: float = 0.0) -> Verdict:
+def judge_status(status: int, asked_s: float = 0.0) -> Verdict:
     """What an HTTP answer to the handshake means. 5xx is the server's trouble and passes; the rest is ours."""
     row = _STATUSES.get(status)
     if row is None and status >= 500:
@@ -93,9 +93,9 @@ def judge_status(status: int, retry_after_s: float = 0.0) -> Verdict:
     if row is None and 300 <= status < 400:  # never followed: the credentials are for the configured host alone
         row = Retry("REDIRECTED", at_least_s=SLOW_S, remedy="set url to the address the server now uses")
     told = _told(row or Retry("HANDSHAKE_REFUSED", at_least_s=SLOW_S, remedy=_ADDRESS), status, f"HTTP {status}")
-    if isinstance(told, Stop) or retry_after_s <= told.at_least_s:
+    if isinstance(told, Stop) or asked_s <= told.at_least_s:
         return told
-    return Retry(told.reason, told.detail, min(retry_after_s, MAX_RETRY_AFTER_S), told.remedy, told.code)
+    return Retry(told.reason, told.detail, asked_s, told.remedy, told.code)
 
 
 def _told(row: Verdict, code: int, detail: str) -> Verdict:
@@ -110,7 +110,7 @@ def judge(fault: Exception) -> Verdict:
         frame = fault.rcvd or fault.sent
         return judge_close(1006) if frame is None else judge_close(frame.code, frame.reason)
     if isinstance(fault, InvalidStatus):
-        return judge_status(fault.response.status_code, _seconds(fault.response.headers.get("Retry-After")))
+        return judge_status(fault.response.status_code, retry_after_s(fault.response.headers.get_all("Retry-After")))
     if isinstance(fault, TimeoutError):
         return Retry("TIMEOUT", "no answer in time")
     if isinstance(fault, OSError):
@@ -118,6 +118,7 @@ def judge(fault: Exception) -> Verdict:
     return Retry("HANDSHAKE_FAILED", type(fault).__name__, at_least_s=SLOW_S, remedy=_ADDRESS)
 
 
-def _seconds(header: str | None) -> float:
-    """``Retry-After`` in seconds; its date form is not worth a calendar here."""
-    return float(header) if header is not None and header.isascii() and header.isdigit() else 0.0
+def retry_after_s(headers: Iterable[str]) -> float:
+    """The longest pause that ``Retry-After`` headers ask for, within reason; a date is not worth a calendar here."""
+    asked = [float(header) for header in headers if header.isascii() and header.isdigit()]
+    return min(max(asked, default=0.0), MAX_RETRY_AFTER_S)

@@ -100,8 +100,18 @@ def test_a_pause_in_other_words_is_not_understood(header: str) -> None:
     assert verdict.at_least_s == 0
 
 
-def refused(status: int, retry_after: str) -> InvalidStatus:
-    return InvalidStatus(Response(status, "", Headers({"Retry-After": retry_after})))
+@pytest.mark.parametrize(
+    ("headers", "given"), [(("1", "70"), 70.0), (("90", "soon"), 90.0), (("9" * 5000,), MAX_RETRY_AFTER_S)]
+)
+def test_the_longest_of_several_pauses_counts_within_reason(headers: tuple[str, ...], given: float) -> None:
+    verdict = judge(refused(429, *headers))
+    assert isinstance(verdict, Retry)
+    assert verdict.at_least_s == given
+
+
+def refused(status: int, *retry_after: str) -> InvalidStatus:
+    headers = Headers([("Retry-After", text) for text in retry_after])
+    return InvalidStatus(Response(status, "", headers))
 
 
 @pytest.mark.parametrize(

@@ -109,18 +109,29 @@ class Preparer:
 
     def resume(self) -> None:
         """Queue what was received and not decided: before a restart, or before the account was read."""
-        for received in list(self._desk.state.waiting.values()):
-            if not any(received in queue for queue in self._queues.values()):
-                self._enqueue(received)
+        for coin in dict.fromkeys(received.coin or "" for received in self._desk.state.waiting.values()):
+            queue = self._queues.get(coin)
+            if queue is None:
+                self._start(coin)
+            else:
+                queued = {received.key for received in queue}
+                queue.extend(received for received in self._undecided(coin) if received.key not in queued)
 
     def _enqueue(self, received: ev.ActionReceived) -> None:
         coin = received.coin or ""
         queue = self._queues.get(coin)
-        if queue is not None:
+        if queue is None:
+            self._start(coin)
+        else:
             queue.append(received)
-            return
-        self._queues[coin] = deque([received])
+
+    def _start(self, coin: str) -> None:
+        """A queue begins with all that waits for the coin: what an earlier life left undecided came first."""
+        self._queues[coin] = deque(self._undecided(coin))
         self._worker.spawn(self._drain(coin), f"prepare {coin}")
+
+    def _undecided(self, coin: str) -> list[ev.ActionReceived]:
+        return [received for received in self._desk.state.waiting.values() if (received.coin or "") == coin]
 
     async def _drain(self, coin: str) -> None:
         queue = self._queues[coin]

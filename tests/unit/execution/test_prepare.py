@@ -16,8 +16,9 @@ from fake_venue import FakeVenue, StandingClock
 from story import T0, Story, quote
 
 from executor.core import events as ev
+from executor.core.evolve import evolve
 from executor.core.facts import AccountFact, OpenOrder, OrderFact
-from executor.core.intake import IntakeState, Route
+from executor.core.intake import IntakeState, Route, admit, evolve_intake
 from executor.core.position import Holding, Position
 from executor.core.settings import QuoteCheck
 from executor.core.source_events import SetStop, Trade
@@ -303,12 +304,47 @@ async def test_an_exit_does_not_wait_behind_an_entry_that_waits_for_the_account(
         assert worker.desks["main"].state.position("BTC").owned == 0
 
 
+def action(size: str, sender_id: str) -> Trade:
+    return Story().action(Trade, Side.BUY, size, sender_id=sender_id)
+
+
+def recorded(worker: Worker, kind: type[Any]) -> list[Any]:
+    return [stored.event for stored in worker.ledger.read() if isinstance(stored.event, kind)]
+
+
 def received_before(worker: Worker, side: Side, **more: Any) -> ev.ActionReceived:
     """An action written down by an earlier life with another configuration, and never decided."""
     received = Story().admit(Story().action(Trade, side, "1", **more))
     received = replace(received, source="old", routes=("gone",))
     worker.desks["main"].state.waiting[received.key] = received
     return received
+
+
+async def test_what_an_earlier_life_left_undecided_is_decided_before_what_comes_before_the_first_read():
+    async with working(account_read_ms=T0 - 9000, earlier_read_ms=T0 - 9000, reconciled=False) as (worker, _):
+        state = worker.desks["main"].state
+        for received in admit(worker.intake, action("1", "in"), None, worker.routes, worker.venue.rules, None, T0):
+            worker.ledger.commit([], [received])
+            evolve_intake(worker.intake, received)
+            evolve(state, received)
+        emit(worker, Side.SELL, "1", sender_id="out")
+        state.account_read_ms, state.reconciled = T0, True
+        worker.preparers["main"].resume()
+        await done(worker, 2)
+        came = [e.key for e in recorded(worker, ev.ActionReceived)]
+        assert [e.key for e in recorded(worker, ev.ActionTaken)] == came
+        assert (state.position("BTC").owned, list(state.live)) == (0, [])
+
+
+async def test_what_waits_is_queued_once_however_often_it_is_resumed():
+    async with working(reconciled=False, account_read_ms=0) as (worker, _):
+        emit(worker, Side.BUY, "1", sender_id="a")
+        emit(worker, Side.BUY, "1", sender_id="b", at=T0 + 1)
+        for _ in range(3):
+            worker.preparers["main"].resume()
+        worker.desks["main"].state.reconciled = True
+        await done(worker, 2)
+        assert len(recorded(worker, ev.ActionTaken)) == 2
 
 
 async def test_an_action_whose_route_is_gone_since_is_refused_and_holds_up_nobody():

@@ -25,6 +25,7 @@ from executor.clock import Clock
 from executor.errors import CredentialRefused, ExecutorError
 from executor.sources.fields import Refusal
 from executor.sources.nexgent_wire import REST_SNAPSHOT
+from executor.sources.reconnect import retry_after_s
 from executor.sources.strict_json import parse_object
 
 MARGIN_MS = 60_000
@@ -36,7 +37,7 @@ _REMEDY = "log in to Nexgent again and set the new tokens, or set email_env and 
 
 
 class Unreachable(ExecutorError):
-    """The REST side gave no usable answer; another time it may. ``wait_s`` is what it asked for."""
+    """The REST side gave no usable answer; another time it may. ``wait_s`` is what it asked for, within reason."""
 
     def __init__(self, message: str, wait_s: float = 0.0) -> None:
         super().__init__(message, "it is tried again")
@@ -149,7 +150,7 @@ class Session:
                 method, self._base + path, json=body, headers=headers, allow_redirects=False
             ) as response:
                 text = await _bounded(response)
-                return _Answer(response.status, text, _seconds(response.headers.get("Retry-After")))
+                return _Answer(response.status, text, retry_after_s(response.headers.getall("Retry-After", ())))
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as fault:
             raise Unreachable(f"{path.rpartition('/')[0]}: {type(fault).__name__}") from None
 
@@ -189,10 +190,6 @@ def _text_of(answer: _Answer, key: str) -> str:
 
 def _unreachable(what: str, answer: _Answer) -> Unreachable:
     return Unreachable(f"{what}: HTTP {answer.status}", answer.retry_after_s)
-
-
-def _seconds(header: str | None) -> float:
-    return int(header) if header is not None and header.isascii() and header.isdigit() else 0
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> str:

@@ -13,6 +13,7 @@ import aiohttp
 from executor.errors import ConfigError
 from executor.sources.connection import redacted
 from executor.sources.fields import Refusal
+from executor.sources.reconnect import retry_after_s
 from executor.sources.strict_json import parse_value
 
 MAX_BODY = 8 << 20
@@ -23,13 +24,13 @@ _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 class Answer:
     """What one request brought. ``status`` is ``None`` when nobody answered; ``error`` says what went wrong.
 
-    ``retry_after_s`` is what a 429 or 503 asked for, 0 when it asked for nothing.
+    ``retry_after_s`` is what a 429 or 503 asked for, within reason, 0 when it asked for nothing.
     """
 
     status: int | None = None
     body: object = None
     error: str = ""
-    retry_after_s: int = 0
+    retry_after_s: float = 0.0
 
     @property
     def ok(self) -> bool:
@@ -96,9 +97,8 @@ class RestReader:
 
 async def _answer(response: aiohttp.ClientResponse) -> Answer:
     if response.status != 200:
-        wait = response.headers.get("Retry-After", "")
-        asked = int(wait) if wait.isascii() and wait.isdigit() and len(wait) < 6 else 0
-        return Answer(response.status, error=f"HTTP {response.status}", retry_after_s=asked)
+        asked_s = retry_after_s(response.headers.getall("Retry-After", ()))
+        return Answer(response.status, error=f"HTTP {response.status}", retry_after_s=asked_s)
     raw = bytearray()
     async for chunk in response.content.iter_any():
         raw += chunk

@@ -31,6 +31,9 @@ SLOWLY = 5
 """Portfolio and candles are read in every fifth round."""
 
 LONGEST_PAUSE_S = 60.0
+PATIENT = 5
+"""With so many failures in a row, or a longer pause than ours asked for, nobody is heard: the channel is closed."""
+
 HORIZON_MS = 86_400_000
 """Trades older than this are not told at a start."""
 
@@ -204,7 +207,7 @@ class Poller:
         self._failures += 1
         backing_off_s = self._poll_s * 2.0 ** min(self._failures, 10)
         self._pause_s = max(answer.retry_after_s, min(backing_off_s, LONGEST_PAUSE_S))
-        if answer.status == 429:
+        if answer.status == 429 and answer.retry_after_s <= LONGEST_PAUSE_S and self._failures < PATIENT:
             return  # asked to wait, not cut off
         known = answer.status is not None and answer.status != 200
         verdict = judge_status(answer.status or 0) if known else Retry("UNREACHABLE", answer.error)

@@ -304,6 +304,15 @@ async def test_a_429_is_obeyed_and_is_no_outage() -> None:
         assert [status.state for status in listener.of(Status) if "rest" in status.origin.channel] == ["open"]
 
 
+@pytest.mark.parametrize(("times", "asked"), [(1, 99_999), (10_000, 0)])
+async def test_a_429_that_silences_the_polling_closes_its_channel(times: int, asked: int) -> None:
+    async with TradeReadySimulator() as simulator, listening(simulator, **ORDERS) as listener:
+        await until(lambda: set(listener.states().values()) == {"open"}, WAIT_S)
+        simulator.limited, simulator.retry_after = times, asked
+        await until(lambda: listener.states() == {"stream:account": "open", "rest:account": "closed"}, WAIT_S)
+        assert "HTTP 429" in listener.source.channels()[1].detail
+
+
 async def test_rest_that_fails_closes_its_channel_and_opens_it_again() -> None:
     async with TradeReadySimulator() as simulator, listening(simulator, **ORDERS) as listener:
         await until(lambda: set(listener.states().values()) == {"open"}, WAIT_S)

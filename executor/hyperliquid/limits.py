@@ -75,9 +75,13 @@ OPEN_ORDERS_MAX = 5000
 NONCES_KEPT = 100
 NONCE_PAST_MS = 2 * 24 * 3600 * 1000
 NONCE_FUTURE_MS = 24 * 3600 * 1000
+OPEN_ORDERS_USD_EACH = 5_000_000
+"""One open order more than the base for so much volume, up to the maximum."""
 ORDERS_REMEMBERED = 2000
 """``orderStatus`` knows so many last orders of an account (section 1.3)."""
 FILLS_PER_ANSWER = 2000
+FILLS_REACHABLE = 10_000
+"""Older fills no answer shows (section 1.4)."""
 
 
 def action_weight(length: int) -> int:

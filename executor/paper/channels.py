@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from executor.hyperliquid.limits import FILLS_PER_ANSWER
 from executor.paper import info, market_info, views
 from executor.paper.candles import INTERVALS_MS
 from executor.paper.gate import Unprocessable
@@ -121,7 +122,7 @@ def _last_candle(service: Service, sub: Json) -> Any:
 def _user_fills(service: Service, sub: Json) -> Any:
     rows = service.state.fills.get(sub["user"], [])
     rows = info.aggregated(rows) if sub["aggregateByTime"] else rows
-    return {"isSnapshot": True, "user": sub["user"], "fills": rows[::-1][: info.FILLS_PER_REPLY]}
+    return {"isSnapshot": True, "user": sub["user"], "fills": rows[::-1][:FILLS_PER_ANSWER]}
 
 
 def _fundings(service: Service, sub: Json) -> Any:

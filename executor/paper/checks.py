@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from executor.core.types import ZERO
+from executor.hyperliquid import limits
 from executor.hyperliquid.error_strings import error_text, status_for
 from executor.hyperliquid.quantise import is_valid_px
 from executor.paper import margin
@@ -134,7 +135,8 @@ def _count(case: Case) -> Refusal | None:
     """Structural limits (hyperliquid.md section 5.3)."""
     live = sum(1 for _ in case.state.live_orders(case.account.user))
     base = case.state.rules.max_open_orders
-    extra = min(4000, int(case.account.volume_usd // 5_000_000))
+    extra = int(case.account.volume_usd // limits.OPEN_ORDERS_USD_EACH)
+    extra = min(limits.OPEN_ORDERS_MAX - limits.OPEN_ORDERS_BASE, extra)
     special = case.order.reduce_only or case.order.trigger_px is not None
     return refuse("TOO_MANY_OPEN_ORDERS") if live >= (base if special else base + extra) else None
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from hashlib import blake2b
 
 from executor.core.types import ZERO
+from executor.hyperliquid.limits import FILLS_REACHABLE
 from executor.paper import margin, orders
 from executor.paper.model import Account, Json, Market, Order, Phase, Position, State
 from executor.paper.numbers import cents, usd, wire
@@ -15,7 +16,6 @@ from executor.paper.views import side
 OUTSIDE = "0x" + "00" * 20
 """Stands for every trader who is not on this paper exchange."""
 
-FILLS_KEPT = 10_000
 TRADES_KEPT = 100
 
 
@@ -103,7 +103,7 @@ def _settle(state: State, order: Order, trade: Trade, *, crossed: bool) -> None:
     order.filled_sz += trade.sz
     order.filled_ntl += trade.sz * trade.px
     row = _row(state, order, trade, crossed, start, closed_pnl, fee)
-    state.fills[order.user] = [*state.fills[order.user][1 - FILLS_KEPT :], row]
+    state.fills[order.user] = [*state.fills[order.user][1 - FILLS_REACHABLE :], row]
     state.out.fills[order.user].append(row)
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from executor.core.types import ZERO
+from executor.hyperliquid.limits import FILLS_PER_ANSWER, ORDERS_REMEMBERED
 from executor.paper import margin, market_info, views
 from executor.paper.gate import Unprocessable
 from executor.paper.market_info import account_of, first_dex_only, integer, market_of, until, user_of
@@ -15,7 +16,6 @@ from executor.paper.model import Json
 from executor.paper.numbers import usd, wire
 from executor.paper.service import Service
 
-FILLS_PER_REPLY = 2000
 ITEMS_PER_REPLY = 500
 
 
@@ -58,7 +58,7 @@ def _not_yet_seen(service: Service, found: Json) -> bool:
 def _historical_orders(service: Service, request: Json) -> Any:
     own = service.state.history.get(user_of(request), {})
     newest = sorted(own.values(), key=lambda o: (o.status_ms, o.oid), reverse=True)
-    return [views.history_row(service.state, o) for o in newest[:FILLS_PER_REPLY]]
+    return [views.history_row(service.state, o) for o in newest[:ORDERS_REMEMBERED]]
 
 
 def aggregated(fills: list[Json]) -> list[Json]:
@@ -86,13 +86,13 @@ def _fills(service: Service, request: Json) -> list[Json]:
 
 
 def _user_fills(service: Service, request: Json) -> Any:
-    return _fills(service, request)[::-1][:FILLS_PER_REPLY]
+    return _fills(service, request)[::-1][:FILLS_PER_ANSWER]
 
 
 def _user_fills_by_time(service: Service, request: Json) -> Any:
     start, end = integer(request, "startTime"), until(request)
     rows = [f for f in _fills(service, request) if start <= f["time"] <= end]
-    return (rows[::-1] if request.get("reversed") else rows)[:FILLS_PER_REPLY]
+    return (rows[::-1] if request.get("reversed") else rows)[:FILLS_PER_ANSWER]
 
 
 def _user_funding(service: Service, request: Json) -> Any:

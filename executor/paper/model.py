@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from executor.core.types import ZERO, Asset
+from executor.hyperliquid import limits
 from executor.hyperliquid.meta import Tiers, Universe
 from executor.paper.book import BOTH_SIDES, Book
 
@@ -170,15 +171,18 @@ class Rules:
     lone_trigger_reply: Literal["resting", "waitingForTrigger"] = "resting"
     schedule_cancel_volume_usd: Decimal = Decimal(1_000_000)
     order_status_lag_ms: int = 0
-    max_open_orders: int = 1000
-    address_budget: int = 10_000
+    max_open_orders: int = limits.OPEN_ORDERS_BASE
+    address_budget: int = limits.ADDRESS_REQUESTS_FREE
     default_leverage: int = 20
     abstraction: str = "default"
 
 
 @dataclass(slots=True)
 class Pushes:
-    """What one step changed: rows for the user channels, and which coins, users and orders to look at again."""
+    """What one step changed: rows for the user channels, which coins, users and orders to look at again.
+
+    ``retired`` are orders the venue no longer remembers.
+    """
 
     order_updates: dict[str, list[Json]] = field(default_factory=lambda: defaultdict(list))
     order_history: dict[str, list[Json]] = field(default_factory=lambda: defaultdict(list))
@@ -187,6 +191,7 @@ class Pushes:
     system_cancels: dict[str, list[Json]] = field(default_factory=lambda: defaultdict(list))
     liquidations: dict[str, list[Json]] = field(default_factory=lambda: defaultdict(list))
     trades: dict[str, list[Json]] = field(default_factory=lambda: defaultdict(list))
+    retired: set[int] = field(default_factory=set)
     coins: set[str] = field(default_factory=set)
     users: set[str] = field(default_factory=set)
     orders: dict[int, Order] = field(default_factory=dict)
@@ -199,13 +204,14 @@ class Pushes:
 
 @dataclass(slots=True)
 class State:
-    """Everything the exchange knows. ``salt`` names the step under way, so that ids and hashes derive from it."""
+    """Everything the exchange knows. ``history`` has each user's orders, ``armed`` each coin's waiting triggers."""
 
     markets: dict[str, Market]
     rules: Rules = field(default_factory=Rules)
     accounts: dict[str, Account] = field(default_factory=dict)
     orders: dict[int, Order] = field(default_factory=dict)
     history: dict[str, dict[int, Order]] = field(default_factory=lambda: defaultdict(dict))
+    armed: dict[str, dict[int, Order]] = field(default_factory=lambda: defaultdict(dict))
     fills: dict[str, list[Json]] = field(default_factory=lambda: defaultdict(list))
     fundings: dict[str, list[Json]] = field(default_factory=lambda: defaultdict(list))
     trades: dict[str, list[Json]] = field(default_factory=lambda: defaultdict(list))

@@ -8,11 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from executor.hyperliquid.limits import ORDERS_REMEMBERED
 from executor.paper import views
 from executor.paper.model import Order, Phase, State
-
-RETAINED = 2000
-"""Orders an account's ``orderStatus`` still answers for (hyperliquid.md section 1.3)."""
 
 SYSTEM_CANCELS = frozenset({"selfTradeCanceled", "liquidatedCanceled", "marginCanceled"})
 """Cancels that also come as ``userEvents.nonUserCancel`` (hyperliquid.md section 4.5)."""
@@ -32,11 +30,12 @@ def create(state: State, draft: Order, **changes: Any) -> Order:
 def _retire(state: State, user: str) -> None:
     """Forgets the oldest finished order beyond the retention."""
     own = state.history[user]
-    if len(own) <= RETAINED:
+    if len(own) <= ORDERS_REMEMBERED:
         return
     oldest = next((oid for oid, order in own.items() if not order.live), None)
     if oldest is not None:
         del own[oldest], state.orders[oldest]
+        state.out.retired.add(oldest)
 
 
 def announce(state: State, order: Order, status: str, quiet: bool = False) -> None:
@@ -75,13 +74,22 @@ def rest(state: State, order: Order) -> None:
 def arm(state: State, order: Order) -> None:
     """Lets a trigger wait for the mark price."""
     order.phase = Phase.ARMED
+    state.armed[order.coin][order.oid] = order
     announce(state, order, "open")
+
+
+def trigger(state: State, order: Order) -> None:
+    """Takes a trigger the mark has reached to work, under its own oid."""
+    state.armed[order.coin].pop(order.oid, None)
+    order.phase = Phase.DORMANT
+    announce(state, order, "triggered")
 
 
 def finish(state: State, order: Order, status: str, quiet: bool = False) -> None:
     """Ends an order; a book entry leaves the book, a filled or canceled order takes its relatives along."""
     if order.phase is Phase.BOOK:
         state.markets[order.coin].book.remove(order)
+    state.armed[order.coin].pop(order.oid, None)
     order.phase = Phase.DONE
     announce(state, order, status, quiet)
     if status in SYSTEM_CANCELS:

@@ -8,7 +8,7 @@ from executor.core.types import ZERO
 from executor.hyperliquid.error_strings import error_text
 from executor.paper import checks, fills, margin, orders, views
 from executor.paper.book import Level, crosses, price_of
-from executor.paper.model import Account, Json, Market, Order, Phase, State
+from executor.paper.model import Account, Json, Market, Order, State
 from executor.paper.numbers import price_places, wire
 
 MODIFY_TAKES = "Modified order must be post-only unless always_place is set."
@@ -238,8 +238,7 @@ def _crossing_gtc(market: Market, asked: Order) -> bool:
 def fire(state: State, market: Market, order: Order) -> None:
     """A trigger has been reached: the order goes to work under its own oid (hyperliquid.md section 6.4)."""
     account = state.accounts[order.user]
-    order.phase = Phase.DORMANT
-    orders.announce(state, order, "triggered")
+    orders.trigger(state, order)
     held = checks.position_size(account, order.coin)
     if order.reduce_only:
         order.sz = abs(held) if order.orig_sz == 0 else min(order.sz, abs(held))

@@ -1,7 +1,8 @@
 """The exchange's memory on disk: what an answer says is in this file before the answer leaves.
 
 One SQLite file. Accounts, orders and signers are rows of JSON, replaced when they change; fills and fundings are
-appended. A commit reaches the operating system before ``save`` returns, so ``kill -9`` cannot lose it.
+appended. Orders go when the venue forgets them, fills beyond the reachable ones at the next start. A commit reaches
+the operating system before ``save`` returns, so ``kill -9`` cannot lose it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from executor.hyperliquid.limits import FILLS_REACHABLE, ORDERS_REMEMBERED
 from executor.paper.gate import Agent, Gate
 from executor.paper.model import Account, Json, Leverage, Order, Phase, Position, Pushes, State
 
@@ -29,6 +31,21 @@ CREATE TABLE IF NOT EXISTS fundings (seq INTEGER PRIMARY KEY, user TEXT NOT NULL
 CREATE TABLE IF NOT EXISTS signers (signer TEXT PRIMARY KEY, nonces TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS agents (address TEXT PRIMARY KEY, row TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS sub_accounts (address TEXT PRIMARY KEY, master TEXT NOT NULL);
+"""
+
+_FORGOTTEN_ORDERS = """
+DELETE FROM orders WHERE oid IN (SELECT oid FROM (
+    SELECT oid, done, row_number() OVER (PARTITION BY user ORDER BY done, oid DESC) AS place FROM (
+        SELECT oid, json_extract(row, '$.user') AS user, json_extract(row, '$.phase') = 'done' AS done FROM orders
+    )
+) WHERE done AND place > ?)
+"""
+"""Live ones come first and stay, whatever their age, as in ``orders.create``."""
+
+_FORGOTTEN_FILLS = """
+DELETE FROM fills WHERE seq IN (SELECT seq FROM (
+    SELECT seq, row_number() OVER (PARTITION BY user ORDER BY seq DESC) AS place FROM fills
+) WHERE place > ?)
 """
 
 
@@ -52,9 +69,17 @@ _REVIVE: dict[object, Callable[[Any], Any]] = {
 
 def revive(kind: type[Any], row: Json) -> Any:
     """A dataclass from its JSON row: decimals were written as text."""
+    return kind(**{name: read(row[name]) for name, read in _READERS[kind].items() if name in row})
+
+
+def _readers(kind: type[Any]) -> dict[str, Callable[[Any], Any]]:
     hints = get_type_hints(kind)
     same = lambda value: value  # noqa: E731  # a one-word default, clearer than a def here
-    return kind(**{f.name: _REVIVE.get(hints[f.name], same)(row[f.name]) for f in fields(kind) if f.name in row})
+    return {f.name: _REVIVE.get(hints[f.name], same) for f in fields(kind)}
+
+
+_READERS = {kind: _readers(kind) for kind in (Account, Agent, Leverage, Order, Position)}
+"""How each field is read: to find out its type takes longer than to read a row."""
 
 
 class StateFile:
@@ -72,6 +97,8 @@ class StateFile:
         if found not in (None, str(VERSION)):
             raise StateFileError(f"the paper exchange's state file has version {found}, this program writes {VERSION}")
         self._set("version", str(VERSION))
+        self._db.execute(_FORGOTTEN_ORDERS, (ORDERS_REMEMBERED,))
+        self._db.execute(_FORGOTTEN_FILLS, (FILLS_REACHABLE,))
 
     def close(self) -> None:
         """Closes the file."""
@@ -101,6 +128,7 @@ class StateFile:
         self._db.executemany("INSERT OR REPLACE INTO accounts VALUES (?, ?)", users)
         orders = [(oid, _text(asdict(order))) for oid, order in changed.orders.items()]
         self._db.executemany("INSERT OR REPLACE INTO orders VALUES (?, ?)", orders)
+        self._db.executemany("DELETE FROM orders WHERE oid = ?", [(oid,) for oid in changed.retired])
         self._db.executemany("INSERT INTO fills (user, row) VALUES (?, ?)", _rows(changed.fills.items()))
         added = {user: state.fundings[user][-len(rows) :] for user, rows in changed.fundings.items()}
         self._db.executemany("INSERT INTO fundings (user, row) VALUES (?, ?)", _rows(added.items()))
@@ -159,3 +187,5 @@ def _restore_order(state: State, order: Order) -> None:
     state.history[order.user][order.oid] = order
     if order.phase is Phase.BOOK:
         state.markets[order.coin].book.add(order)
+    if order.phase is Phase.ARMED:
+        state.armed[order.coin][order.oid] = order

@@ -18,4 +18,4 @@ def check(state: State, market: Market) -> None:
 
 def armed(state: State, coin: str) -> list[Order]:
     """Armed orders of one coin, oldest first."""
-    return [o for o in state.orders.values() if o.phase is Phase.ARMED and o.coin == coin]
+    return [order for _, order in sorted(state.armed[coin].items())]

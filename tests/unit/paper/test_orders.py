@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from executor.paper import orders, views
+from executor.hyperliquid import limits
+from executor.paper import views
 
 USER = "0x" + "a1" * 20
 
@@ -32,11 +33,11 @@ def test_only_the_newest_two_thousand_are_remembered_and_live_ones_never_forgott
     live = desk.rest("buy", "0.1", "1000")
     first = desk.rest("buy", "0.1", "1001")
     desk.cancel(first)
-    for _ in range(orders.RETAINED - 1):
+    for _ in range(limits.ORDERS_REMEMBERED - 1):
         desk.cancel(desk.rest("buy", "0.1", "1001"))
     assert views.order_status(desk.state, USER, first) == {"status": "unknownOid"}
     assert desk.status(live) == "open"
-    assert len(desk.state.history[USER]) == orders.RETAINED
+    assert len(desk.state.history[USER]) == limits.ORDERS_REMEMBERED
 
 
 def test_rejections_are_told_unless_the_rule_says_no(desk_with):

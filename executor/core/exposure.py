@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from executor.core.position import Position
 from executor.core.protocols import Exposure, Market
+from executor.core.spent import midnight_ms
 from executor.core.state import DeskState, Leg
 from executor.core.types import ZERO, Side, closing_side
 
@@ -44,9 +45,16 @@ def unrealized_usd(state: DeskState, market: Market) -> Decimal:
     return total
 
 
-def day_pnl_usd(state: DeskState, market: Market) -> Decimal:
-    """Realised and unrealised since 00:00 UTC, net of fees and with funding."""
+def day_pnl_usd(state: DeskState, now_ms: int, market: Market) -> Decimal:
+    """Realised and unrealised since 00:00 UTC, net of fees and with funding; a day nothing was read of is none yet."""
+    if not _is_today(state, now_ms):
+        return ZERO
     return state.day.realized_usd + unrealized_usd(state, market) - state.day.start_unrealized_usd
+
+
+def _is_today(state: DeskState, now_ms: int) -> bool:
+    """Whether the day kept is the one it is now: at 00:00 UTC it is yesterday's until the first read after it."""
+    return state.day.start_ms >= midnight_ms(now_ms)
 
 
 def earned_usd(state: DeskState, market: Market) -> Decimal:
@@ -108,8 +116,8 @@ def exposure_of(state: DeskState, now_ms: int, market: Market, files_present: Co
         open_coins=coins,
         entries_at_ms=state.entries_at_ms,
         last_entry_ms=state.last_entry_ms,
-        day_pnl_usd=day_pnl_usd(state, market),
-        day_start_equity_usd=state.day.start_equity_usd,
+        day_pnl_usd=day_pnl_usd(state, now_ms, market),
+        day_start_equity_usd=state.day.start_equity_usd if _is_today(state, now_ms) else state.equity_usd,
         files_present=files_present,
         latched=tuple(state.breakers),
         held_usd=held_usd(state, market),

@@ -22,6 +22,7 @@ from executor.core.reconcile import (
     unconfirmed,
     with_causes,
 )
+from executor.core.spent import midnight_ms
 from executor.core.state import DeskState
 from executor.core.unwritten import found_again, next_names
 from executor.core.watch import unlisted
@@ -236,7 +237,8 @@ class Reader:
         events = account_events(state, fact, asked_ms, self._worker.venue.now_ms(), fills_read=fills_read)
         self._skipped = any(event.skipped for event in events if isinstance(event, ev.AccountRead))
         first, shape = not state.account_read_ms, (_shape(fact), self._skipped)
-        due = fact.at_ms - self._recorded_ms >= RECORD_EVERY_MS or len(events) > 1 or state.flattening
+        new_day = midnight_ms(fact.at_ms) > state.day.start_ms  # losses are counted from its first record
+        due = fact.at_ms - self._recorded_ms >= RECORD_EVERY_MS or len(events) > 1 or state.flattening or new_day
         if not (first or due or shape != self._recorded_shape):
             return
         self._recorded_ms, self._recorded_shape = fact.at_ms, shape

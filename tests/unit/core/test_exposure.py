@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from story import Story, quote
+from story import T0, Story, quote
 
 from executor.core.exposure import day_pnl_usd, exposure_of, open_coins, unrealized_usd
 from executor.core.position import Position
+from executor.core.spent import DAY_MS, midnight_ms
 from executor.core.state import Day, Leverage
 
 D = Decimal
@@ -77,12 +78,22 @@ def test_the_days_pnl_is_realised_and_what_moved_since_midnight():
     s.short(1, coin="ETH")
     s.price(110)
     s.price(105, "ETH")
-    s.state.day = Day(realized_usd=D(-7), start_unrealized_usd=D(4), start_equity_usd=D(900))
+    today = {"start_ms": midnight_ms(T0), "start_equity_usd": D(900)}
+    s.state.day = Day(realized_usd=D(-7), start_unrealized_usd=D(4), **today)
     assert unrealized_usd(s.state, s.market) == 15
-    assert day_pnl_usd(s.state, s.market) == 4
+    assert day_pnl_usd(s.state, s.now, s.market) == 4
     exposure = exposure_of(s.state, s.now, s.market, ("/x",))
     assert (exposure.day_pnl_usd, exposure.day_start_equity_usd) == (4, 900)
     assert exposure.files_present == ("/x",)
+
+
+def test_yesterdays_loss_is_not_todays_before_the_first_read_of_the_day():
+    s = Story()
+    s.state.day = Day(start_ms=midnight_ms(T0), start_equity_usd=D(900), realized_usd=D(-150))
+    s.now = midnight_ms(T0) + DAY_MS - 1
+    assert (shown(s).day_pnl_usd, shown(s).day_start_equity_usd) == (-150, 900)
+    s.now += 1
+    assert (shown(s).day_pnl_usd, shown(s).day_start_equity_usd) == (0, s.state.equity_usd)
 
 
 def test_latched_breakers_and_recent_entries_are_shown():

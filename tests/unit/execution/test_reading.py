@@ -9,9 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from story import Story
+from story import T0, Story
 
+from executor.core import events as ev
 from executor.core.facts import AccountFact, PositionFact
+from executor.core.spent import DAY_MS, midnight_ms
 from executor.core.types import Side
 from executor.errors import VenueUnavailable
 from executor.execution.desk import Desk
@@ -154,6 +156,18 @@ async def test_what_a_naked_position_or_an_unconfirmed_execution_waits_for_is_re
     assert await _lane(claimed) is Lane.READ
     claimed.story.now += 1_000
     assert await _lane(claimed) is Lane.RESIZE
+
+
+async def test_the_first_read_of_a_day_is_recorded_at_once_since_its_losses_count_from_there():
+    office = Office()
+    office.slow.set()
+    office.story.now = midnight_ms(T0) + DAY_MS - 10_000
+    await office.reader.reconcile()
+    office.story.now += 9_999
+    await office.reader.reconcile()
+    office.story.now += 1
+    await office.reader.reconcile()
+    assert [read.at_ms % DAY_MS for read in office.story.of(ev.AccountRead)] == [DAY_MS - 10_000, 0]
 
 
 def test_a_price_is_kept_of_what_is_held_owed_or_wished_and_of_nothing_else():

@@ -115,9 +115,9 @@ class Poller:
             offset = self._next_page(answer.body, offset or 0)
             if offset is None:
                 break
-        self._take(rows.orders(found), emit)
+        listed = self._take(rows.orders(found), emit)
         self._first = False
-        return await self._left_behind(emit)
+        return await self._left_behind(listed, emit)
 
     def _next_page(self, body: object, offset: int) -> int | None:
         """The first time all pages; later the last one too when the list grew, for its order is not documented."""
@@ -129,9 +129,10 @@ class Poller:
             return offset + PAGE
         return self._total - PAGE if self._total > grown else None
 
-    async def _left_behind(self, emit: Emit) -> bool:
+    async def _left_behind(self, listed: set[str], emit: Emit) -> bool:
         """Working orders that newer ones pushed off the pages read."""
-        for order_id in list(self._working)[:LOOKED_UP]:
+        left = [order_id for order_id in self._working if order_id not in listed]
+        for order_id in left[: max(1, min(LOOKED_UP, int(self._poll_s)))]:  # one a second, the longest unasked first
             answer = await self._get(f"/trade/order/{quote(order_id, safe='')}", emit, tolerant=True)
             if answer is None:
                 return False
@@ -139,23 +140,28 @@ class Poller:
             self._take(rows.orders([answer.body]), emit)
         return True
 
-    def _take(self, frames: list[Frame], emit: Emit) -> None:
+    def _take(self, frames: list[Frame], emit: Emit) -> set[str]:
+        """Tell of these orders; the ids of those among them that still work."""
         now_ms = self._clock.now_ms()
+        working: set[str] = set()
         for frame in frames:
             raw = text_of(frame)
             event = decode(raw, self._channel.origin(now_ms))
-            self._follow(event)
+            working |= self._follow(event)
             if not self._first or _told_at_start(event, now_ms):
                 self._tell(raw, event, emit)
             else:
                 self._tell(raw, event, _nobody)
+        return working
 
-    def _follow(self, event: Decoded) -> None:
-        """Remember which orders still work."""
+    def _follow(self, event: Decoded) -> set[str]:
+        """Remember which orders still work; this one's id where it does."""
         if isinstance(event, AgentNotice) and event.ref is not None and event.rule not in DONE:
             self._working[event.ref] = None
-        elif isinstance(event, AgentNotice | SourceTrade) and event.ref is not None:
+            return {event.ref}
+        if isinstance(event, AgentNotice | SourceTrade) and event.ref is not None:
             self._working.pop(event.ref, None)
+        return set()
 
     # -- portfolio and candles --------------------------------------------------------------------------------------
 

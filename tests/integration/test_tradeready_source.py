@@ -245,6 +245,16 @@ async def test_a_working_order_is_followed_though_a_hundred_newer_ones_push_it_o
         assert [trade.ref for trade in listener.of(SourceTrade) if trade.symbol == "BTCUSDT"] == [name]
 
 
+async def test_a_working_order_the_page_just_listed_is_not_asked_for_alone() -> None:
+    async with TradeReadySimulator() as simulator, listening(simulator, **ORDERS) as listener:
+        await polled(simulator, "/trade/orders")
+        for _ in range(5):
+            await simulator.order("SOLUSDT", "buy", "3", "190", "pending")
+        await listener.count(AgentNotice, 5)
+        await polled(simulator, "/trade/orders", 3)
+        assert not [request for request in simulator.requests if "/trade/order/" in request]
+
+
 async def test_at_a_start_only_the_trades_of_the_last_day_are_told() -> None:
     async with TradeReadySimulator() as simulator:
         old = await simulator.order("BTCUSDT", "buy", "1")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import socket
 import stat
@@ -14,6 +13,7 @@ from executor.app.identity import DRY_RUN_ENDPOINT, Trader
 from executor.app.locking import hold
 from executor.config import Loaded, SecretRef
 from executor.errors import ExecutorError, SecretError
+from executor.hosts import is_loopback
 from executor.ledger.reader import LedgerReader
 from executor.ledger.stamp import Stamp
 
@@ -34,7 +34,7 @@ def secrets(loaded: Loaded) -> Iterator[Check]:
     if loaded.config.heartbeat.url is not None:
         yield _needed(loaded, "secret heartbeat.url", loaded.config.heartbeat.url, "the heartbeat has no address")
     server = loaded.config.server
-    if server.enabled and not _is_loopback(server.host):
+    if server.enabled and not is_loopback(server.host):
         wanted = f"the server listens on {server.host} and has no token"
         yield _needed(loaded, "secret server.token", server.token, wanted)
     elif server.enabled and server.token is not None:
@@ -55,13 +55,6 @@ def _needed(loaded: Loaded, name: str, ref: SecretRef | None, missing: str) -> C
     except ExecutorError as error:
         return failed(name, f"{missing}: {error.message}", error.remedy)
     return passed(name, f"{ref}: found")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 # -- ledger and locks -------------------------------------------------------------------------------------------

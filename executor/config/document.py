@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import yaml
@@ -75,7 +75,15 @@ def scalar(text: str) -> Any:
         return _WORDS[text]
     if _INT.fullmatch(text):
         return int(text) if len(text) < _LONGEST_INT else text
-    return Decimal(text) if _NUMBER.fullmatch(text) else text
+    return _decimal(text) if _NUMBER.fullmatch(text) else text
+
+
+def _decimal(text: str) -> Decimal | str:
+    """An exponent beyond what Decimal knows is no number anybody meant, but perhaps an id."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return text
 
 
 def read(text: str, origin: str, *, lines: bool = True) -> Document:
@@ -96,6 +104,8 @@ def read(text: str, origin: str, *, lines: bool = True) -> Document:
         raise ConfigError(
             f"{origin}: this is not YAML: {type(error).__name__}", "save the file as UTF-8 text"
         ) from None
+    except RecursionError:  # the parser goes down by itself before depth is counted below
+        raise ConfigError(f"{origin}: nested too deep", "look for brackets that are not closed") from None
     document = Document()
     if node is not None:
         document.value = _Builder(document.marks, origin, lines).build(node, ())

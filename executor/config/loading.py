@@ -86,7 +86,7 @@ def load_text(text: str, path: Path, overrides: Iterable[str], environ: Mapping[
     _complete_top(document, path.name)
     lay_over(document, dotenv, environ, overrides)
     provenance = {dotted(document, at): mark.origin for at, mark in document.marks.items() if at}
-    _complete(document.value)
+    _complete(document)
     try:
         config = validate(Config, document, split(document.value))
         config, warnings = attach(config, document, base, plugins)
@@ -106,23 +106,32 @@ def _complete_top(document: Document, origin: str) -> None:
         raise as_error(document, origin, [Problem((), "must be keys and values, starting with 'version: 1'")])
 
 
-def _complete(value: dict[str, Any]) -> None:
+def _complete(document: Document) -> None:
     """Fills in what has one possible meaning: an only account, and routes where there is an only account.
 
     A block whose key is written with nothing below it is the block of defaults.
     """
+    value = document.value
     for key in [key for key, block in value.items() if block is None and key in Config.model_fields]:
         del value[key]
     for route in _mappings(value.get("routes")):
         if route.get("with", ()) is None:
             del route["with"]
-    accounts = [account.get("name") for account in _mappings(value.get("accounts", [{"name": "main"}]))]
+    accounts = _names(document, "accounts") if "accounts" in value else ["main"]
     if len(accounts) != 1:
         return
-    if "routes" not in value and (sources := [source.get("name") for source in _mappings(value.get("sources"))]):
+    if "routes" not in value and (sources := _names(document, "sources")):
         value["routes"] = [{"source": source} for source in sources]
     for route in _mappings(value.get("routes")):
         route.setdefault("accounts", list(accounts))
+
+
+def _names(document: Document, block: str) -> list[str]:
+    """The names of a list's items as written; none where one has none: that is told, and nothing is made of it."""
+    names = [item.get("name") for item in _mappings(document.value.get(block))]
+    marks = [document.marks.get((block, index, "name")) for index in range(len(names))]
+    written = [mark.text for name, mark in zip(names, marks, strict=True) if name is not None and mark and mark.text]
+    return written if len(written) == len(names) else []
 
 
 def _mappings(items: Any) -> list[dict[str, Any]]:

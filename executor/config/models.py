@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from executor.config.secret import KINDS, SecretRef, looks_like_variable
+from executor.hosts import parse_netloc
 
 Mode = Literal["dry_run", "live"]
 
@@ -34,6 +35,13 @@ def _without_credentials(url: str) -> str:
     return url
 
 
+def _host_name(entry: str) -> str:
+    """As the server reads it: what it would refuse at its start is refused here."""
+    if parse_netloc(entry) is None:
+        raise PydanticCustomError("host_name", "takes name or name:port; wildcards are not known")
+    return entry
+
+
 def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
 
@@ -42,6 +50,7 @@ Word = Literal["inherit", "override", "only_if_missing"]
 Name = Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Variable = Annotated[str, AfterValidator(_variable)]
 Address = Annotated[str, Field(pattern=r"^0[xX][0-9a-fA-F]{40}$"), AfterValidator(str.lower)]
+HostName = Annotated[str, AfterValidator(_host_name)]
 Seconds = Annotated[Decimal, Field(gt=0, le=86400)]
 Bps = Annotated[Decimal, Field(ge=0, lt=10000)]
 Usd = Annotated[Decimal, Field(gt=0)]
@@ -275,7 +284,7 @@ class Server(Model):
     token_env: Variable | None = "EXECUTOR_TOKEN"
     token_file: str | None = None
     token_cmd: str | None = None
-    allowed_hosts: tuple[str, ...] = ()
+    allowed_hosts: tuple[HostName, ...] = ()
 
     @model_validator(mode="after")
     def _token_once(self) -> Server:

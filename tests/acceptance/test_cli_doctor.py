@@ -141,6 +141,11 @@ async def test_a_server_open_to_others_without_a_token(rig, doctor):
     assert "NO_SUCH_TOKEN" in failed(await doctor(), "secret server.token").text
 
 
+async def test_localhost_is_this_machine_however_it_is_written(rig, doctor):
+    rig.configure(server={"enabled": True, "host": "LocalHost", "port": 0, "token_env": "NO_SUCH_TOKEN"})
+    assert level(await doctor(), "secret server.token") == "pass"
+
+
 # -- account ----------------------------------------------------------------------------------------------------
 
 

@@ -27,6 +27,8 @@ from executor.errors import ConfigError
         "1.2.3",
         "e5",
         "-",
+        "12e9999999999999999999",
+        "1e-99999999999999999999",
     ],
 )
 def test_what_yaml_1_1_would_have_turned_into_something_else_stays_text(text):
@@ -83,6 +85,7 @@ def test_marks_tell_line_and_text_as_written():
         ("a: !!python/object/apply:os.system [x]", "f:1: tags"),
         ("[a, b]: 1", "f:1: a key must be plain text"),
         ("a: &x [*x]", "f:1: nested too deep"),
+        ("a: " + "[" * 5000, "f: nested too deep"),
         ("a: \x00", "f: this is not YAML"),
     ],
 )

@@ -134,6 +134,25 @@ def test_with_one_account_routes_can_be_left_out(parse):
     assert route.takes("anyone")
 
 
+def test_a_name_that_looks_like_a_number_is_the_same_in_the_route_that_was_left_out(parse):
+    (route,) = parse("sources: [{name: 007, type: feed}]\naccounts: [{name: 1e5}]").config.routes
+    assert (route.source, route.accounts) == ("007", ("1e5",))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("sources: [{type: feed}]", "sources.0.name: is missing"),
+        ("sources: [{name: null, type: feed}]", "sources.0.name: must be text"),
+        (SMALL + "accounts: [{signer_env: KEY}]", "accounts.0.name: is missing"),
+    ],
+)
+def test_a_name_that_lacks_is_told_once_and_no_word_is_said_of_routes_nobody_wrote(refused, text, words):
+    message = refused(text)
+    assert words in message
+    assert "routes" not in message
+
+
 def test_with_two_accounts_a_route_says_which(refused):
     text = SMALL + "accounts: [{name: a}, {name: b}]\nroutes: [{source: one}]\n"
     assert "routes.0.accounts: is missing" in refused(text)
@@ -212,6 +231,10 @@ def test_a_whole_list_can_be_set(parse):
         (["accounts=[{name: a, address: '0x12'}]"], "accounts.a.address"),
         (["execution.emergency_slippage_bps=10"], "must not be below exit_slippage_bps"),
         (["sources.one.type=broken"], "plugin 'broken' is broken; mend it"),
+        (["paper.equity_usd=9e99999999999999999999"], "must be a number"),
+        (["risk.daily_loss.max_usd=9e99999999999999999999"], "must be a number"),
+        (["server.allowed_hosts=['*.x']"], "server.allowed_hosts.0: takes name or name:port; wildcards are not known"),
+        (["server.allowed_hosts=[desk, 'http://desk']"], "server.allowed_hosts.1: takes name or name:port"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_path_and_what_was_meant(refused, sets, words):

@@ -5,14 +5,14 @@ Concrete ones are named in ``app.py`` alone.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Protocol
 
 from pydantic import SecretStr
 
-from executor.core.events import Event
+from executor.core.events import ActionReceived, DuplicateSeen, Event
 from executor.core.facts import AccountFact, Fill, Funding, LeverageFact, OpenOrder, OrderFact, RawReply
 from executor.core.protocols import VenueRules
 from executor.core.source_events import Malformed, SourceEvent
@@ -232,6 +232,15 @@ class KnownKey:
     received_at_ms: int
 
 
+def keys_in(events: Iterable[Event]) -> Iterator[tuple[str, KnownKey]]:
+    """What is known of which keys once these are recorded: of actions, and of what was taken for another's repeat."""
+    for event in events:
+        if isinstance(event, ActionReceived) and event.key is not None:
+            yield event.key, KnownKey(event.fingerprint, event.received_at_ms)
+        elif isinstance(event, DuplicateSeen) and event.key is not None and event.fingerprint:
+            yield event.key, KnownKey(event.fingerprint, event.at_ms)
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """One event as the ledger holds it."""
@@ -249,8 +258,8 @@ class Ledger(Protocol):
     def commit(self, frames: Sequence[Frame], events: Sequence[Event]) -> int:
         """Write all of it in ONE transaction and return the last ``seq``; raises ``LedgerError``, writing nothing.
 
-        An ``ActionReceived`` also enters its key in the slim key table; a ``SendStarted`` raises its signer's last
-        nonce.
+        An ``ActionReceived`` or suspected ``DuplicateSeen`` also enters its key in the slim key table; a
+        ``SendStarted`` raises its signer's last nonce.
         """
 
     def known(self, key: str) -> KnownKey | None:

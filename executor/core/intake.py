@@ -101,7 +101,12 @@ def admit(
     twin = _twin_of(state, received)
     if twin is not None:
         suspected = ev.DuplicateSeen(
-            at_ms=now_ms, key=action.key, frame_id=frame_id, channel=action.origin.channel, suspected=True
+            at_ms=now_ms,
+            key=action.key,
+            frame_id=frame_id,
+            channel=action.origin.channel,
+            suspected=True,
+            fingerprint=action.fingerprint,
         )
         text = f"the same trade was told {twin.shape} and {action.shape} under two ids; only the first counts"
         return [suspected, ev.AlarmRaised(at_ms=now_ms, key=action.key, code="SUSPECTED_DUPLICATE", text=text)]

@@ -152,11 +152,12 @@ class ActionReceived(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DuplicateSeen(Event):
-    """The same action again: nothing is done."""
+    """The same action again: nothing is done. A suspected one has a key of its own, so its ``fingerprint`` is kept."""
 
     frame_id: int | None
     channel: str
     suspected: bool = False
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

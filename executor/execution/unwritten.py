@@ -13,7 +13,7 @@ from executor.core import events as ev
 from executor.core.unwritten import withdrawn
 from executor.errors import LedgerError
 from executor.execution.turn import Turn
-from executor.ports import KnownKey
+from executor.ports import KnownKey, keys_in
 
 if TYPE_CHECKING:
     from executor.execution.worker import Worker
@@ -59,9 +59,7 @@ class Unwritten:
 
     def remember(self, turn: Turn) -> None:
         """The actions of a turn that is not written: their repeats must be known without a ledger."""
-        for event in turn.events:
-            if isinstance(event, ev.ActionReceived) and event.key is not None:
-                self._keys[event.key] = KnownKey(event.fingerprint, event.received_at_ms)
+        self._keys.update(keys_in(turn.events))
 
     def known(self, key: str, fingerprint: str) -> KnownKey | None:
         """Whether this action ever came before, as far as it can be told when the ledger may not even be readable."""

@@ -79,6 +79,12 @@ def _received(seq: int, event: ev.ActionReceived) -> Rows:
         yield "actions", (seq, packed, clean(event.action_id), event.frame_id)
 
 
+def _duplicate(_seq: int, event: ev.DuplicateSeen) -> Rows:
+    """A suspected one's own key: told again after its twin is forgotten, it must not become an action."""
+    if event.key is not None and event.fingerprint:
+        yield "keys", (pack_key(event.key), clean(event.fingerprint), event.at_ms)
+
+
 def _frame_refused(seq: int, event: ev.FrameRefused) -> Rows:
     if event.action_id:
         yield "actions", (seq, None, clean(event.action_id), event.frame_id)
@@ -116,6 +122,7 @@ def _part(event: ev.Event) -> str:
 
 _SPECIAL: dict[type[ev.Event], Callable[[int, Any], Rows]] = {
     ev.ActionReceived: _received,
+    ev.DuplicateSeen: _duplicate,
     ev.FrameRefused: _frame_refused,
     ev.LegPlanned: _planned,
     ev.SendStarted: _send_started,

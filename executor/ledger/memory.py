@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from executor.core.events import ActionReceived, Event, SendStarted
 from executor.errors import LedgerError
 from executor.ledger.codec import encode
-from executor.ports import Frame, KnownKey, Stored
+from executor.ports import Frame, KnownKey, Stored, keys_in
 
 
 class MemoryLedger:
@@ -69,9 +69,8 @@ class MemoryLedger:
 
     def _take(self, event: Event) -> None:
         self.stored.append(Stored(len(self.stored) + 1, event))
-        if isinstance(event, ActionReceived) and event.key is not None:
-            self._keys[event.key] = KnownKey(event.fingerprint, event.received_at_ms)
-        elif isinstance(event, SendStarted):
+        self._keys.update(keys_in([event]))
+        if isinstance(event, SendStarted):
             signer = event.signer.lower()
             self._nonces[signer] = max(event.nonce, self._nonces.get(signer, 0))
 

@@ -21,7 +21,7 @@ from executor.ledger.index import pack_key, write_index
 from executor.ledger.log import read_events
 from executor.ledger.stamp import Stamp
 from executor.ledger.unseen import Unseen
-from executor.ports import Frame, KnownKey, Stored
+from executor.ports import Frame, KnownKey, Stored, keys_in
 
 INDEX_BATCH = 512
 """How many events the index in the file may lag behind the log."""
@@ -195,11 +195,11 @@ class SqliteLedger:
         """Remember what the index in the file does not know yet."""
         self._pending += events
         self._absent.clear()
+        for key, known in keys_in(events):
+            self._fresh[key] = known
+            self._unseen.add(key)
         for event in events:
-            if isinstance(event, ActionReceived) and event.key is not None:
-                self._fresh[event.key] = KnownKey(event.fingerprint, event.received_at_ms)
-                self._unseen.add(event.key)
-            elif isinstance(event, SendStarted):
+            if isinstance(event, SendStarted):
                 signer = event.signer.lower()
                 self._nonces[signer] = max(event.nonce, self._nonces.get(signer, 0))
 

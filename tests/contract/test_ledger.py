@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from executor.core.events import ActionReceived, AlarmRaised, Event, LegPlanned, SendStarted
+from executor.core.events import ActionReceived, AlarmRaised, DuplicateSeen, Event, LegPlanned, SendStarted
 from executor.core.types import Agent, Side
 from executor.errors import LedgerError
 from executor.ledger.memory import MemoryLedger
@@ -150,6 +150,21 @@ def test_any_text_can_be_a_key(ledger: Ledger, key: str) -> None:
 
 def test_an_action_without_a_key_is_only_recorded(ledger: Ledger) -> None:
     assert ledger.commit([], [received(None), received(None)]) == 2
+
+
+def test_a_suspected_duplicates_key_is_known_too_and_never_becomes_an_action(ledger: Ledger) -> None:
+    twin = DuplicateSeen(at_ms=7, key=KEY, frame_id=1, channel="user:1", suspected=True, fingerprint="f00d")
+    ledger.commit([], [twin])
+    assert ledger.known(KEY) == KnownKey("f00d", 7)
+    with pytest.raises(LedgerError, match="already recorded"):
+        ledger.commit([], [received()])
+    ledger.commit([], [alarm(str(n)) for n in range(INDEX_BATCH)])
+    assert ledger.known(KEY) == KnownKey("f00d", 7)
+
+
+def test_a_suspected_duplicate_of_an_old_record_says_nothing_to_know(ledger: Ledger) -> None:
+    ledger.commit([], [DuplicateSeen(at_ms=7, key=KEY, frame_id=1, channel="user:1", suspected=True)])
+    assert ledger.known(KEY) is None
 
 
 def test_no_action_is_recorded_as_new_twice(ledger: Ledger) -> None:

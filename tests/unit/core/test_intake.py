@@ -29,6 +29,7 @@ from executor.core.intents import TradeIntent
 from executor.core.source_events import Action, Malformed, Origin, SetStop, Status, Trade
 from executor.core.types import Agent, Asset, Side
 from executor.core.watched import Derivation, Subject
+from executor.ledger.memory import MemoryLedger
 
 D = Decimal
 AGENT = Agent("fractrade", "7")
@@ -150,10 +151,30 @@ def test_the_same_trade_in_the_other_shape_is_a_suspected_duplicate_and_a_person
     offer(state, trade(leverage=D(10)))
     twin = trade(key="k2", shape="envelope", size="1.0", leverage=D("10.0"), stamped_at_ms=4_000 + TWIN_MS)
     suspected, alarm = offer(state, twin)
-    assert suspected == ev.DuplicateSeen(at_ms=6_000, key="k2", frame_id=9, channel="agent:7", suspected=True)
+    assert suspected == ev.DuplicateSeen(
+        at_ms=6_000, key="k2", frame_id=9, channel="agent:7", suspected=True, fingerprint="print of k2"
+    )
     assert isinstance(alarm, ev.AlarmRaised)
     assert alarm.code == "SUSPECTED_DUPLICATE"
     assert size_of(state) == 1
+
+
+def test_a_suspected_duplicate_stays_known_when_its_twin_is_long_forgotten() -> None:
+    state, ledger = IntakeState(), MemoryLedger()
+
+    def told(action: Action) -> list[ev.Event]:
+        known = ledger.known(action.key)
+        events = offer(state, action, None if known is None else known.fingerprint)
+        ledger.commit([], events)
+        return events
+
+    envelope = trade(key="k2", shape="envelope")
+    told(trade())
+    told(envelope)
+    for n in range(TWINS_KEPT + 1):
+        told(trade(key=f"n{n}", size=str(n + 2)))
+    assert told(envelope) == [ev.DuplicateSeen(at_ms=6_000, key="k2", frame_id=9, channel="agent:7")]
+    assert isinstance(told(replace(envelope, fingerprint="other"))[0], ev.ConflictSeen)
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,15 @@ def test_a_request_belongs_to_each_of_its_orders_and_raises_the_nonce() -> None:
     ]
 
 
+def test_only_a_suspected_duplicate_makes_its_key_known() -> None:
+    """Any other repeat's key is known already, by its action."""
+    again = ev.DuplicateSeen(at_ms=2, key=KEY, frame_id=1, channel="c")
+    twin = ev.DuplicateSeen(at_ms=2, key=KEY, frame_id=1, channel="c", suspected=True, fingerprint="f")
+    touched = ("touched", (pack_key(KEY), 3))
+    assert list(rows_of(3, again)) == [touched]
+    assert list(rows_of(3, twin)) == [touched, ("keys", (pack_key(KEY), "f", 2))]
+
+
 def test_an_incomplete_read_does_not_replace_a_complete_one() -> None:
     fact = AccountFact((), Decimal(0), Decimal(0), Decimal(0), 1)
     whole = ev.AccountRead(at_ms=1, account="main", fact=fact)

@@ -153,11 +153,11 @@ def _exit_part(state: DeskState, signal: Signal, fraction: Decimal, now_ms: int,
     gone = sum((state.legs[d.cloid].remaining for d in dropped if state.legs[d.cloid].kind == "entry"), ZERO)
     base = _closable(state, coin, signal.agent, received.side) - gone
     size = base if fraction == 1 else market.rules.floor_size(coin, exit_size(fraction, base))
-    if size <= 0:
+    if base <= 0:
         text = f"nothing of {coin} is left to close" + (": its entry had not left yet, and will not" if dropped else "")
         return [*dropped, _refuse(state, signal, now_ms, "NO_POSITION", text, "exit")]
     mark = market.mark(coin)
-    if fraction < 1 and mark is not None and size * mark < market.rules.min_notional_usd:
+    if size == 0 or (fraction < 1 and mark is not None and size * mark < market.rules.min_notional_usd):
         text = f"{plain(size)} {coin} is less than the venue takes; it leaves when the agent closes"
         return [_refuse(state, signal, now_ms, "EXIT_BELOW_MINIMUM", text, "exit")]
     return [*dropped, _owed(state, signal, size, now_ms)]

@@ -98,6 +98,20 @@ def is_dust(size: Decimal, position: Position, market: Market) -> bool:
     return mark is not None and size < abs(position.size) and size * mark < market.rules.min_notional_usd
 
 
+def taken_px(
+    position: Position, side: Side, size: Decimal, limit_px: Decimal, near_px: Decimal, market: Market
+) -> Decimal:
+    """The limit of an order that closes ``size`` of a position, as near to ``near_px`` as the venue's minimum asks.
+
+    The venue goes by the limit price, so that a wide cap would make a small sell too small for it; what closes the
+    whole position is exempt (hyperliquid.md section 6.1).
+    """
+    if side is Side.BUY or size >= abs(position.size):
+        return limit_px
+    least = market.rules.least_px(position.coin, size)
+    return max(limit_px, least) if least <= near_px else limit_px
+
+
 def _entries_before(state: DeskState, owed: Exit) -> list[Leg]:
     """Entries older than this exit whose outcome is still open: what they bring has to go too."""
     return [leg for leg in state.legs_of(owed.coin, "entry") if leg.cloid in owed.against and leg.side != owed.side]
@@ -120,12 +134,14 @@ def _settled(state: DeskState, owed: Exit, now_ms: int) -> ev.ExitSettled:
 def _attempt(
     settings: DeskSettings, state: DeskState, owed: Exit, side: Side, size: Decimal, now_ms: int, market: Market
 ) -> list[ev.Event]:
-    touch = market.touch(owed.coin, side) or _fallback_px(state.position(owed.coin), market)
+    position = state.position(owed.coin)
+    touch = market.touch(owed.coin, side) or _fallback_px(position, market)
     if touch is None or market.rules.asset(owed.coin) is None:
         return []
     # a stop that fired and found nobody has missed once already
     bps = settings.exit_cap_bps(owed.missed + (owed.why == NOT_FILLED))
     attempt, name = _named(settings, state, owed)
+    cap_px = market.rules.exit_cap_px(owed.coin, side, touch, bps)
     leg = ev.LegPlanned(
         at_ms=now_ms,
         account=state.account,
@@ -136,7 +152,7 @@ def _attempt(
         coin=owed.coin,
         side=side,
         size=size,
-        limit_px=market.rules.exit_cap_px(owed.coin, side, touch, bps),
+        limit_px=taken_px(position, side, size, cap_px, touch, market),
         reduce_only=True,
         agent=owed.agent,
         signal_at_ms=owed.at_ms,

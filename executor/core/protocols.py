@@ -56,6 +56,9 @@ class VenueRules(Protocol):
     def stop_limit_px(self, coin: str, side: Side, trigger_px: Decimal) -> Decimal:
         """The limit price that must accompany a market trigger."""
 
+    def least_px(self, coin: str, size: Decimal) -> Decimal:
+        """The lowest limit price, on the tick grid, at which an order of this size is large enough."""
+
     @property
     def min_notional_usd(self) -> Decimal:
         """The smallest order the venue takes, by its limit price."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from executor.core import events as ev
+from executor.core.exits import taken_px
 from executor.core.guarded import Guarded
 from executor.core.identity import cloid
 from executor.core.protocols import Market
@@ -45,6 +46,7 @@ def trigger_leg(
 ) -> ev.LegPlanned:
     """The next attempt of a stop or target that closes ``size`` (base units, positive) of a part."""
     side = closing_side(part.owned)
+    far_px = market.rules.stop_limit_px(part.coin, side, trigger_px)
     attempt = _next_attempt(state, key, kind)
     return ev.LegPlanned(
         at_ms=now_ms,
@@ -56,7 +58,7 @@ def trigger_leg(
         coin=part.coin,
         side=side,
         size=size,
-        limit_px=market.rules.stop_limit_px(part.coin, side, trigger_px),
+        limit_px=taken_px(state.position(part.coin), side, size, far_px, trigger_px, market),
         reduce_only=True,
         trigger_px=trigger_px,
         agent=part.agent,

@@ -73,6 +73,11 @@ def stop_limit_px(asset: Asset, side: Side, trigger_px: Decimal) -> Decimal:
     return _outward(asset, side, _beyond(side, trigger_px, TRIGGER_SLIPPAGE * _BPS))
 
 
+def least_px(asset: Asset, size: Decimal) -> Decimal:
+    """The lowest valid limit price at which an order of this size (above zero) is large enough for the venue."""
+    return px_up(asset, _WIDE.divide(MIN_NOTIONAL_USD, size))
+
+
 def _beyond(side: Side, px: Decimal, bps: Decimal | int) -> Decimal:
     return px * (1 + side.sign * bps / _BPS)
 

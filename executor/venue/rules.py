@@ -45,6 +45,10 @@ class HyperliquidRules:
         """The limit price that must accompany a market trigger."""
         return quantise.stop_limit_px(self._listed(coin), side, trigger_px)
 
+    def least_px(self, coin: str, size: Decimal) -> Decimal:
+        """The lowest limit price at which an order of this size is large enough."""
+        return quantise.least_px(self._listed(coin), size)
+
     @property
     def min_notional_usd(self) -> Decimal:
         """The smallest order the venue takes, by its limit price."""

@@ -99,3 +99,12 @@ def test_a_trigger_and_its_limit_are_valid_and_the_limit_is_beyond(asset: Asset,
     assert side.sign * limit >= side.sign * trigger
     at_least = side.sign * trigger * (1 + side.sign * Decimal("0.1"))
     assert side.sign * limit >= at_least or limit == smallest(asset)
+
+
+@given(asset=ASSETS, size=PRICES)
+def test_the_least_price_is_the_lowest_at_which_the_venue_takes_the_size(asset: Asset, size: Decimal) -> None:
+    least = quantise.least_px(asset, size)
+    assert quantise.is_valid_px(asset, least)
+    assert size * least >= quantise.MIN_NOTIONAL_USD
+    below = quantise.px_down(asset, least * (1 - Decimal("1e-7")))
+    assert size * below < quantise.MIN_NOTIONAL_USD

@@ -552,3 +552,12 @@ def test_a_stop_of_an_agent_that_holds_nothing_waits_for_its_own_position_and_la
     assert (s.live("stop"), s.live("target"), s.refusals()) == ([], [], [])
     s.later(30_001)
     assert s.refusals() == ["NO_POSITION", "NO_POSITION"]
+
+
+def test_a_share_below_one_lot_is_too_small_and_not_nothing():
+    s = Story()
+    s.long("0.11", coin="SOL")
+    s.short("0.001", coin="SOL")
+    [refusal] = s.of(ev.ActionRefused)
+    assert (refusal.reason, refusal.part) == ("EXIT_BELOW_MINIMUM", "exit")
+    assert "0 SOL is less than the venue takes" in refusal.detail

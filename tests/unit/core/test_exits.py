@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -262,3 +263,40 @@ def test_an_exit_beside_an_entry_nobody_has_answered_closes_that_too():
     assert s.planned("exit")[0].size == 2
     s.resolve("entry", "filled")
     assert s.held() == 0
+
+
+def test_a_small_partial_sell_is_priced_so_that_the_venue_takes_it():
+    s = Story()
+    s.long("0.2")
+    s.price("100.5")
+    s.short("0.1")
+    [leg] = s.planned("exit")
+    assert leg.size * leg.limit_px >= 10
+    assert s.held() == D("0.1")
+
+
+def test_what_is_too_small_at_its_touch_keeps_the_cap_and_a_whole_close_is_exempt():
+    s = Story()
+    s.long("0.1005")
+    s.short("0.1005")
+    [whole] = s.planned("exit")
+    assert whole.size * whole.limit_px < 10
+    s = Story()
+    s.long("0.101")
+    s.long(1, agent="bob")
+    s.price("99.9")
+    s.quotes["BTC"] = replace(s.quotes["BTC"], bid=D("98"))
+    s.short("0.101")
+    [leg] = s.planned("exit")
+    assert leg.size * leg.limit_px < 10
+
+
+def test_an_agents_small_stop_beside_another_is_priced_so_that_the_venue_takes_it():
+    s = Story()
+    s.long("0.11")
+    s.long(1, agent="bob")
+    s.stop(95)
+    [stop] = s.planned("stop")
+    assert (stop.size, stop.trigger_px) == (D("0.11"), 95)
+    assert stop.size * stop.limit_px >= 10
+    assert stop.limit_px < 95

@@ -103,3 +103,8 @@ def test_a_market_stop_carries_a_limit_ten_percent_beyond_its_trigger() -> None:
 @pytest.mark.parametrize(("px", "rounded"), [("65000.4", "65000"), ("65000.6", "65001"), ("0.001", "0.1")])
 def test_trigger_prices_go_to_the_nearest_tick(px: str, rounded: str) -> None:
     assert quantise.round_trigger_px(BTC, D(px)) == D(rounded)
+
+
+def test_a_small_size_is_large_enough_from_some_price_on() -> None:
+    assert quantise.least_px(BTC, D("0.1")) == 100
+    assert quantise.least_px(BTC, D("0.3")) == D("33.4")

@@ -67,7 +67,7 @@ def _proved(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: in
 
 
 def _fresh(settings: DeskSettings, state: DeskState, signal: Signal, now_ms: int) -> Refusal | None:
-    age = now_ms - signal.signal_at_ms
+    age = now_ms - signal.claimed_at_ms
     if age > settings.entry_ttl_ms:
         return ("STALE", f"{age} ms old, entries live {settings.entry_ttl_ms} ms")
     if age < -MAX_STAMP_AHEAD_MS:

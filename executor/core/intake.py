@@ -310,7 +310,7 @@ def evolve_intake(state: IntakeState, event: ev.Event) -> None:
 
 def _evolve_received(state: IntakeState, event: ev.ActionReceived) -> None:
     agent = event.agent
-    at_ms = event.received_at_ms if event.stamped_at_ms is None else event.stamped_at_ms
+    at_ms = event.signal_at_ms
     if event.stamped_at_ms is not None:
         _remember(state, Twin(_content(event), event.shape, event.stamped_at_ms))
     if event.coin is None or event.status not in (None, "PENDING"):

@@ -55,6 +55,11 @@ class Signal:
 
     @property
     def signal_at_ms(self) -> int:
-        """The sender's stamp; without one, the time of receipt."""
+        """When it counts as said: what its orders and wishes are held against others by."""
+        return self.received.signal_at_ms
+
+    @property
+    def claimed_at_ms(self) -> int:
+        """The sender's stamp however far ahead; without one, the time of receipt."""
         stamp = self.received.stamped_at_ms
         return self.received.received_at_ms if stamp is None else stamp

@@ -8,6 +8,7 @@ from typing import Any
 
 from executor.core.event_base import Event, LegKind, Part
 from executor.core.protocols import Verdict
+from executor.core.source_events import said_at_ms
 from executor.core.types import Agent, Side, agent_named
 from executor.core.watched import Derivation
 
@@ -148,6 +149,11 @@ class ActionReceived(Event):
     def agent(self) -> Agent:
         """Whose action it is: the agent's own, or what a strategy makes of what is reported of it."""
         return agent_named(self.system, self.agent_id, "" if self.derived is None else self.derived.via)
+
+    @property
+    def signal_at_ms(self) -> int:
+        """When the action counts as said: what is compared and remembered of its time."""
+        return said_at_ms(self.stamped_at_ms, self.received_at_ms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

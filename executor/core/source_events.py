@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar
 
+from executor.core.settings import MAX_STAMP_AHEAD_MS
 from executor.core.types import ActionType, Agent, Side
 
 
@@ -25,6 +26,14 @@ class Origin:
     source: str
     channel: str
     received_at_ms: int
+
+
+def said_at_ms(stamped_at_ms: int | None, received_at_ms: int) -> int:
+    """When an action counts as said: by the sender's stamp; without one, by its receipt (design.md section 3).
+
+    A stamp far ahead counts as the furthest a clock may be off, or one wrong frame would make all that follow old.
+    """
+    return received_at_ms if stamped_at_ms is None else min(stamped_at_ms, received_at_ms + MAX_STAMP_AHEAD_MS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +74,8 @@ class ActionBase:
 
     @property
     def signal_at_ms(self) -> int:
-        """The sender's stamp; without one, the time of receipt (design.md section 3)."""
-        return self.origin.received_at_ms if self.stamped_at_ms is None else self.stamped_at_ms
+        """When it counts as said."""
+        return said_at_ms(self.stamped_at_ms, self.origin.received_at_ms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -267,6 +267,24 @@ def test_what_is_stamped_before_an_action_already_seen_is_superseded(stamp: int,
     assert received(state, trade(key="k2", stamped_at_ms=stamp)).superseded is superseded
 
 
+def test_a_stamp_far_ahead_locks_nobody_out() -> None:
+    """It counts as said at most five seconds after its receipt, for its book and for what comes after it."""
+    state = IntakeState()
+    assert received(state, trade(stamped_at_ms=10**15)).stamped_at_ms == 10**15
+    book = state.books[BookKey(AGENT, "BTC")]
+    assert (book.last_stamp_ms, book.recent[-1].at_ms) == (10_000, 10_000)
+    offer(state, stop_of(trade(key="s", stamped_at_ms=10**15)))
+    assert state.books[BookKey(AGENT, "BTC")].last_stamp_ms == 10_000
+    assert received(state, trade(key="k2", stamped_at_ms=9_999)).superseded
+    assert not received(state, trade(key="k3", stamped_at_ms=10_000)).superseded
+
+
+def test_a_clock_that_stands_ahead_leaves_the_order_of_what_it_stamps() -> None:
+    state, later = IntakeState(), Origin("fractrade", "main", "agent:7", 6_000)
+    offer(state, trade(stamped_at_ms=60_000))
+    assert not received(state, trade(key="k2", origin=later, stamped_at_ms=61_000)).superseded
+
+
 def test_without_a_stamp_the_time_of_receipt_counts() -> None:
     state = IntakeState()
     assert received(state, trade(stamped_at_ms=None)).stamped_at_ms is None

@@ -32,7 +32,7 @@ def test_an_action_is_called_by_its_senders_id_else_by_its_key() -> None:
     assert trade().action_id == "derived"
 
 
-@pytest.mark.parametrize(("stamped_at_ms", "expected"), [(None, 1000), (900, 900), (0, 0)])
+@pytest.mark.parametrize(("stamped_at_ms", "expected"), [(None, 1000), (900, 900), (0, 0), (6001, 6000)])
 def test_a_signals_time_is_its_stamp_else_its_receipt(stamped_at_ms: int | None, expected: int) -> None:
     assert trade(stamped_at_ms=stamped_at_ms).signal_at_ms == expected
 

@@ -15,6 +15,7 @@ from executor.app import compose
 from executor.app.control import ControlServer
 from executor.app.heartbeat import Heartbeat
 from executor.app.identity import DRY_RUN_ENDPOINT, Trader
+from executor.app.listening import Listener
 from executor.app.notify import AtLeast
 from executor.clock import Clock, SystemClock, chance
 from executor.config import Loaded
@@ -27,7 +28,7 @@ from executor.execution.restore import save
 from executor.execution.worker import Worker
 from executor.ledger.sqlite import SqliteLedger
 from executor.logs import LogNotifier
-from executor.ports import Notifier, Source, Venue
+from executor.ports import Notifier, Venue
 from executor.venue.adapter import HyperliquidVenue, VenueSettings
 from executor.venue.identity import PORTFOLIO_MARGIN, Finding, check_identity, needs_vault_address
 
@@ -80,7 +81,7 @@ class Runtime:
         self._with_control = with_control
         self._jitter = jitter
         self._stack = AsyncExitStack()
-        self.sources: list[Source] = []
+        self.sources: list[Listener] = []
         self.refused: CredentialRefused | None = None
         self.stopped = asyncio.Event()
         self._snapshot_seq = 0
@@ -229,16 +230,17 @@ class Runtime:
         """Start every configured source, and the sign of life: without sources nobody waits for one."""
         if self._heartbeat is not None:
             self.worker.spawn(self.worker.keep(self._heartbeat.run, "heartbeat"), "heartbeat")
+        clock = VenueTime(self.clock, self.venue)
         for configured in self.loaded.config.sources:
-            source = compose.source(
-                self.loaded, configured, VenueTime(self.clock, self.venue), _note(configured.name), self._jitter
-            )
+            note = _note(configured.name)
+            build = partial(compose.source, self.loaded, configured, clock, note, self._jitter)
+            source = Listener(configured.name, build, self.worker, clock, self._jitter)
             self.sources.append(source)
             self.worker.spawn(self._listen(source), f"source {source.name}")
 
-    async def _listen(self, source: Source) -> None:
+    async def _listen(self, source: Listener) -> None:
         try:
-            await source.run(self.worker.emit)
+            await source.run()
         except CredentialRefused as error:
             log.critical(str(error), action="source_refused", source=source.name)
             self.refused = error
@@ -247,7 +249,7 @@ class Runtime:
 
     def _heard(self) -> bool:
         """Whether any channel ever opened: then the worker stays up, degraded, and protects."""
-        return any(c.last_frame_at_ms is not None or c.state == "open" for s in self.sources for c in s.channels())
+        return any(source.heard for source in self.sources)
 
     def ready(self) -> bool:
         """Whether every configured channel is open and every account reconciled."""

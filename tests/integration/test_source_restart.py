@@ -1,0 +1,124 @@
+"""A source that ends by a mistake of its own: told as closed, and started again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from executor import config, plugins
+from executor.app.identity import traders
+from executor.app.runtime import Runtime
+from executor.core import events as ev
+from executor.errors import ConfigError
+from executor.paper.tape import TapeFeed
+from executor.testing import until
+
+WITHIN_S = 20.0
+
+PLUGIN = '''
+import asyncio
+
+from pydantic import BaseModel
+
+from executor.core.source_events import Origin, Status
+from executor.errors import CredentialRefused
+from executor.ports import ChannelState
+
+
+class Breaking:
+    """Opens its channel, and raises ``fault`` once ``breaks`` is set."""
+
+    class Options(BaseModel):
+        pass
+
+    lives = 0
+    fault = RuntimeError
+    refused = False
+    breaks = asyncio.Event()
+
+    def __init__(self, name, clock):
+        self.name, self.clock, self.state = name, clock, "connecting"
+
+    @classmethod
+    def build(cls, name, options, context):
+        return cls(name, context.clock)
+
+    def channels(self):
+        return (ChannelState("agent:a", self.state, detail="said"),)
+
+    async def run(self, emit):
+        Breaking.lives += 1
+        if Breaking.refused:
+            raise CredentialRefused("no")
+        self.state = "open"
+        origin = Origin("odd", self.name, "agent:a", self.clock.now_ms())
+        emit(b"", Status(origin=origin, state="open", agent_ids=("a",)))
+        await Breaking.breaks.wait()
+        raise Breaking.fault("the words\\x1b[2J of it")
+'''
+
+
+@asynccontextmanager
+async def running(folder: Path, fault: type[Exception]) -> AsyncIterator[tuple[Runtime, Any, list[ev.SourceChanged]]]:
+    """A worker whose one source is the plugin above; the plugin, and what was recorded of its channel."""
+    (folder / "breaking.py").write_text(PLUGIN)
+    document = {
+        "version": 1,
+        "mode": "dry_run",
+        "sources": [{"name": "mine", "type": "breaking.py:Breaking"}],
+        "routes": [{"source": "mine", "agents": ["*"], "strategy": "follow"}],
+        "paper": {"feed": "tape"},
+        "server": {"enabled": False},
+    }
+    loaded = config.load_text(json.dumps(document), folder / "config.yaml", [], {}, plugins)
+    kind: Any = plugins.load("executor.sources", "breaking.py:Breaking", folder)
+    kind.fault = fault
+    changes: list[ev.SourceChanged] = []
+    async with Runtime(loaded, traders(loaded), feed=TapeFeed(speed=1), jitter=lambda: 0.0) as runtime:
+        runtime.worker.on_event.append(lambda e: changes.append(e) if isinstance(e, ev.SourceChanged) else None)
+        runtime.listen()
+        await until(runtime.ready, WITHIN_S)
+        yield runtime, kind, changes
+
+
+def _states(runtime: Runtime) -> list[str]:
+    return [channel.state for source in runtime.sources for channel in source.channels()]
+
+
+async def test_a_source_that_broke_counts_as_closed_until_it_runs_again(tmp_path: Path) -> None:
+    async with running(tmp_path, RuntimeError) as (runtime, kind, changes):
+        kind.breaks.set()
+        await until(lambda: _states(runtime) == ["closed"], WITHIN_S)
+        kind.breaks.clear()
+        assert (runtime.ready(), runtime.unwell()) == (False, "no channel is open")
+        assert runtime.sources[0].channels()[0].detail == "SOURCE_FAILED: RuntimeError: the words?[2J of it"
+        await until(runtime.ready, WITHIN_S)
+        assert (kind.lives, runtime.unwell()) == (2, "")
+        await until(lambda: len(changes) == 3, WITHIN_S)
+        assert [(one.state, one.agent_ids) for one in changes] == [(state, ("a",)) for state in _OPEN_AGAIN]
+        assert changes[1].detail.startswith("SOURCE_FAILED: RuntimeError")
+
+
+_OPEN_AGAIN = ("open", "closed", "open")
+
+
+async def test_a_source_that_cannot_work_as_configured_stays_closed(tmp_path: Path) -> None:
+    async with running(tmp_path, ConfigError) as (runtime, kind, changes):
+        kind.breaks.set()
+        await until(lambda: len(changes) == 2, WITHIN_S)
+        task_names = {task.get_name() for task in runtime.worker._tasks}
+        assert (changes[1].state, _states(runtime), kind.lives) == ("closed", ["closed"], 1)
+        assert "source mine" not in task_names
+        assert not runtime.stopped.is_set()
+
+
+async def test_a_source_refused_after_it_broke_leaves_the_worker_up(tmp_path: Path) -> None:
+    """What it heard in its first life counts: positions may be open, and somebody must protect them."""
+    async with running(tmp_path, RuntimeError) as (runtime, kind, _):
+        kind.refused = True
+        kind.breaks.set()
+        await until(lambda: runtime.refused is not None, WITHIN_S)
+        assert not runtime.stopped.is_set()

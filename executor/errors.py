@@ -8,6 +8,7 @@ ExecutorError
 ├── LedgerError            exit 1
 │   ├── LedgerTooNew
 │   └── LedgerMismatch
+├── StateFileError         exit 1
 ├── VenueError             a read that failed; orders never raise
 │   ├── VenueUnavailable
 │   └── VenueAnswerOdd
@@ -64,6 +65,10 @@ class LedgerTooNew(LedgerError):
 
 class LedgerMismatch(LedgerError):
     """The ledger belongs to another mode, network or address."""
+
+
+class StateFileError(ExecutorError):
+    """The paper exchange's state file cannot be used."""
 
 
 class VenueError(ExecutorError):

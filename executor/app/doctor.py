@@ -31,7 +31,8 @@ async def checks(loaded: Loaded, tell: Tell = lambda what: None) -> list[Check]:
         found += await venue.accounts(loaded, who, tell)
     else:
         tell("market data")
-        found.append(await venue.market(loaded))
+        data, meta = await venue.market(loaded)
+        found += [data] if meta is None else [data, machine.paper_state(loaded, meta)]
     found += await sources(loaded, locks.level == "fail", tell)
     tell("this machine")
     return [*found, machine.ledger(loaded), locks, *machine.file_modes(loaded), *machine.ports(loaded)]

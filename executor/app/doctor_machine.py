@@ -16,6 +16,8 @@ from executor.errors import ExecutorError, SecretError
 from executor.hosts import is_loopback
 from executor.ledger.reader import LedgerReader
 from executor.ledger.stamp import Stamp
+from executor.paper.model import Json
+from executor.paper.state import usable
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -64,7 +66,7 @@ def ledger(loaded: Loaded) -> Check:
     """Whether it can be written, and belongs to this mode, network and these addresses."""
     path = loaded.config.ledger.path
     if not path.exists():
-        return _place_for(path)
+        return _place_for(path, "ledger", "ledger.path")
     try:
         with LedgerReader(path) as reader:
             status = reader.status()
@@ -79,11 +81,25 @@ def ledger(loaded: Loaded) -> Check:
     return passed("ledger", f"{path} is of this mode and these accounts, {written['last_seq']} events")
 
 
-def _place_for(path: Path) -> Check:
+def _place_for(path: Path, what: str, key: str) -> Check:
     folder = next(parent for parent in path.parents if parent.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        return failed("ledger", f"{path} cannot be made in {folder}", "name another place in ledger.path")
-    return passed("ledger", f"{path} will be made with the first start")
+        return failed(what, f"{path} cannot be made in {folder}", f"name another place in {key}")
+    return passed(what, f"{path} will be made with the first start")
+
+
+def paper_state(loaded: Loaded, meta: Json) -> Check:
+    """Whether the paper exchange of dry-run can go on from its memory, with the markets there are."""
+    path = loaded.config.paper.state
+    if not path.exists():
+        return _place_for(path, "paper state", "paper.state")
+    try:
+        usable(path, meta)
+    except ExecutorError as error:
+        return failure("paper state", error)
+    if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
+        return failed("paper state", f"{path} may not be written", "check owner and modes of the file and its folder")
+    return passed("paper state", f"{path} can be gone on with")
 
 
 def _stamp(loaded: Loaded) -> Stamp:

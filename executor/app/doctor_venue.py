@@ -15,6 +15,7 @@ from executor.core.identity import is_ours, plain
 from executor.errors import ExecutorError, LedgerError, VenueError
 from executor.ledger.reader import LedgerReader
 from executor.paper.live_feed import HyperliquidFeed
+from executor.paper.model import Json
 from executor.paper.tape import BUNDLED, read_tape
 from executor.venue.adapter import HyperliquidVenue, VenueSettings
 from executor.venue.identity import Finding
@@ -34,25 +35,26 @@ _SUBJECTS = {"ACCOUNT": "account", "MODE": "account mode", "SIGNER": "signer", "
 """What a finding is about, by the first word of its code."""
 
 
-async def market(loaded: Loaded) -> Check:
-    """Whether the paper exchange of dry-run gets its prices."""
-    paper = loaded.config.paper
-    if paper.feed == "tape":
+async def market(loaded: Loaded) -> tuple[Check, Json | None]:
+    """Whether the paper exchange of dry-run gets its prices; with them, which markets there are (``meta``)."""
+    if loaded.config.paper.feed == "tape":
         return _tape(loaded)
     try:
         meta = await HyperliquidFeed().meta()
     except VenueError as error:
-        return failed("market data", error.message, "check the network, or use a recorded market: paper.feed: tape")
-    return passed("market data", f"Hyperliquid answers, {len(meta['universe'])} coins")
+        remedy = "check the network, or use a recorded market: paper.feed: tape"
+        return failed("market data", error.message, remedy), None
+    return passed("market data", f"Hyperliquid answers, {len(meta['universe'])} coins"), meta
 
 
-def _tape(loaded: Loaded) -> Check:
+def _tape(loaded: Loaded) -> tuple[Check, Json | None]:
     path = loaded.config.paper.tape or BUNDLED
     try:
         tape = read_tape(path)
     except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
-        return failed("market data", f"{path} is no recorded market: {error}", "set paper.tape: null for the bundled")
-    return passed("market data", f"a tape of {tape.length_ms // 1000} s")
+        text = f"{path} is no recorded market: {error}"
+        return failed("market data", text, "set paper.tape: null for the bundled"), None
+    return passed("market data", f"a tape of {tape.length_ms // 1000} s"), tape.meta
 
 
 async def accounts(loaded: Loaded, who: Mapping[str, Trader], tell: Callable[[str], None]) -> list[Check]:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from executor.clock import Clock
+from executor.errors import StateFileError
 from executor.hyperliquid import limits
 from executor.hyperliquid.error_strings import error_text
 from executor.hyperliquid.meta import parse_meta
@@ -36,7 +37,11 @@ class Service:
         self.faults = Faults()
         self.candles = Candles()
         self.file = StateFile(state_path)
-        self.file.load(self.state, self.gate)
+        try:
+            self.file.load(self.state, self.gate)
+        except StateFileError:
+            self.file.close()
+            raise
         self.listeners: list[Callable[[Pushes], None]] = []
 
     @property

@@ -10,15 +10,18 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from executor.errors import StateFileError
 from executor.hyperliquid.limits import FILLS_REACHABLE, ORDERS_REMEMBERED
+from executor.hyperliquid.meta import parse_meta
 from executor.paper.gate import Agent, Gate
-from executor.paper.model import Account, Json, Leverage, Order, Phase, Position, Pushes, State
+from executor.paper.model import Account, Json, Leverage, Order, Phase, Position, Pushes, State, open_markets
 
 VERSION = 1
 
@@ -49,8 +52,17 @@ DELETE FROM fills WHERE seq IN (SELECT seq FROM (
 """
 
 
-class StateFileError(Exception):
-    """The state file cannot be used."""
+_REMEDY = "name another file (paper.state, or --state), or move this one away: then accounts begin anew"
+
+
+@contextmanager
+def _named(path: Path | None) -> Iterator[None]:
+    """Whatever is wrong with the file, in words: damage shows as any of these."""
+    try:
+        yield
+    except (sqlite3.Error, OSError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError) as error:
+        text = f"{path} cannot be used as the paper exchange's state: {error}"
+        raise StateFileError(text, _REMEDY) from error
 
 
 def _text(value: object) -> str:
@@ -83,22 +95,31 @@ _READERS = {kind: _readers(kind) for kind in (Account, Agent, Leverage, Order, P
 
 
 class StateFile:
-    """Writes after each step, reads once at start. ``path`` None keeps everything in memory."""
+    """Writes after each step, reads once at start. ``path`` None keeps everything in memory.
 
-    def __init__(self, path: Path | None) -> None:
-        if path is not None:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(_SCHEMA)
+    Whatever hinders that raises ``StateFileError``; ``read_only`` makes and changes nothing.
+    """
+
+    def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
+        self._path = path
+        with _named(path):
+            self._db = _reader(path) if read_only and path is not None else _writer(path)
+            try:
+                self._prepare(read_only)
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _prepare(self, read_only: bool) -> None:
+        if not read_only:
+            self._db.executescript(_SCHEMA)
         found = self.fact("version")
         if found not in (None, str(VERSION)):
-            raise StateFileError(f"the paper exchange's state file has version {found}, this program writes {VERSION}")
-        self._set("version", str(VERSION))
-        self._db.execute(_FORGOTTEN_ORDERS, (ORDERS_REMEMBERED,))
-        self._db.execute(_FORGOTTEN_FILLS, (FILLS_REACHABLE,))
+            raise StateFileError(f"{self._path} has version {found}, this program writes {VERSION}", _REMEDY)
+        if not read_only:
+            self._set("version", str(VERSION))
+            self._db.execute(_FORGOTTEN_ORDERS, (ORDERS_REMEMBERED,))
+            self._db.execute(_FORGOTTEN_FILLS, (FILLS_REACHABLE,))
 
     def close(self) -> None:
         """Closes the file."""
@@ -147,11 +168,19 @@ class StateFile:
         self._db.execute("COMMIT")
 
     def load(self, state: State, gate: Gate) -> None:
-        """Brings a fresh exchange back to where the file left it. Coins that are no longer listed are an error."""
+        """Brings a fresh exchange back to where the file left it.
+
+        What is open on a coin that is not listed is an error; an order of it that is over stays in the file alone.
+        """
+        with _named(self._path):
+            self._load(state, gate)
+
+    def _load(self, state: State, gate: Gate) -> None:
         for user, row in self._db.execute("SELECT user, row FROM accounts"):
             state.accounts[user] = revive(Account, json.loads(row))
         for (row,) in self._db.execute("SELECT row FROM orders ORDER BY oid"):
             _restore_order(state, revive(Order, json.loads(row)))
+        self._check_listed(state)
         for user, row in self._db.execute("SELECT user, row FROM fills ORDER BY seq"):
             state.fills[user].append(json.loads(row))
         for user, row in self._db.execute("SELECT user, row FROM fundings ORDER BY seq"):
@@ -165,6 +194,42 @@ class StateFile:
             found = self.fact(name)
             if found is not None:
                 setattr(state, name, kind(found))
+
+    def _check_listed(self, state: State) -> None:
+        """Nothing is held, and nothing waits, where there is no market."""
+        held = {coin for account in state.accounts.values() for coin in account.positions}
+        held |= {order.coin for order in state.orders.values() if order.live}
+        unlisted = ", ".join(sorted(held - state.markets.keys()))
+        if unlisted:
+            text = f"{self._path} has positions or open orders of {unlisted}, which this market feed does not list"
+            raise StateFileError(text, f"go on with the feed it was made with, or {_REMEDY}")
+
+
+def usable(path: Path, meta: Json) -> None:
+    """Raises ``StateFileError`` where an exchange of these markets could not go on from this file. Changes nothing."""
+    file = StateFile(path, read_only=True)
+    try:
+        file.load(State(open_markets(parse_meta(meta))), Gate())
+    finally:
+        file.close()
+
+
+def _writer(path: Path | None) -> sqlite3.Connection:
+    if path is not None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=NORMAL")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _reader(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
 
 
 _COUNTERS: dict[str, Callable[[str], Any]] = {
@@ -181,11 +246,11 @@ def _rows(items: Iterable[tuple[str, list[Json]]]) -> list[tuple[str, str]]:
 
 
 def _restore_order(state: State, order: Order) -> None:
-    if order.coin not in state.markets:
-        raise StateFileError(f"the state file holds an order on {order.coin}, which this market feed does not list")
+    if order.coin not in state.markets and not order.live:
+        return
     state.orders[order.oid] = order
     state.history[order.user][order.oid] = order
-    if order.phase is Phase.BOOK:
+    if order.phase is Phase.BOOK and order.coin in state.markets:
         state.markets[order.coin].book.add(order)
     if order.phase is Phase.ARMED:
         state.armed[order.coin][order.oid] = order

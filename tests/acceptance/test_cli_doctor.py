@@ -20,6 +20,7 @@ from executor.app.locking import hold
 from executor.errors import ConfigError
 from executor.ledger.sqlite import SqliteLedger
 from executor.ledger.stamp import Stamp
+from executor.paper.state import StateFile
 from executor.ports import ChannelState
 from executor.testing import ScriptedExchange
 from executor.venue.signer import Signer
@@ -99,12 +100,31 @@ async def test_the_report_is_a_document_and_its_exit_code_the_verdict(rig):
     assert "did you mean 'version'?" in check["text"]
 
 
-async def test_in_dry_run_no_account_is_looked_at(rig, doctor):
+def on_the_tape(rig):
+    """Dry-run on the bundled tape; the configuration as it is written."""
     rig.configure(mode="dry_run", hyperliquid={"network": "mainnet", "api_url": None})
     text = (rig.folder / "config.yaml").read_text()
     document = json.loads(text) | {"paper": {"feed": "tape"}}
     (rig.folder / "config.yaml").write_text(json.dumps(document))
     del rig.environ["HYPERLIQUID_PRIVATE_KEY"]
+    return document
+
+
+async def test_the_paper_exchanges_memory_is_usable_or_fails(rig, doctor):
+    on_the_tape(rig)
+    state = rig.folder / "var" / "paper.db"
+    assert level(await doctor(), "paper state") == "pass", "it is made at the first start"
+    assert not state.exists()
+    state.parent.mkdir(exist_ok=True)
+    state.write_bytes(b"no database " * 100)
+    assert "paper.db" in failed(await doctor(), "paper state").text
+    state.unlink()
+    StateFile(state).close()
+    assert level(await doctor(), "paper state") == "pass"
+
+
+async def test_in_dry_run_no_account_is_looked_at(rig, doctor):
+    document = on_the_tape(rig)
     found = await doctor()
     assert level(found, "signer") == level(found, "account") == level(found, "market data") == "pass"
     assert any("not needed in dry-run" in check.text for check in found)

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from executor.errors import StateFileError
 from executor.hyperliquid import limits
 from executor.hyperliquid.meta import parse_meta
 from executor.paper import triggers, views
@@ -14,7 +15,7 @@ from executor.paper.exchange import Exchange
 from executor.paper.feeds import default_meta
 from executor.paper.gate import Gate
 from executor.paper.model import Account, Leverage, Position
-from executor.paper.state import StateFile, StateFileError, revive
+from executor.paper.state import StateFile, revive, usable
 
 USER = "0x" + "a1" * 20
 
@@ -111,16 +112,86 @@ def test_a_newer_file_is_refused(tmp_path):
         StateFile(path)
 
 
-def test_orders_on_a_coin_no_longer_listed_are_refused(desk, tmp_path):
-    desk.rest("buy", "1", "1900")
+BTC_ALONE = {"universe": [{"name": "BTC", "szDecimals": 5, "maxLeverage": 40}], "marginTables": []}
+
+
+def saved(desk, tmp_path):
     file = StateFile(tmp_path / "paper.db")
     file.save(desk.state, desk.engine.take(), Gate())
-    other = Exchange(
-        parse_meta({"universe": [{"name": "BTC", "szDecimals": 5, "maxLeverage": 40}], "marginTables": []})
-    )
-    with pytest.raises(StateFileError, match="ETH"):
-        file.load(other.state, Gate())
     file.close()
+    return tmp_path / "paper.db"
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_what_is_still_open_on_a_coin_not_listed_is_refused(desk, tmp_path, held):
+    desk.place("buy", "1", "2001", "Ioc") if held else desk.rest("buy", "1", "1900")
+    path = saved(desk, tmp_path)
+    file = StateFile(path)
+    with pytest.raises(StateFileError, match="ETH") as refused:
+        file.load(Exchange(parse_meta(BTC_ALONE)).state, Gate())
+    file.close()
+    assert refused.value.remedy
+    with pytest.raises(StateFileError, match="ETH"):
+        usable(path, BTC_ALONE)
+
+
+def test_what_is_over_on_a_coin_not_listed_hinders_nobody_and_is_there_where_it_is_listed(desk, tmp_path):
+    desk.place("buy", "1", "2001", "Ioc")
+    desk.place("sell", "1", "1999", "Ioc", ro=True)
+    path = saved(desk, tmp_path)
+    usable(path, BTC_ALONE)
+    without = Exchange(parse_meta(BTC_ALONE)).state
+    file = StateFile(path)
+    file.load(without, Gate())
+    file.close()
+    assert (without.orders, without.accounts[USER].raw_usd) == ({}, desk.account().raw_usd)
+    assert len(restored(path).orders) == 2
+
+
+BROKEN = {
+    "no database": lambda path: path.write_bytes(b"this is no database, and long enough to be seen as none" * 20),
+    "a folder": lambda path: path.mkdir(),
+    "not ours": lambda path: _altered(path, "CREATE TABLE facts (x)"),
+    "odd row": lambda path: _altered(_ours(path), "INSERT INTO accounts VALUES ('0x1', '[1]')"),
+    "odd number": lambda path: _altered(_ours(path), "INSERT INTO accounts VALUES ('0x1', '{\"raw_usd\": \"x\"}')"),
+    "no row": lambda path: _altered(_ours(path), "INSERT INTO orders VALUES (1, 'nothing')"),
+}
+
+
+def _ours(path):
+    StateFile(path).close()
+    return path
+
+
+def _altered(path, statement):
+    db = sqlite3.connect(path)
+    db.execute(statement)
+    db.commit()
+    db.close()
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_file_that_cannot_be_used_is_named_with_what_to_do(tmp_path, broken):
+    path = tmp_path / "paper.db"
+    BROKEN[broken](path)
+    with pytest.raises(StateFileError, match=r"paper\.db") as refused:
+        restored(path)
+    assert "move" in refused.value.remedy
+    with pytest.raises(StateFileError, match=r"paper\.db"):
+        usable(path, default_meta())
+
+
+def test_a_place_where_no_file_can_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StateFileError, match=r"paper\.db"):
+        StateFile(tmp_path / "file" / "paper.db")
+
+
+def test_to_ask_whether_a_file_is_usable_changes_nothing(old_orders):
+    path, *_ = old_orders
+    before = (path.read_bytes(), path.stat().st_mtime_ns)
+    usable(path, default_meta())
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
 
 
 def test_rows_come_back_with_their_types():

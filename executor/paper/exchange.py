@@ -77,6 +77,7 @@ class Exchange:
 
     def _trade_through(self, market: Market, tick: Tick) -> None:
         """Both sides are renewed before anybody trades: a half-new book would cross itself."""
+        market.is_live = not tick.is_lost and (market.is_live or tick.bids is not None or tick.asks is not None)
         for is_bid, levels in ((True, tick.bids), (False, tick.asks)):
             if levels is not None:
                 market.book.replace(levels, is_bid=is_bid)

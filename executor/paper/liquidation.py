@@ -17,14 +17,22 @@ _ANY_PRICE = {True: Decimal("1e18"), False: Decimal("1e-18")}
 
 
 def check(state: State, coin: str) -> None:
-    """Looks at every account that holds this coin, after its mark moved."""
+    """Looks at every account that holds this coin, after its mark moved.
+
+    Not while the book of anything that would be closed is unknown: a venue that is up has one.
+    """
     for account in list(state.accounts.values()):
-        if coin not in account.positions:
+        if coin not in account.positions or not _books_known(state, account, coin):
             continue
         if margin.is_cross(state, account, coin):
             _check_cross(state, account)
         else:
             _check_isolated(state, account, coin)
+
+
+def _books_known(state: State, account: Account, coin: str) -> bool:
+    together = margin.cross_positions(state, account) if margin.is_cross(state, account, coin) else (coin,)
+    return all(state.markets[c].is_live for c in together)
 
 
 def _check_isolated(state: State, account: Account, coin: str) -> None:

@@ -107,7 +107,7 @@ class Account:
 
 @dataclass(slots=True)
 class Market:
-    """One coin: its fixed facts, its book, its prices."""
+    """One coin: its fixed facts, its book, its prices. ``is_live`` while market data keeps its book up to date."""
 
     asset: Asset
     tiers: Tiers
@@ -119,6 +119,7 @@ class Market:
     prev_day_px: Decimal | None = None
     day_base: Decimal = ZERO
     day_ntl: Decimal = ZERO
+    is_live: bool = False
 
     @property
     def mid(self) -> Decimal | None:
@@ -136,7 +137,8 @@ class Market:
 class Tick:
     """News about one coin; ``None`` leaves a value as it was.
 
-    Levels are ``(px, sz)``, best first; ``last`` stands in for the middle of a book nobody follows.
+    Levels are ``(px, sz)``, best first; ``last`` stands in for the middle of a book nobody follows. ``is_lost``: the
+    book is not known any more.
     """
 
     coin: str
@@ -146,6 +148,12 @@ class Tick:
     oracle: Decimal | None = None
     funding: Decimal | None = None
     last: Decimal | None = None
+    is_lost: bool = False
+
+
+def lost(coin: str) -> Tick:
+    """A coin's book is not followed any more: old prices fill nobody."""
+    return Tick(coin, bids=(), asks=(), is_lost=True)
 
 
 @dataclass(frozen=True, slots=True)

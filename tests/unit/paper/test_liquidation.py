@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from executor.paper.exchange import total_usd
+from executor.paper.model import lost
 
 USER = "0x" + "a1" * 20
 D = Decimal
@@ -79,3 +80,24 @@ def test_liquidation_orders_are_not_on_record(desk):
     desk.place("buy", "90", "2001", "Ioc")
     desk.quote("ETH", "1928", "1930")
     assert fills(desk)[-1]["oid"] not in desk.state.orders
+
+
+def test_nobody_is_liquidated_while_a_book_to_close_into_is_lost(desk):
+    desk.place("buy", "80", "2001", "Ioc")
+    desk.place("buy", "0.01", "100010", "Ioc", coin="BTC")
+    desk.engine.on_market(lost("BTC"), desk.now_ms)
+    desk.quote("ETH", "1899", "1901")
+    assert desk.size() == 80, "a cross account is closed as a whole, BTC too"
+    desk.quote("BTC", "99990", "100010")
+    assert desk.size() == 0
+
+
+def test_an_isolated_position_asks_for_its_own_book_alone(desk):
+    desk.leverage("ETH", 20, cross=False)
+    desk.place("buy", "10", "2001", "Ioc")
+    desk.engine.on_market(lost("BTC"), desk.now_ms)
+    desk.engine.on_market(lost("ETH"), desk.now_ms)
+    desk.mark("ETH", "1900")
+    assert desk.size() == 10
+    desk.quote("ETH", "1899", "1901")
+    assert desk.size() == 0

@@ -6,6 +6,8 @@ from decimal import Decimal
 
 import pytest
 
+from executor.paper.model import lost
+
 USER = "0x" + "a1" * 20
 
 
@@ -154,3 +156,25 @@ def test_a_filled_stop_ends_its_target_even_when_a_position_is_left(long):
     assert long.size() == 1
     statuses = {r["status"] for r in long.engine.take().order_updates[USER]}
     assert statuses == {"triggered", "filled", "siblingFilledCanceled"}
+
+
+def test_no_stop_fires_while_its_book_is_lost_and_it_does_at_the_first_mark_after(long):
+    oid = stop(long)
+    long.engine.on_market(lost("ETH"), long.now_ms)
+    long.mark("ETH", "1880")
+    assert long.status(oid) == "open"
+    long.levels("ETH", "1879:10", "1881:10")
+    long.mark("ETH", "1880")
+    assert long.status(oid) == "filled"
+    assert long.size() == 0
+
+
+def test_after_a_restart_no_stop_fires_before_its_book_was_seen(long):
+    oid = stop(long)
+    fresh = type(long)()
+    fresh.state.accounts, fresh.state.orders = long.state.accounts, long.state.orders
+    fresh.state.history, fresh.state.armed = long.state.history, long.state.armed
+    fresh.mark("ETH", "1880")
+    assert fresh.status(oid) == "open"
+    fresh.quote("ETH", "1879", "1881")
+    assert fresh.status(oid) == "filled"

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from decimal import Decimal
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
 
 import orjson
 from aiohttp import ClientError, ClientSession, ClientTimeout, ClientWebSocketResponse, WSMsgType
@@ -18,7 +20,8 @@ from executor.backoff import Line, Server
 from executor.clock import SystemClock, chance
 from executor.errors import VenueUnavailable
 from executor.paper.feeds import Apply
-from executor.paper.model import Json, Tick
+from executor.paper.live_frames import ODD, Books, ctx_tick, subscriptions
+from executor.paper.model import Json, Tick, lost
 
 log = logging.getLogger(__name__)
 
@@ -29,83 +32,43 @@ SILENCE_S = 60
 STABLE_S = 30
 """A connection that lasted so long and spoke ends a trouble; one that greets and closes does not."""
 
-Levels = tuple[tuple[Decimal, Decimal], ...]
+_CONTEXTS = "metaAndAssetCtxs"
+T = TypeVar("T")
+_BROKEN = (ClientError, TimeoutError, OSError)
 
 
-def _levels(rows: list[Json]) -> Levels:
-    return tuple((Decimal(r["px"]), Decimal(r["sz"])) for r in rows)
+@dataclass(slots=True, eq=False)
+class _Connection:
+    """One connection's life: what is read on it, and what was subscribed."""
 
+    session: ClientSession
+    socket: ClientWebSocketResponse
+    followed: set[str] = field(default_factory=set)
 
-def _price(value: str | None) -> Decimal | None:
-    """A price, or ``None`` where the venue has none (delisted coins show null or zero)."""
-    return Decimal(value) if value is not None and Decimal(value) > 0 else None
-
-
-class Books:
-    """The newest known levels a coin; turns the venue's frames into ticks."""
-
-    def __init__(self) -> None:
-        self._levels: dict[tuple[str, bool], Levels] = {}
-
-    def tick(self, message: Json) -> Tick | None:
-        """The news in one websocket message, if there is any for the engine."""
-        data: Any = message.get("data")
-        if message.get("channel") == "l2Book":
-            return self.book(data)
-        if message.get("channel") == "bbo":
-            return self._bbo(data)
-        if message.get("channel") == "activeAssetCtx":
-            return ctx_tick(data["coin"], data["ctx"])
-        return None
-
-    def book(self, data: Any) -> Tick:
-        """A whole book."""
-        bids, asks = (_levels(rows) for rows in data["levels"])
-        self._levels[data["coin"], True], self._levels[data["coin"], False] = bids, asks
-        return Tick(data["coin"], bids, asks)
-
-    def _bbo(self, data: Any) -> Tick:
-        """New best levels in front of what was known behind them."""
-        coin, (bid, ask) = data["coin"], data["bbo"]
-        return Tick(coin, self._fronted(coin, bid, is_bid=True), self._fronted(coin, ask, is_bid=False))
-
-    def _fronted(self, coin: str, top: Json | None, *, is_bid: bool) -> Levels:
-        if top is None:
-            return ()
-        best = (Decimal(top["px"]), Decimal(top["sz"]))
-        known = self._levels.get((coin, is_bid), ())
-        behind = tuple(lv for lv in known if (lv[0] < best[0] if is_bid else lv[0] > best[0]))
-        self._levels[coin, is_bid] = (best, *behind)
-        return self._levels[coin, is_bid]
-
-
-def ctx_tick(coin: str, ctx: Json) -> Tick:
-    """Mark, oracle, funding and middle from a ``PerpAssetCtx``."""
-    return Tick(
-        coin,
-        mark=_price(ctx["markPx"]),
-        oracle=_price(ctx["oraclePx"]),
-        funding=Decimal(ctx["funding"]),
-        last=_price(ctx.get("midPx")),
-    )
-
-
-def subscriptions(coin: str) -> Iterator[Json]:
-    """What is followed of a coin in use."""
-    yield {"type": "bbo", "coin": coin}
-    yield {"type": "l2Book", "coin": coin, "fast": True}
-    yield {"type": "activeAssetCtx", "coin": coin}
+    async def follow(self, coin: str) -> None:
+        """Subscribes once."""
+        if coin in self.followed:
+            return
+        self.followed.add(coin)
+        for subscription in subscriptions(coin):
+            await self.socket.send_json({"method": "subscribe", "subscription": subscription})
 
 
 class HyperliquidFeed:
-    """Follows a venue's public data. A lost connection empties the books until it is back: old prices fill nobody."""
+    """Follows a venue's public data. A lost connection empties the books until it is back: old prices fill nobody.
+
+    A frame or answer that cannot be read is passed over, and told once of each kind.
+    """
 
     def __init__(self, url: str = "https://api.hyperliquid.xyz") -> None:
         self._url = url.rstrip("/")
         self._books = Books()
         self._coins: list[str] = []
+        self._readings: dict[str, asyncio.Task[None]] = {}
         self._apply: Apply | None = None
-        self._socket: ClientWebSocketResponse | None = None
+        self._connection: _Connection | None = None
+        self._tried = asyncio.Event()
+        self._told: set[str] = set()
         self._clock = SystemClock()
 
     async def meta(self) -> Json:
@@ -123,81 +86,134 @@ class HyperliquidFeed:
                 if response.status != 200:
                     raise VenueUnavailable(f"{request['type']}: HTTP {response.status} from {self._url}")
                 return orjson.loads(await response.read())
-        except (ClientError, TimeoutError, orjson.JSONDecodeError) as problem:
-            raise VenueUnavailable(f"{request['type']}: {_told(problem)} from {self._url}") from problem
+        except (*_BROKEN, orjson.JSONDecodeError) as problem:
+            raise VenueUnavailable(f"{request['type']}: {_text(problem)} from {self._url}") from problem
 
     async def want(self, coin: str) -> None:
-        """Follows a coin from now on; its book is known when this returns, unless the venue does not answer."""
-        if coin in self._coins or self._apply is None:
+        """Follows a coin from now on; its book is known when this returns, unless the venue does not answer.
+
+        Whoever asks while the book is read waits for the same reading. Before the feed runs, the coin is only noted.
+        """
+        if coin not in self._coins:
+            self._coins.append(coin)
+        if self._apply is None:
             return
-        self._coins.append(coin)
-        if self._socket is not None:
-            await self._subscribe(self._socket, coin)
+        if coin not in self._readings:
+            self._readings[coin] = asyncio.create_task(self._begin(coin, self._apply), name=f"book-{coin}")
+        reading = self._readings[coin]
+        await asyncio.wait((reading,))  # who goes while waiting takes nobody's book along
+        if not reading.cancelled():
+            reading.result()
+
+    async def _begin(self, coin: str, apply: Apply) -> None:
+        """Follows a coin and reads its book; where that fails, the next who wants it tries again."""
+        known = False
         try:
-            async with self._session() as session:
-                book = await self._info(session, {"type": "l2Book", "coin": coin})
-        except VenueUnavailable as problem:
-            log.warning("no book of %s yet: %s", coin, problem.message)
-            return
-        if book is not None:
-            self._apply(self._books.book(book))
+            known = await self._read_book(coin, apply)
+        finally:
+            if not known and self._readings.get(coin) is asyncio.current_task():
+                del self._readings[coin]
+
+    async def _read_book(self, coin: str, apply: Apply) -> bool:
+        """Whether the coin's book is known now. Without a connection it is not: nobody would keep it up to date."""
+        await self._tried.wait()
+        connection = self._connection
+        if connection is None:
+            return False
+        try:
+            await connection.follow(coin)
+            answer = await self._info(connection.session, {"type": "l2Book", "coin": coin})
+        except (*_BROKEN, VenueUnavailable) as problem:
+            log.warning("no book of %s yet: %s", coin, _text(problem))
+            return False
+        tick = None if answer is None else self._read("l2Book answer", lambda: self._books.book(answer))
+        if tick is not None:
+            apply(tick)
+        return tick is not None or answer is None
 
     async def run(self, apply: Apply) -> None:
         """Follows until cancelled, reconnecting with growing pauses."""
         self._apply = apply
-        poll = asyncio.create_task(self._poll(apply))
-        line = Line(Server(), chance)
         try:
-            while True:
-                while wait_ms := line.wait_ms(self._mono_ms()):
-                    await asyncio.sleep(wait_ms / 1000)
-                began_ms = self._mono_ms()
-                heard = await self._follow(apply)
-                self._empty(apply)
-                now_ms = self._mono_ms()
-                line.ended(now_ms, stable=heard and now_ms - began_ms >= STABLE_S * 1000)
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._poll(apply))
+                both.create_task(self._stay(apply))
         finally:
-            poll.cancel()
+            self._apply = None
+
+    async def _stay(self, apply: Apply) -> None:
+        """One connection after the other."""
+        line = Line(Server(), chance)
+        while True:
+            while wait_ms := line.wait_ms(self._mono_ms()):
+                await asyncio.sleep(wait_ms / 1000)
+            began_ms = self._mono_ms()
+            heard = await self._follow(apply)
+            for coin in self._coins:
+                apply(lost(coin))
+            now_ms = self._mono_ms()
+            line.ended(now_ms, stable=heard and now_ms - began_ms >= STABLE_S * 1000)
 
     def _mono_ms(self) -> int:
         return int(self._clock.monotonic_s() * 1000)
-
-    def _empty(self, apply: Apply) -> None:
-        for coin in self._coins:
-            apply(Tick(coin, bids=(), asks=()))
 
     async def _poll(self, apply: Apply) -> None:
         """Marks of all coins, also of those nobody uses."""
         while True:
             try:
                 async with self._session() as session:
-                    meta, ctxs = await self._info(session, {"type": "metaAndAssetCtxs"})
-                for row, ctx in zip(meta["universe"], ctxs, strict=True):
-                    apply(ctx_tick(row["name"], ctx))
+                    answer = await self._info(session, {"type": _CONTEXTS})
             except VenueUnavailable as problem:
                 log.warning("market data: %s", problem.message)
+            else:
+                for tick in self._contexts(answer):
+                    apply(tick)
             await asyncio.sleep(POLL_S)
+
+    def _contexts(self, answer: Any) -> Iterator[Tick]:
+        """What can be read of the answer: one coin's odd context costs no other its mark."""
+        rows = self._read(_CONTEXTS, lambda: list(zip(answer[0]["universe"], answer[1], strict=True)))
+        for row, ctx in rows or ():
+            tick = self._read(f"{_CONTEXTS} row", partial(_context, row, ctx))
+            if tick is not None:
+                yield tick
 
     async def _follow(self, apply: Apply) -> bool:
         """One connection's life; whether it ever said something."""
         heard = False
         try:
+            async with self._connected() as connection:
+                for coin in self._coins:
+                    await connection.follow(coin)
+                while (message := await self._receive(connection.socket)) is not None:
+                    heard = True
+                    self._take(message, apply)
+        except _BROKEN as problem:
+            log.warning("market data connection: %r", problem)
+        return heard
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[_Connection]:
+        """A connection, and the end of what was known by it."""
+        try:
             async with self._session() as session, session.ws_connect(self._url + "/ws") as socket:
-                self._socket = socket
+                self._connection = _Connection(session, socket)
+                self._tried.set()
                 pings = asyncio.create_task(_ping(socket))
                 try:
-                    for coin in self._coins:
-                        await self._subscribe(socket, coin)
-                    while (message := await self._receive(socket)) is not None:
-                        heard = True
-                        self._take(message, apply)
+                    yield self._connection
                 finally:
                     pings.cancel()
-        except (ClientError, TimeoutError, OSError) as problem:
-            log.warning("market data connection: %r", problem)
         finally:
-            self._socket = None
-        return heard
+            self._forget()
+
+    def _forget(self) -> None:
+        """What was known belongs to a connection that is over."""
+        self._connection, self._books = None, Books()
+        readings, self._readings = self._readings, {}
+        for reading in readings.values():
+            reading.cancel()
+        self._tried.set()
 
     async def _receive(self, socket: ClientWebSocketResponse) -> str | None:
         """The next text frame; ``None`` at the connection's end, ``TimeoutError`` after a minute of silence."""
@@ -214,21 +230,34 @@ class HyperliquidFeed:
             message = orjson.loads(text)
         except orjson.JSONDecodeError:
             return
-        tick = self._books.tick(message)
+        channel = message.get("channel") if isinstance(message, dict) else None
+        kind = f"{channel} frame" if isinstance(channel, str) else "frame"
+        tick = self._read(kind, lambda: self._books.tick(message))
         if tick is not None:
             apply(tick)
 
-    async def _subscribe(self, socket: ClientWebSocketResponse, coin: str) -> None:
-        for subscription in subscriptions(coin):
-            await socket.send_json({"method": "subscribe", "subscription": subscription})
+    def _read(self, kind: str, read: Callable[[], T]) -> T | None:
+        """What a frame or answer says; ``None`` where it cannot be read, which is told once of each kind."""
+        try:
+            return read()
+        except ODD as problem:
+            if kind not in self._told:
+                self._told.add(kind)
+                log.error("market data: an odd %s is passed over, as will be all like it: %r", kind, problem)
+            return None
+
+
+def _context(row: Json, ctx: Json) -> Tick:
+    return ctx_tick(row["name"], ctx)
 
 
 async def _ping(socket: ClientWebSocketResponse) -> None:
-    while True:
-        await asyncio.sleep(PING_S)
-        await socket.send_json({"method": "ping"})
+    with suppress(*_BROKEN):  # the reader tells of a broken connection
+        while True:
+            await asyncio.sleep(PING_S)
+            await socket.send_json({"method": "ping"})
 
 
-def _told(problem: Exception) -> str:
+def _text(problem: Exception) -> str:
     """What a person can read of it: aiohttp's repr is its connection key, and a time-out has no text."""
     return str(problem) or type(problem).__name__

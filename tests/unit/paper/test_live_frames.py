@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from executor.paper.live_feed import Books
+from executor.paper.live_frames import Books
 
 
 def book(coin: str, bids, asks):

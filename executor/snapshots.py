@@ -14,7 +14,7 @@ from executor.core.state import DeskState
 from executor.core.types import Agent
 from executor.core.watched import Subject
 
-SCHEMA = 6
+SCHEMA = 7
 """Raised whenever a state's shape changes: a snapshot of another schema is not used, the events are folded again."""
 
 
@@ -24,6 +24,7 @@ class IntakeDocument:
 
     schema: int
     books: list[tuple[Agent, str, Book]]
+    heard: list[tuple[Agent, frozenset[str]]]
     twins: list[tuple[Twin, ...]]
     subjects: list[tuple[Agent, str, Subject]]
     memories: dict[str, dict[str, Any]]
@@ -51,7 +52,8 @@ def intake_document(intake: IntakeState) -> bytes:
     """What ``intake_of`` reads."""
     books = [(key.agent, key.coin, book) for key, book in intake.books.items()]
     subjects = [(agent, name, subject) for (agent, name), subject in intake.subjects.items()]
-    document = IntakeDocument(SCHEMA, books, list(intake.twins.values()), subjects, intake.memories)
+    heard = list(intake.heard.items())
+    document = IntakeDocument(SCHEMA, books, heard, list(intake.twins.values()), subjects, intake.memories)
     return _intake_adapter().dump_json(document)
 
 
@@ -63,7 +65,8 @@ def intake_of(document: bytes) -> IntakeState | None:
     books = {BookKey(agent, coin): book for agent, coin, book in found.books}
     twins = {same[0].content: same for same in found.twins}
     subjects = {(agent, name): subject for agent, name, subject in found.subjects}
-    return IntakeState(books=books, twins=twins, subjects=subjects, memories=found.memories)
+    heard = dict(found.heard)
+    return IntakeState(books=books, heard=heard, twins=twins, subjects=subjects, memories=found.memories)
 
 
 def desk_document(state: DeskState) -> bytes:

@@ -5,7 +5,7 @@ Knows the agents, not the accounts: one action is admitted once, and then judged
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -56,13 +56,15 @@ class Twin:
 class IntakeState:
     """The agents' books, the channels that are open, and the newest trades. Changed by ``evolve_intake`` alone.
 
-    ``channels`` has the agents of each open channel by system, source and channel; empty means all of the source.
+    ``channels`` has the agents of each open channel by system, source and channel; empty means all of the source:
+    all it was ever ``heard`` telling of.
     ``subjects`` are the reported positions and symbols that strategies acted on, by agent and subject; ``memories`` is
     what strategies asked to remember.
     """
 
     books: dict[BookKey, Book] = field(default_factory=dict)
     channels: dict[tuple[str, str, str], tuple[str, ...]] = field(default_factory=dict)
+    heard: dict[Agent, frozenset[str]] = field(default_factory=dict)
     twins: dict[tuple[str, ...], tuple[Twin, ...]] = field(default_factory=dict)
     subjects: dict[tuple[Agent, str], Subject] = field(default_factory=dict)
     memories: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -100,14 +102,7 @@ def admit(
     received = _received(state, action, _taking(routes, action), rules, frame_id, now_ms)
     twin = _twin_of(state, received)
     if twin is not None:
-        suspected = ev.DuplicateSeen(
-            at_ms=now_ms,
-            key=action.key,
-            frame_id=frame_id,
-            channel=action.origin.channel,
-            suspected=True,
-            fingerprint=action.fingerprint,
-        )
+        suspected = replace(_repeat(action, frame_id, now_ms), suspected=True, fingerprint=action.fingerprint)
         text = f"the same trade was told {twin.shape} and {action.shape} under two ids; only the first counts"
         return [suspected, ev.AlarmRaised(at_ms=now_ms, key=action.key, code="SUSPECTED_DUPLICATE", text=text)]
     if not received.accounts:
@@ -149,10 +144,21 @@ def _taking(routes: Sequence[Route], action: Action) -> list[tuple[str, str]]:
 
 
 def _seen_before(action: Action, known_fingerprint: str, frame_id: int | None, now_ms: int) -> ev.Event:
-    channel = action.origin.channel
     if known_fingerprint == action.fingerprint:
-        return ev.DuplicateSeen(at_ms=now_ms, key=action.key, frame_id=frame_id, channel=channel)
-    return ev.ConflictSeen(at_ms=now_ms, key=action.key, frame_id=frame_id, channel=channel)
+        return _repeat(action, frame_id, now_ms)
+    return ev.ConflictSeen(at_ms=now_ms, key=action.key, frame_id=frame_id, channel=action.origin.channel)
+
+
+def _repeat(action: Action, frame_id: int | None, now_ms: int) -> ev.DuplicateSeen:
+    return ev.DuplicateSeen(
+        at_ms=now_ms,
+        key=action.key,
+        frame_id=frame_id,
+        channel=action.origin.channel,
+        system=action.agent.system,
+        source=action.origin.source,
+        agent_id=action.agent.agent_id,
+    )
 
 
 def _received(
@@ -258,7 +264,7 @@ def channel_events(state: IntakeState, status: Status, now_ms: int) -> list[ev.E
         detail=status.detail,
     )
     mine = (origin.system, origin.source, origin.channel)
-    others = [ids for key, ids in state.channels.items() if key != mine and key[0] == origin.system]
+    others = [(key[1], ids) for key, ids in state.channels.items() if key != mine and key[0] == origin.system]
     was_open = mine in state.channels
     if status.state == "open" or not was_open:
         return [changed]
@@ -272,15 +278,17 @@ def start_gap(state: IntakeState, now_ms: int) -> list[ev.Event]:
     return [event for system in systems for event in _gap(system, _uncovered(state, system, ()), now_ms)]
 
 
-def _uncovered(state: IntakeState, system: str, channels: Iterable[tuple[str, ...]]) -> list[str]:
-    """Agents with an open book that none of these channels carries."""
-    carried: set[str] = set()
-    for ids in channels:
-        if not ids:
-            return []
-        carried.update(ids)
+def _uncovered(state: IntakeState, system: str, channels: Sequence[tuple[str, tuple[str, ...]]]) -> list[str]:
+    """Agents with an open book that none of these channels (the source and the agents of each) carries."""
     open_books = {k.agent.agent_id for k, b in state.books.items() if k.agent.system == system and b.size != 0}
-    return sorted(open_books - carried)
+    everybody = {source for source, ids in channels if not ids}
+    named = {agent_id for _, ids in channels for agent_id in ids}
+    return sorted(name for name in open_books - named if everybody.isdisjoint(heard_by(state, Agent(system, name))))
+
+
+def heard_by(state: IntakeState, agent: Agent) -> frozenset[str]:
+    """The sources that ever told an action of this agent, whoever told it first."""
+    return state.heard.get(Agent(agent.system, agent.agent_id), frozenset())
 
 
 def _gap(system: str, agent_ids: list[str], now_ms: int) -> list[ev.Event]:
@@ -293,7 +301,10 @@ def _gap(system: str, agent_ids: list[str], now_ms: int) -> list[ev.Event]:
 def evolve_intake(state: IntakeState, event: ev.Event) -> None:
     """Apply one event to the agents' books and channels."""
     if isinstance(event, ev.ActionReceived):
+        _hear(state, event)
         _evolve_received(state, event)
+    elif isinstance(event, ev.DuplicateSeen):
+        _hear(state, event)
     elif isinstance(event, ev.SourceChanged):
         key = (event.system, event.source, event.channel)
         if event.state == "open":
@@ -306,6 +317,11 @@ def evolve_intake(state: IntakeState, event: ev.Event) -> None:
         state.memories[event.via] = event.memory
     elif isinstance(event, ev.ProcessStarted):
         state.channels.clear()
+
+
+def _hear(state: IntakeState, event: ev.ActionReceived | ev.DuplicateSeen) -> None:
+    agent = Agent(event.system, event.agent_id)
+    state.heard[agent] = heard_by(state, agent) | {event.source}
 
 
 def _evolve_received(state: IntakeState, event: ev.ActionReceived) -> None:

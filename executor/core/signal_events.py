@@ -158,12 +158,18 @@ class ActionReceived(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DuplicateSeen(Event):
-    """The same action again: nothing is done. A suspected one has a key of its own, so its ``fingerprint`` is kept."""
+    """The same action again, and who told it of whom: nothing is done.
+
+    A suspected one has a key of its own, so its ``fingerprint`` is kept.
+    """
 
     frame_id: int | None
     channel: str
     suspected: bool = False
     fingerprint: str = ""
+    system: str = ""
+    source: str = ""
+    agent_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from executor.core import events as ev
 from executor.core.book import BookKey
 from executor.core.derive import Held, Standing, agent_of
-from executor.core.intake import Route
+from executor.core.intake import Route, heard_by
 from executor.core.protocols import StrategyView
 from executor.core.state import DeskState
 from executor.core.strategy import Handler
@@ -124,7 +124,7 @@ def _held(worker: Worker, listener: Listener, states: Sequence[DeskState], own: 
     for state in states:
         for coin in state.coins():
             for holder in _holders(state, coin):
-                if holder == own or _brings(listener, holder):
+                if holder == own or _brings(worker, listener.route, holder):
                     held.setdefault(coin, []).append(_holding(worker, state, coin, holder))
     return held
 
@@ -136,8 +136,10 @@ def _holders(state: DeskState, coin: str) -> list[Agent]:
     return [agent for agent in dict.fromkeys(agents) if agent is not None]
 
 
-def _brings(listener: Listener, holder: Agent) -> bool:
-    return not holder.via and ("*" in listener.route.agents or holder.agent_id in listener.route.agents)
+def _brings(worker: Worker, route: Route, holder: Agent) -> bool:
+    """Whether the holder's actions come by this route: others of the account may be of another source, or system."""
+    heard = route.source in heard_by(worker.intake, holder)
+    return heard and not holder.via and route.takes(route.source, holder.agent_id)
 
 
 def _holding(worker: Worker, state: DeskState, coin: str, holder: Agent) -> Held:

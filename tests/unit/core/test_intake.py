@@ -35,6 +35,10 @@ D = Decimal
 AGENT = Agent("fractrade", "7")
 ROUTES = (Route("all", "main", ("*",), "follow", ("acc",)),)
 
+REPEAT = ev.DuplicateSeen(
+    at_ms=6_000, key="k1", frame_id=9, channel="agent:7", system="fractrade", source="main", agent_id="7"
+)
+
 
 class Symbols:
     """A venue that lists BTC and ETH; the rest of its arithmetic is not asked here."""
@@ -133,7 +137,7 @@ def test_the_same_key_with_the_same_content_is_a_duplicate_and_moves_no_book() -
     first = trade()
     offer(state, first)
     again = offer(state, replace(first, origin=Origin("fractrade", "main", "user:1", 5_001)), first.fingerprint)
-    assert again == [ev.DuplicateSeen(at_ms=6_000, key="k1", frame_id=9, channel="user:1")]
+    assert again == [replace(REPEAT, channel="user:1")]
     assert size_of(state) == 1
 
 
@@ -151,9 +155,7 @@ def test_the_same_trade_in_the_other_shape_is_a_suspected_duplicate_and_a_person
     offer(state, trade(leverage=D(10)))
     twin = trade(key="k2", shape="envelope", size="1.0", leverage=D("10.0"), stamped_at_ms=4_000 + TWIN_MS)
     suspected, alarm = offer(state, twin)
-    assert suspected == ev.DuplicateSeen(
-        at_ms=6_000, key="k2", frame_id=9, channel="agent:7", suspected=True, fingerprint="print of k2"
-    )
+    assert suspected == replace(REPEAT, key="k2", suspected=True, fingerprint="print of k2")
     assert isinstance(alarm, ev.AlarmRaised)
     assert alarm.code == "SUSPECTED_DUPLICATE"
     assert size_of(state) == 1
@@ -173,7 +175,7 @@ def test_a_suspected_duplicate_stays_known_when_its_twin_is_long_forgotten() -> 
     told(envelope)
     for n in range(TWINS_KEPT + 1):
         told(trade(key=f"n{n}", size=str(n + 2)))
-    assert told(envelope) == [ev.DuplicateSeen(at_ms=6_000, key="k2", frame_id=9, channel="agent:7")]
+    assert told(envelope) == [replace(REPEAT, key="k2")]
     assert isinstance(told(replace(envelope, fingerprint="other"))[0], ev.ConflictSeen)
 
 
@@ -355,6 +357,27 @@ def test_another_systems_channel_covers_nobody_here() -> None:
     turn(state, channel("agent:7", "open", "7"))
     assert [gap.agent_ids for gap in turn(state, channel("agent:7", "closed", "7"))] == [("7",)]
     assert turn(state, channel("all", "closed", source="nex", system="nexgent")) == []
+
+
+def elsewhere(action: Action) -> Action:
+    return replace(action, origin=replace(action.origin, source="second"))
+
+
+def test_a_channel_of_everybody_covers_only_whom_its_source_was_heard_telling_of() -> None:
+    state = holding("7")
+    offer(state, elsewhere(trade(key="b", agent=Agent("fractrade", "b"))))
+    turn(state, channel("executor", "open"))
+    turn(state, channel("agent:b", "open", "b", source="second"))
+    assert [gap.agent_ids for gap in turn(state, channel("agent:b", "closed", "b", source="second"))] == [("b",)]
+
+
+@pytest.mark.parametrize("told", [{"key": "open 7"}, {"key": "k2", "shape": "envelope"}], ids=["again", "as a twin"])
+def test_a_source_is_heard_also_where_another_told_it_first(told: dict[str, Any]) -> None:
+    state, second = holding("7"), elsewhere(trade(**told))
+    turn(state, channel("executor", "open", source="second"))
+    turn(state, channel("agent:7", "open", "7"))
+    offer(state, second, "print of open 7" if told["key"] == "open 7" else None)
+    assert turn(state, channel("agent:7", "closed", "7")) == []
 
 
 def test_a_channel_that_never_was_open_opens_no_gap_and_neither_does_closing_twice() -> None:

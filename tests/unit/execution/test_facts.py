@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -33,6 +34,7 @@ from executor.execution.worker import Worker
 from executor.ledger.memory import MemoryLedger
 from executor.ports import FillsNews
 from executor.venue.signer import Signer
+from strategies.follow import Follow
 from strategies.inverse import Inverse
 
 D = Decimal
@@ -62,15 +64,17 @@ class Rig:
         ledger: MemoryLedger | None = None,
         accounts: tuple[str, ...] = ("main",),
         other: object = None,
+        routes: list[Route] | None = None,
         **more: Any,
     ) -> None:
         self.venue, self.ledger = Venue(), ledger or MemoryLedger()
         intake, states = restore(self.ledger, accounts)
         desks = {name: self._desk(states[name]) for name in accounts}
-        routes = [Route("r", "src", ("*",), "mine", accounts if other is None else accounts[:1], "mine")]
+        first = Route("r", "src", ("*",), "mine", accounts if other is None else accounts[:1], "mine")
+        second = Route("o", "src", ("*",), "other", accounts[1:], "other")
+        routes = routes or [first, *([] if other is None else [second])]
         callers = {"r": StrategyCaller("mine", strategy, **more)}
         if other is not None:
-            routes.append(Route("o", "src", ("*",), "other", accounts[1:], "other"))
             callers["o"] = StrategyCaller("other", other, **more)
         self.worker = Worker(
             clock=StandingClock(),
@@ -831,6 +835,32 @@ async def test_only_the_agents_own_stop_on_that_side_takes_the_place_of_the_stra
         await rig.tell(action("1", side, "2", SetStop, trigger_px=D(95), reduce_only=True, agent=whose))
         await rig.tell(action("2", Side.BUY, "2"))
         assert (rig.venue.orders, rig.venue.triggers) == ([("buy", "1", False)], ["80"])
+
+
+class Trails(Follow):
+    """Follows, and puts a stop below what is held whenever a price comes."""
+
+    inline = True
+
+    def on_ticker(self, fact: Ticker, view: Any) -> Any:
+        return [StopIntent(coin=view.coin, trigger_px=D(95))]
+
+
+async def test_a_routes_stop_is_for_the_positions_of_its_own_sources_agents():
+    """Several routes share the account: neither another system's agents nor those of another source are its own."""
+    routes = [
+        Route("r", "src", ("*",), "mine", ("main",), "mine"),
+        Route("o", "two", ("*",), "other", ("main",), "other"),
+    ]
+    more = {"origin": Origin("fractrade", "two", "agent:x", T0)}
+    price = Ticker(origin=origin(), symbol="BTC/USDT", px=D(100), at_ms=T0)
+    async with running(Trails(Follow.Options()), other=Follow(Follow.Options()), routes=routes) as rig:
+        await rig.tell(action("1", Side.BUY, "4", agent=Agent("fractrade", "x"), **more))
+        await rig.tell(price)
+        assert rig.venue.triggers == []
+        await rig.tell(action("2", Side.BUY, "1"), replace(price, at_ms=T0 + 1))
+        assert rig.venue.triggers == ["95"]
+        assert rig.state.stop_for("BTC", Agent("fractrade", "x")) is None
 
 
 async def test_a_flatten_is_not_resumed_before_it_is_done():

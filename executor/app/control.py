@@ -13,7 +13,9 @@ import structlog
 
 from executor.app.control_socket import STANDING, beside, is_trusted, listen_on, place
 from executor.config import Loaded
+from executor.config.overlay import did_you_mean
 from executor.errors import ConfigError, ExecutorError
+from executor.ledger.reader import LedgerReader
 from executor.server.commands import BadCommand, Command, parse_command
 
 log = structlog.get_logger("executor.control")
@@ -108,6 +110,8 @@ def command(loaded: Loaded, name: str, account: str | None = None, rule: str | N
     names = [trader.name for trader in loaded.config.accounts]
     if account is not None and account not in names:
         raise ConfigError(f"there is no account {account!r}", f"accounts are: {', '.join(names)}")
+    if rule is not None:
+        _require_breaker(loaded, rule)
     request = {"command": name, "account": account, "rule": rule}
     answer = _ask_worker(beside(loaded.config.ledger.path), request)
     if answer is None:
@@ -115,6 +119,20 @@ def command(loaded: Loaded, name: str, account: str | None = None, rule: str | N
     if "error" in answer:
         raise ExecutorError(str(answer["error"]), "see `executor status`")
     return answer
+
+
+def _require_breaker(loaded: Loaded, rule: str) -> None:
+    """Raises for what can never have fired: no configured rule that latches, and no latch of the record."""
+    from executor.app.compose import rules
+    from executor.execution.worker import SIGNER_CONFLICT
+    from executor.risk.breakers import may_latch
+
+    known = {SIGNER_CONFLICT, *(one.name for one in rules(loaded) if may_latch(one))}
+    if rule not in known and loaded.config.ledger.path.exists():
+        with LedgerReader(loaded.config.ledger.path) as reader:
+            known |= {fired["rule"] for account in reader.status()["accounts"] for fired in account["breakers"]}
+    if rule not in known:
+        raise ConfigError(f"there is no breaker '{rule}'", did_you_mean(rule, sorted(known)))
 
 
 def _ask_worker(path: Path, request: dict[str, Any]) -> dict[str, Any] | None:

@@ -355,8 +355,8 @@ class Worker:
     def command(self, name: str, account: str | None, by: str, rule: str | None = None) -> list[str]:
         """pause, resume, flatten or reset, for one account or all; returns the accounts concerned.
 
-        Raises ``ValueError`` for a command there is not, and for a breaker that has not fired; ``ExecutorError`` for
-        one that cannot be carried out now.
+        Raises ``ValueError`` for a command there is not, ``ExecutorError`` for one that cannot be carried out now, as
+        for a breaker that has not fired.
         """
         faults.point("received")
         self.unwritten.allow(name)
@@ -364,7 +364,7 @@ class Worker:
         if name == "reset":
             names = [one for one in names if rule in self.desks[one].state.breakers]
             if not names:
-                raise ValueError(f"no breaker {rule!r} has fired; see `executor status`")
+                raise ExecutorError(f"no breaker {rule!r} has fired", "see `executor status`")
         if name == "resume" and any(self.desks[one].state.flattening for one in names):
             raise ExecutorError("a flatten is under way", "resume once `executor status` shows that it is done")
         for one in names:

@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from executor.api import Exposure, Proposal, Verdict
+from executor.api import Exposure, Proposal, Rule, Verdict
 from executor.risk.base import Above0, AtLeast1, BaseRule, OptionsT, RefuseOnly, usd
 
 Until = Literal["reset", "midnight"]
@@ -37,6 +37,11 @@ def latching(rule: BaseRule[OptionsT], exposure: Exposure, found: Measured, fire
     if not found.breach:
         return rule.passes(found.value, found.limit)
     return replace(rule.refuses(fired, found.value, found.limit, latch=True), ends=found.until)
+
+
+def may_latch(rule: Rule) -> bool:
+    """Whether a rule can ask for a latch: of our own those below that do, and whatever a plugin brings."""
+    return not type(rule).__module__.startswith("executor.risk.") or isinstance(rule, _LATCHING)
 
 
 class LossLimit(RefuseOnly):
@@ -172,3 +177,6 @@ class KillFile(BaseRule[StopFile]):
         path = str(self.options.path)
         present = path in exposure.files_present
         return self.word(present, "KILL_FILE", f"{path} {'exists' if present else 'is absent'}", f"{path} is absent")
+
+
+_LATCHING = (DailyLoss, Drawdown, ConsecutiveLosses, ConsecutiveFailures)

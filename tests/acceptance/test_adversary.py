@@ -277,6 +277,8 @@ async def test_a_flatten_with_an_entry_out_catches_what_that_entry_brings(rig):
 async def test_the_daily_loss_latch_survives_kill_9_and_ends_with_a_reset(rig):
     rig.configure(risk=[*CAPS, {"rule": "daily_loss", "max_usd": 1_000}])
     await rig.spawn()
+    code, said = await rig.command("reset", "daily_loss")
+    assert (code, "no breaker 'daily_loss' has fired" in str(said)) == (1, True)
     await rig.send(rig.trade("open", "LONG", 1))
     await rig.settled("open")
     rig.market.set_quote("BTC", "97990", "98010")

@@ -16,6 +16,13 @@ from urllib.request import Request, urlopen
 import forked
 import pytest
 
+from executor import plugins
+from executor.app.compose import open_ledger
+from executor.app.identity import traders
+from executor.clock import SystemClock
+from executor.config import load
+from executor.core import events as ev
+
 EXECUTOR = (str(Path(sys.executable).with_name("executor")),)
 MODULE = (sys.executable, "-m", "executor")
 KEYS = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "PYTHONPATH")
@@ -224,6 +231,28 @@ def test_commands_are_written_down_where_no_worker_runs(cli):
     kinds = [row["kind"] for row in json.loads(cli("journal", "--json", "--limit", "2").stdout)["journal"]]
     assert kinds == ["Resumed", "Paused"]
     assert stat.S_IMODE((cli.folder / "var/dry_run.db").stat().st_mode) == 0o600
+
+
+def test_only_a_breaker_there_is_can_be_reset(cli):
+    cli("init")
+    assert "did you mean 'daily_loss'?" in cli("reset", "daly_loss", code=2).stderr
+    assert "no breaker" in cli("reset", "max_position_notional", code=2).stderr, "a rule that never latches"
+    assert not (cli.folder / "var").exists()
+    for rule in ("daily_loss", "signer_conflict"):
+        assert json.loads(cli("reset", rule, "--json").stdout)["effect"] == "the breaker is reset"
+
+
+def test_a_breaker_that_fired_can_be_reset_after_its_rule_was_taken_out(cli):
+    cli("init")
+    cli("pause")
+    found = load(cli.folder / "config.yaml", (), {}, plugins)
+    fired = ev.BreakerLatched(at_ms=1, account="main", rule="of_old", value="2", limit="1")
+    ledger = open_ledger(found, traders(found), SystemClock())
+    ledger.commit([], [fired])
+    ledger.close(clean=True)
+    assert "no breaker" in cli("reset", "of_odl", code=2).stderr
+    cli("reset", "of_old")
+    assert json.loads(cli("status", "--json").stdout)["accounts"][0]["breakers"] == []
 
 
 # -- colours ----------------------------------------------------------------------------------------------------

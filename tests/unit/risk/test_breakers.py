@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from executor.risk.breakers import ConsecutiveFailures, ConsecutiveLosses, DailyLoss, Drawdown, KillFile
+from executor.risk.breakers import ConsecutiveFailures, ConsecutiveLosses, DailyLoss, Drawdown, KillFile, may_latch
 
 D = Decimal
 
@@ -126,3 +126,15 @@ def test_so_many_in_a_row_stop_entries_until_midnight_or_a_reset(ask: Any, words
 def test_a_drawdown_has_exactly_one_limit_and_a_known_end(options: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Drawdown.Options(**options)
+
+
+class OfAPlugin:
+    """Stands for a stranger's rule: whether it latches, nobody can tell."""
+
+
+def test_of_our_own_rules_only_those_that_latch_can_be_reset() -> None:
+    latching = (DailyLoss, Drawdown, ConsecutiveLosses, ConsecutiveFailures)
+    options = {"max_usd": 1}, {"max_pct": 1}, {"max": 1}, {"max": 1}
+    assert all(may_latch(kind.from_options(given)) for kind, given in zip(latching, options, strict=True))
+    assert not may_latch(KillFile.from_options({"path": "stop"}))
+    assert may_latch(OfAPlugin())  # type: ignore[arg-type]  # no rule at all, but not one of ours

@@ -29,6 +29,7 @@ from executor.core.state import (
     Leg,
     Request,
     StopWish,
+    TargetWish,
 )
 from executor.core.virtual import note_hour
 
@@ -74,7 +75,9 @@ def _planned(state: DeskState, event: ev.LegPlanned) -> None:
         bracket=event.bracket,
         last_change_ms=event.at_ms,
     )
-    _PLANNED[event.leg](state, event)
+    also = _PLANNED.get(event.leg)
+    if also is not None:
+        also(state, event)
     _prune(state)
 
 
@@ -96,17 +99,10 @@ def _planned_stop(state: DeskState, event: ev.LegPlanned) -> None:
         wish.attempts += 1
 
 
-def _planned_target(state: DeskState, event: ev.LegPlanned) -> None:
-    for wish in state.targets.get(event.coin, []):
-        if wish.key == event.key:
-            wish.attempts += 1
-
-
 _PLANNED: dict[str, Callable[[DeskState, ev.LegPlanned], None]] = {
     "entry": _planned_entry,
     "exit": _planned_exit,
     "stop": _planned_stop,
-    "target": _planned_target,
 }
 
 
@@ -176,11 +172,18 @@ def _rested(state: DeskState, event: ev.LegRested) -> None:
         wish = _stop_of(state, leg)
         if wish is not None and wish.key == leg.key:
             wish.failures, wish.crossed = 0, False
+        for target in _targets_of(state, leg):
+            target.failures = 0
 
 
 def _stop_of(state: DeskState, leg: Leg) -> StopWish | None:
     """The wish a stop leg serves, or served before it was replaced."""
     return state.stop_for(leg.coin, state.whose(leg.coin, leg.agent)) if leg.kind == "stop" else None
+
+
+def _targets_of(state: DeskState, leg: Leg) -> list[TargetWish]:
+    """The wish a target leg serves."""
+    return [wish for wish in state.targets.get(leg.coin, ()) if leg.kind == "target" and wish.key == leg.key]
 
 
 def _filled(state: DeskState, event: ev.LegFilled) -> None:
@@ -213,19 +216,10 @@ def _ended(state: DeskState, event: ev.LegEnded) -> None:
     if not leg.turn(event.ending, event.at_ms):
         return
     leg.oid = event.oid if event.oid is not None else leg.oid
-    asked_for = state.cancels.pop(leg.cloid, None) is not None or event.status == "waitingForFill"
-    if was_open and event.ending != "filled":
-        if asked_for:
-            _released(state, leg)
-        else:
-            _missed(state, leg, event.at_ms, event.status)
-
-
-def _released(state: DeskState, leg: Leg) -> None:
-    """Ended as we asked, or a bracket's child whose parent filled in part: nothing failed, so nothing has to wait."""
-    for wish in state.targets.get(leg.coin, []):
-        if leg.kind == "target" and wish.key == leg.key:
-            wish.attempts = 0
+    asked_for = state.cancels.pop(leg.cloid, None) is not None
+    # a bracket's child whose parent filled in part waited for nothing: nothing failed, so nothing has to wait
+    if was_open and event.ending != "filled" and not asked_for and event.status != "waitingForFill":
+        _missed(state, leg, event.at_ms, event.status)
 
 
 def _rejected(state: DeskState, event: ev.LegRejected) -> None:
@@ -250,10 +244,9 @@ def _missed(state: DeskState, leg: Leg, at_ms: int, said: str) -> None:
         note_miss(owed, said)
     if leg.kind == "stop":
         _stop_missed(state, leg, at_ms, said)
-    if leg.kind == "target":
-        for wish in state.targets.get(leg.coin, []):
-            if wish.key == leg.key:
-                wish.failed_at_ms = at_ms
+    for wish in _targets_of(state, leg):
+        wish.failed_at_ms = at_ms
+        wish.failures += 1
 
 
 def _stop_missed(state: DeskState, leg: Leg, at_ms: int, said: str) -> None:

@@ -112,9 +112,13 @@ def _own(state: DeskState, position: Position, leg: Leg, delta: Decimal, px: Dec
 
 
 def _pay(state: DeskState, leg: Leg, newly: Decimal) -> None:
+    """Take what executed off what its exit owes; a target that executed is done."""
     owed = state.exits.get(leg.key)
     if owed is not None and leg.kind == "exit":
         owed.owed = max(ZERO, owed.owed - newly)
+    if leg.kind == "target":
+        for wish in state.targets.get(leg.coin, ()):
+            wish.executed = wish.executed or wish.key == leg.key
 
 
 def entry_settled(state: DeskState, cloid: str, at_ms: int) -> None:

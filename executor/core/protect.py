@@ -293,12 +293,12 @@ def _target_steps(
 ) -> list[ev.Event]:
     """Of what is adopted beside a holding no target speaks."""
     wishes = [wish for wish in state.targets_for(part.coin, part.agent) if speaks_of(wish, part.own)]
-    legs = _live(state, part, "target")
+    legs = state.legs_for(part.coin, "target", part.agent)
     events: list[ev.Event] = []
     left = abs(part.own)
     for wish in reversed(wishes):
-        mine = [leg for leg in legs if leg.key == wish.key]
-        left, more = _one_target(settings, state, part, wish, mine, left, now_ms, market)
+        out = [leg for leg in legs if leg.key == wish.key]
+        left, more = _one_target(settings, state, part, wish, out, left, now_ms, market)
         events += more
     return events
 
@@ -308,26 +308,21 @@ def _one_target(
     state: DeskState,
     part: Guarded,
     wish: TargetWish,
-    mine: list[Leg],
+    out: list[Leg],
     left: Decimal,
     now_ms: int,
     market: Market,
 ) -> tuple[Decimal, list[ev.Event]]:
     """What one target needs, newest first: ``left`` is what the newer ones leave of the part."""
+    mine = [leg for leg in out if leg.cloid not in state.cancels]
     taken = sum((leg.size - leg.filled for leg in mine), ZERO)
     if taken > left:
         return left, [event for leg in mine for event in _cancel(state, leg, "more than the position", now_ms)]
-    if mine or (wish.attempts > 0 and not _failed_long_ago(wish, now_ms)):
+    if out or wish.executed or now_ms - wish.failed_at_ms < pause_ms(wish):
         return left - taken, []
-    if any(leg.key == wish.key and leg.kind == "target" and leg.filled > 0 for leg in state.legs.values()):
-        return left, []
     size = market.rules.floor_size(part.coin, exit_size(wish.fraction, part.own))
-    if size <= 0 or size > left or (wish.failed_at_ms and wish.attempts >= 3):
+    if size <= 0 or size > left:
         return left, []
     px = wish.trigger_px
     leg = trigger_leg(settings, state, part, "target", wish.key, px, wish.at_ms, size, now_ms, market)
     return left - size, [leg]
-
-
-def _failed_long_ago(wish: TargetWish, now_ms: int) -> bool:
-    return wish.failed_at_ms > 0 and now_ms - wish.failed_at_ms >= RETRY_MS

@@ -154,7 +154,11 @@ class StopWish:
 
 @dataclass(slots=True)
 class TargetWish:
-    """A fraction of the owned position shall take profit here."""
+    """A fraction of the owned position shall take profit here.
+
+    ``executed`` says that an order of it did, whole or in part: it is not placed again. ``failures`` counts refusals
+    in a row since ``failed_at_ms``, as a stop's do.
+    """
 
     key: str
     trigger_px: Decimal
@@ -163,8 +167,9 @@ class TargetWish:
     side: Side | None = None
     agent: Agent | None = None
     seen: bool = False
-    attempts: int = 0
+    executed: bool = False
     failed_at_ms: int = 0
+    failures: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from executor.core.guarded import Guarded
 from executor.core.identity import cloid
 from executor.core.protocols import Market
 from executor.core.settings import DeskSettings
-from executor.core.state import DeskState, StopWish
+from executor.core.state import DeskState, StopWish, TargetWish
 from executor.core.types import closing_side
 
 RETRY_MS = 1_000
@@ -26,8 +26,8 @@ RETRY_MAX_MS = 60_000
 """What it grows to in the end."""
 
 
-def pause_ms(wish: StopWish) -> int:
-    """Longer with every refusal: a stop the venue never takes must not use up the address's requests."""
+def pause_ms(wish: StopWish | TargetWish) -> int:
+    """Longer with every refusal: one the venue never takes must not use up the address's requests."""
     longest_ms = RETRY_SOON_MS if wish.failures <= SOON else RETRY_MAX_MS
     return min(RETRY_MS << min(max(wish.failures - 1, 0), 10), longest_ms)
 

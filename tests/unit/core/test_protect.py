@@ -408,14 +408,45 @@ def test_a_target_that_took_its_profit_is_not_placed_again():
     assert len(s.planned("target")) == 1
 
 
-def test_a_refused_target_is_tried_three_times_a_second_apart():
+def test_a_refused_target_is_tried_again_ever_more_slowly_as_a_stop_is():
     s = Story()
     s.long(1)
-    s.set("target", *["reject"] * 9)
+    s.set("target", *["reject"] * 6)
     s.target(110)
-    for expected in (1, 2, 3, 3, 3):
+    for expected in (1, 2, 2, 3, 3, 3, 3, 4):
         assert len(s.planned("target")) == expected
         s.later(1_000)
+    assert s.alarms() == ["PROTECTION_REJECTED", "PROTECTION_REJECTED"]
+    s.later(8_000)
+    s.later(8_000)
+    s.later(8_000)
+    assert s.live("target") == [("1.000", "110.00")]
+
+
+def test_a_target_is_not_placed_again_before_the_old_one_is_gone():
+    s = Story()
+    s.long(2)
+    s.target(110, 2)
+    s.set("cancel", "wait")
+    s.short(1)
+    s.later(5_000)
+    assert len(s.planned("target")) == 1
+    s.set("cancel")
+    s.settle()
+    assert s.live("target") == [("1.000", "110.00")]
+
+
+def test_a_target_that_executed_after_a_refusal_is_not_placed_again_however_much_is_forgotten():
+    s = Story()
+    s.set("target", "reject")
+    s.long(10)
+    s.target(110, size=5)
+    s.later(2_000)
+    [leg] = s.state.legs_of("BTC", "target")
+    s.fire(leg)
+    s.state.legs.clear()
+    s.later(60_000)
+    assert (s.held(), s.live("target")) == (5, [])
 
 
 def test_a_target_that_ended_in_part_is_not_placed_again():

@@ -133,8 +133,9 @@ class OfAPlugin:
 
 
 def test_of_our_own_rules_only_those_that_latch_can_be_reset() -> None:
-    latching = (DailyLoss, Drawdown, ConsecutiveLosses, ConsecutiveFailures)
-    options = {"max_usd": 1}, {"max_pct": 1}, {"max": 1}, {"max": 1}
-    assert all(may_latch(kind.from_options(given)) for kind, given in zip(latching, options, strict=True))
-    assert not may_latch(KillFile.from_options({"path": "stop"}))
+    assert may_latch(DailyLoss(DailyLoss.Options(max_usd=D(1))))
+    assert may_latch(Drawdown(Drawdown.Options(max_pct=D(1))))
+    assert may_latch(ConsecutiveLosses(ConsecutiveLosses.Options(max=1)))
+    assert may_latch(ConsecutiveFailures(ConsecutiveFailures.Options(max=1)))
+    assert not may_latch(KillFile(KillFile.Options(path=Path("stop"))))
     assert may_latch(OfAPlugin())  # type: ignore[arg-type]  # no rule at all, but not one of ours

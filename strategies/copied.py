@@ -65,13 +65,17 @@ class CopiedTrades(Strategy):
         return True
 
     def entry(self, fact: SourceTrade, view: StrategyView, coin: str) -> TradeIntent | None:
-        """What opens, in our size; ``None`` where nothing does, or it cannot be sized."""
+        """What opens, in our size; ``None`` where nothing does, or it cannot be sized.
+
+        A size speaks of the whole trade: core cuts it to the part that opens. Dollars speak of that part alone.
+        """
         chosen = self.options
         size, usd, opening = None, chosen.notional_usd, opened(fact, view.book(coin))
         if opening <= 0:
             return None
         if usd is None and chosen.equity_pct is None:
-            size, usd = copied(fact, coin, opening * (chosen.multiplier or Decimal(1)))
+            size, whole_usd = copied(fact, coin, chosen.multiplier or Decimal(1))
+            usd = None if whole_usd is None else whole_usd * opening
             if size is None and usd is None:
                 return None
         return TradeIntent(

@@ -36,6 +36,7 @@ from executor.ports import FillsNews
 from executor.venue.signer import Signer
 from strategies.follow import Follow
 from strategies.inverse import Inverse
+from strategies.tradeready_copy import TradeReadyCopy
 
 D = Decimal
 AGENT = Agent("halyrd", "a")
@@ -198,6 +199,13 @@ async def test_a_reported_trade_becomes_an_order_and_its_opposite_closes_our_sha
         await rig.tell(trade(), trade("t2", Side.SELL, "1"))
         assert rig.venue.orders == [("buy", "1", False), ("sell", "0.5", True)]
         assert rig.book() == 1
+
+
+async def test_a_copied_flip_closes_our_part_and_opens_what_goes_beyond_it():
+    async with running(TradeReadyCopy(TradeReadyCopy.Options())) as rig:
+        await rig.tell(trade(size="1"), trade("t2", Side.SELL, "3"))
+        assert rig.venue.orders == [("buy", "1", False), ("sell", "1", True), ("sell", "2", False)]
+        assert rig.book() == -2
 
 
 async def test_the_same_trade_told_again_does_nothing():

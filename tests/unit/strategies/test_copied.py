@@ -119,8 +119,11 @@ def test_shorts_of_perps_are_copied_and_their_covers_open_nothing() -> None:
 
 
 def test_of_a_flip_only_what_goes_beyond_the_book_is_opened() -> None:
-    flip = replace(BUY, side=Side.SELL)
-    assert wishes(flip, view(book="0.4"))[0].size == D("0.1")
+    """A size speaks of the whole trade, and is cut to what opens by core; dollars speak of what opens."""
+    flip, valued = replace(BUY, side=Side.SELL), replace(QUOTED, side=Side.SELL)
+    assert wishes(flip, view(book="0.4"))[0].size == D("0.5")
+    assert wishes(valued, view(book="0.4"))[0].notional_usd == D(10)
+    assert wishes(flip, view(book="0.4"), notional_usd=20)[0].notional_usd == D(20)
     assert wishes(flip, view(book="0.6")) == ()
 
 

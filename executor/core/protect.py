@@ -40,10 +40,12 @@ def protect_steps(settings: DeskSettings, state: DeskState, coin: str, now_ms: i
 def _steps(settings: DeskSettings, state: DeskState, part: Guarded, now_ms: int, market: Market) -> list[ev.Event]:
     if market.rules.asset(part.coin) is None:  # no order of it can be made; what others hold here must not suffer
         return naked_steps(replace(settings, policy="alert"), state, part, now_ms, market)
+    brought_nothing = _of_failed_entries(settings, state, part, now_ms)
+    if brought_nothing:
+        return brought_nothing
     if part.owned == 0:
         return _without_position(settings, state, part, now_ms) + naked_steps(settings, state, part, now_ms, market)
-    brought_nothing = _of_failed_entries(settings, state, part, now_ms)
-    return brought_nothing or [
+    return [
         *_orphans(state, part, now_ms),
         *_lapsed(settings, state, part, now_ms),
         *_unfilled(state, part, now_ms, market),
@@ -150,10 +152,13 @@ def _lapsed(settings: DeskSettings, state: DeskState, part: Guarded, now_ms: int
 
 
 def _of_failed_entries(settings: DeskSettings, state: DeskState, part: Guarded, now_ms: int) -> list[ev.Event]:
-    """Stop and target that came with an entry that brought nothing: what is held keeps the stop it had before."""
+    """Stop and target that came with an entry that brought nothing: what is held keeps the stop it had before.
+
+    Where nothing is held they go too: they would pass for the next entry's, or forbid it.
+    """
     coin, stop = part.coin, state.stop_for(part.coin, part.agent)
     keys: list[tuple[ev.LegKind, str]] = [("target", wish.key) for wish in state.targets_for(coin, part.agent)]
-    if stop is not None and stop.before is not None:
+    if stop is not None and (stop.before is not None or part.owned == 0):
         keys.append(("stop", stop.key))
     return [
         ev.WantDropped(at_ms=now_ms, account=state.account, key=key, coin=coin, kind=kind, reason="NO_POSITION")

@@ -112,6 +112,17 @@ def test_a_stop_that_was_never_sent_is_dropped_with_its_position():
     assert [e.reason for e in s.of(ev.LegDropped)] == ["NO_POSITION"]
 
 
+def test_the_stop_and_target_of_an_entry_that_was_refused_go_with_it():
+    s = Story()
+    s.set("entry", "INSUFFICIENT_MARGIN")
+    s.long(1, stop_px="95", target_px="120")
+    assert (s.state.stops, s.state.targets) == ({}, {})
+    s.later(60_000)
+    assert s.refusals() == []
+    s.long(1)
+    assert (s.held(), s.live("stop"), s.live("target")) == (1, [], [])
+
+
 def test_an_old_stop_and_target_do_not_outlive_a_flip():
     s = protected()
     s.target(120)

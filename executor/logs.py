@@ -13,7 +13,9 @@ import logging
 import re
 import sys
 import threading
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Hashable, Mapping
+from itertools import chain
 from textwrap import indent
 from types import TracebackType
 from typing import Any, Literal, TextIO
@@ -24,6 +26,9 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 MASK = "[redacted]"
 _SHORTEST_SECRET = 4  # masking shorter ones would eat the log
+
+TOKENS_KEPT = 8
+"""A token that was replaced so often appears in no line any more, and each one that is known costs every frame."""
 
 _SILENCED = ("hyperliquid", "eth_account", "urllib3")
 """The SDK and what it brings: it is used for its arithmetic, its sockets are ours."""
@@ -63,28 +68,55 @@ _TELLTALE = (
 
 
 class _Registry:
-    """The secrets of this process and one pattern that finds any of them."""
+    """The secrets of this process and one pattern that finds any of them.
+
+    ``kept`` stay for good. ``passing`` are by their owner those that replaced one another, oldest first.
+    """
 
     def __init__(self) -> None:
+        self.kept: set[str] = set()
+        self.passing: dict[Hashable, deque[str]] = {}
         self.forms: set[str] = set()
         self.folded: tuple[str, ...] = ()
         self.pattern: re.Pattern[str] | None = None
 
-    def add(self, forms: set[str]) -> None:
-        self.forms |= {form for form in forms if len(form) >= _SHORTEST_SECRET}
-        if self.forms:
-            longest_first = sorted(self.forms, key=len, reverse=True)
-            self.folded = tuple({form.casefold() for form in self.forms})
-            self.pattern = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
+    def add(self, text: str) -> None:
+        if text not in self.kept:
+            self.kept.add(text)
+            self._compile()
+
+    def replace(self, owner: Hashable, text: str) -> None:
+        tokens = self.passing.setdefault(owner, deque(maxlen=TOKENS_KEPT))
+        if text in tokens:
+            tokens.remove(text)
+        tokens.append(text)
+        self._compile()
+
+    def _compile(self) -> None:
+        known = {*self.kept, *chain.from_iterable(self.passing.values())}
+        self.forms = {form for text in known for form in _forms(text) if len(form) >= _SHORTEST_SECRET}
+        longest_first = sorted(self.forms, key=len, reverse=True)
+        self.folded = tuple({form.casefold() for form in self.forms})
+        self.pattern = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE) if self.forms else None
 
 
 _registry = _Registry()
 
 
+def _forms(text: str) -> set[str]:
+    """The text, and what URLs, JSON and Python make of it."""
+    escaped = {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1]}
+    return {text, text.removeprefix("0x"), quote(text, safe=""), quote(text), quote_plus(text), *escaped}
+
+
 def register_secret(text: str) -> None:
     """From now on this text, and what URLs, JSON and Python make of it, appears in no log line."""
-    escaped = {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1]}
-    _registry.add({text, text.removeprefix("0x"), quote(text, safe=""), quote(text), quote_plus(text), *escaped})
+    _registry.add(text)
+
+
+def register_token(owner: Hashable, text: str) -> None:
+    """The same for a token that replaces the owner's last one: only its newest ``TOKENS_KEPT`` are remembered."""
+    _registry.replace(owner, text)
 
 
 def redact(text: str) -> str:

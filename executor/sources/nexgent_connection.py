@@ -81,12 +81,14 @@ class AgentConnection(Connection):
         self._tokens = session
         self._pace = pace
         self._failures = 0
+        self._token = ""
         self._denied = False
         self._let_go = False
 
     def accepted(self) -> None:
         """The server said ``connected``: this token is good."""
         self._denied = False
+        self._tokens.accepted(self._token)
 
     def settled(self) -> None:
         """The connection has lasted: the next trouble is a new one."""
@@ -103,7 +105,7 @@ class AgentConnection(Connection):
 
     async def _session(self, deliver: Callable[[Item], None]) -> Verdict:
         try:
-            token = await self._tokens.token()
+            self._token = token = await self._tokens.token()
         except CredentialRefused as refusal:
             return Stop("UNAUTHORIZED", refusal.message, refusal.remedy)
         except Unreachable as fault:

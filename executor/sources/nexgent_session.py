@@ -10,6 +10,8 @@ import asyncio
 import base64
 import binascii
 import json
+import math
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -33,6 +35,10 @@ MARGIN_MS = 60_000
 
 MAX_ANSWER = 4 << 20
 TIMEOUT_S = 10.0
+RENEW_AGAIN_S = 600.0
+"""How long a new token nobody took stands before another is asked for: whoever refuses it refuses the next as well."""
+
+REFUSED_KEPT = 16
 _REMEDY = "log in to Nexgent again and set the new tokens, or set email_env and password_env; then restart"
 
 
@@ -63,7 +69,11 @@ class Session:
         self._access = _plain(secrets, "access_token")
         self._refresh = _plain(secrets, "refresh_token")
         self._login = (_plain(secrets, "email"), _plain(secrets, "password"))
-        self._bad: set[str] = set()
+        self._owner = (base, self._access, self._refresh, self._login)
+        self._bad: deque[str] = deque(maxlen=REFUSED_KEPT)
+        self._spent = ""
+        self._untried = ""
+        self._renewed_s = -math.inf
         self._turn = asyncio.Lock()
         self._http: aiohttp.ClientSession | None = None
 
@@ -79,14 +89,20 @@ class Session:
 
     def spoiled(self, token: str) -> None:
         """The server refused this token: never offer it again."""
-        self._bad.add(token)
+        self._bad.append(token)
+
+    def accepted(self, token: str) -> None:
+        """The server took this token: should it refuse it later, another is worth asking for."""
+        if token == self._untried:
+            self._untried = ""
 
     async def token(self) -> str:
         """An access token that will do for a connection now; raises ``CredentialRefused`` or ``Unreachable``."""
         async with self._turn:
             if not self._access or self._access in self._bad or self._ending(self._access):
-                self._access = await self._renew()
-                logs.register_secret(self._access)
+                self._access = self._untried = await self._renew()
+                self._renewed_s = self._clock.monotonic_s()
+                logs.register_token((self._owner, "access"), self._access)
             return self._access
 
     async def snapshot(self, agent_id: str, known: frozenset[str]) -> str:
@@ -94,18 +110,25 @@ class Session:
 
         ``known`` are the positions we knew when asking.
         """
-        answer = await self._get_positions(agent_id)
-        if answer.status == 401 and self.renewable:  # once more with another token
-            self.spoiled(self._access)
-            answer = await self._get_positions(agent_id)
+        token = await self.token()
+        answer = await self._get_positions(agent_id, token)
+        if answer.status == 401 and self._worth_replacing(token):  # once more with another token
+            self.spoiled(token)
+            token = await self.token()
+            answer = await self._get_positions(agent_id, token)
         if answer.status in (401, 403):
             raise CredentialRefused("the REST side refuses the token", _REMEDY)
         if answer.status != 200:
             raise _unreachable("positions", answer)
+        self.accepted(token)
         return f'{{"type":"{REST_SNAPSHOT}","data":{{"known":{json.dumps(sorted(known))},"positions":{answer.body}}}}}'
 
-    async def _get_positions(self, agent_id: str) -> _Answer:
-        headers = {"Authorization": f"Bearer {await self.token()}"}
+    def _worth_replacing(self, token: str) -> bool:
+        stood = self._clock.monotonic_s() - self._renewed_s > RENEW_AGAIN_S
+        return self.renewable and (token != self._untried or stood)
+
+    async def _get_positions(self, agent_id: str, token: str) -> _Answer:
+        headers = {"Authorization": f"Bearer {token}"}
         return await self._ask(hdrs.METH_GET, f"/api/v1/agent-positions/{quote(agent_id, safe='')}", headers=headers)
 
     async def close(self) -> None:
@@ -120,13 +143,13 @@ class Session:
 
     async def _renew(self) -> str:
         """By the refresh token where there is one that is good, else by logging in."""
-        if self._refresh and self._refresh not in self._bad:
+        if self._refresh and self._refresh != self._spent:
             answer = await self._ask(hdrs.METH_POST, "/api/v1/auth/refresh", {"refreshToken": self._refresh})
             if answer.status == 200:
                 return _text_of(answer, "accessToken")
             if answer.status not in (400, 401, 403):
                 raise _unreachable("refresh", answer)
-            self._bad.add(self._refresh)
+            self._spent = self._refresh
         return await self._log_in()
 
     async def _log_in(self) -> str:
@@ -139,7 +162,7 @@ class Session:
         if answer.status != 200:
             raise _unreachable("login", answer)
         self._refresh = _text_of(answer, "refreshToken")
-        logs.register_secret(self._refresh)
+        logs.register_token((self._owner, "refresh"), self._refresh)
         return _text_of(answer, "accessToken")
 
     async def _ask(

@@ -45,6 +45,16 @@ def json_stream():
     return out
 
 
+def test_of_tokens_that_replace_one_another_the_newest_are_hidden_and_what_was_registered_for_good():
+    logs.register_secret("token-canary-2-")
+    tokens = [f"token-canary-{number}-" for number in range(20)]
+    for token in (*tokens, tokens[12], tokens[19], tokens[19]):
+        logs.register_token("an owner", token)
+    logs.register_token("another", "token-canary-x")
+    hidden = {token for token in (*tokens, "token-canary-x") if logs.redact(token) != token}
+    assert hidden == {tokens[2], *tokens[12:], "token-canary-x"}
+
+
 def test_lines_are_structured(json_stream):
     logs.logger("executor.desk", account="main").info("sent", action="send", action_id="a1", cloid="0xf7ac")
     line = json.loads(json_stream.getvalue())

@@ -49,7 +49,7 @@ _DECISIONS = {
     ),
     "DELISTED_SYMBOL": "The venue no longer trades this coin: nothing to do.",
     "EXIT_BELOW_MINIMUM": (
-        "Our share of the exit is smaller than the venue's smallest order: it leaves with the next exit."
+        "Our share of the exit is smaller than the venue's smallest order: it leaves when the agent closes all."
     ),
     "FLATTENED": "The account was flattened, so entries are stopped: `executor resume` lets them go.",
     "LEVERAGE_UNCONFIRMED": (
@@ -72,6 +72,7 @@ _DECISIONS = {
     ),
     "NO_QUOTE": "The venue showed no price to trade at: check the coin's market.",
     "NO_ROUTE": "No route of the configuration takes this agent's actions to an account: add one under routes.",
+    "LEVERAGE_HELD": "The coin is held at more leverage than max_leverage allows: raise the limit, or close it first.",
     "OPPOSITE_HELD": (
         "On this account another agent holds the other side of the coin: route the two to accounts of their own."
     ),

@@ -9,10 +9,13 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from executor.api import Exposure, Proposal, Verdict
-from executor.risk.base import AtLeast1, BaseRule, RefuseOnly, seconds
+from executor.risk.base import BaseRule, RefuseOnly, seconds
 
 DaySeconds = Annotated[Decimal, Field(gt=0, le=86_400, allow_inf_nan=False)]
 """A time span up to a day: entries older than that are not remembered."""
+
+ENTRIES_KEPT = 1_000
+"""How many of the newest entries an account remembers: a limit above it would never be reached."""
 
 
 class Pause(RefuseOnly):
@@ -40,7 +43,7 @@ class Cooldown(BaseRule[Pause]):
 class Rate(RefuseOnly):
     """At most ``max`` entries in any ``per_s`` seconds."""
 
-    max: AtLeast1
+    max: Annotated[int, Field(ge=1, le=ENTRIES_KEPT)]
     per_s: DaySeconds
 
 

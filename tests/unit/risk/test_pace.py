@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from executor.risk.pace import Cooldown, OrderRate
+from executor.core.evolve import KEEP_ENTRY_TIMES
+from executor.risk.pace import ENTRIES_KEPT, Cooldown, OrderRate
 
 NOW_MS = 1_000_000
 
@@ -42,6 +43,11 @@ def test_entries_of_the_last_seconds_are_counted(
     assert words(OrderRate, {"max": 2, "per_s": 10}, seen) == (*expected, "2 entries in 10 s")
 
 
+def test_the_highest_rate_allowed_is_one_that_what_is_remembered_can_show(words: Any) -> None:
+    seen = {"entries_at_ms": (NOW_MS,) * KEEP_ENTRY_TIMES}
+    assert words(OrderRate, {"max": ENTRIES_KEPT, "per_s": 10}, seen)[0] == "ORDER_RATE"
+
+
 @pytest.mark.parametrize(
     ("kind", "options", "complaint"),
     [
@@ -49,6 +55,7 @@ def test_entries_of_the_last_seconds_are_counted(
         (Cooldown, {"per_symbol_s": 0}, "greater than 0"),
         (OrderRate, {"max": 1}, "per_s"),
         (OrderRate, {"max": 0, "per_s": 1}, "greater than or equal to 1"),
+        (OrderRate, {"max": ENTRIES_KEPT + 1, "per_s": 1}, "less than or equal to 1000"),
     ],
 )
 def test_spans_longer_than_memory_and_missing_ones_are_errors(

@@ -209,6 +209,20 @@ class Pushes:
         """Whether any account or order changed, beyond prices."""
         return bool(self.users or self.orders or self.fundings)
 
+    def add(self, later: Pushes) -> None:
+        """Takes in what a later step changed."""
+        for mine, its in zip(self._rows(), later._rows(), strict=True):
+            for name, rows in its.items():
+                mine[name].extend(rows)
+        self.retired |= later.retired
+        self.coins |= later.coins
+        self.users |= later.users
+        self.orders |= later.orders
+
+    def _rows(self) -> tuple[dict[str, list[Json]], ...]:
+        told = (self.order_updates, self.order_history, self.system_cancels, self.liquidations)
+        return (*told, self.fills, self.fundings, self.trades)
+
 
 @dataclass(slots=True)
 class State:

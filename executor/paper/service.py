@@ -5,6 +5,7 @@ Synchronous: one call is one committed step. The server adds time (latency), soc
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from decimal import Decimal
@@ -19,15 +20,24 @@ from executor.paper.candles import Candles
 from executor.paper.exchange import DEFAULT, Exchange, err, weight
 from executor.paper.faults import Faults
 from executor.paper.gate import Gate, Refused, Request
-from executor.paper.model import Account, Json, Pushes, Rules, State, Tick
+from executor.paper.model import Account, Json, Pushes, Rules, State, Tick, lost
 from executor.paper.state import StateFile
+
+log = logging.getLogger(__name__)
 
 CANCELS = frozenset({"cancel", "cancelByCloid"})
 AGENT_DAYS_DEFAULT = 90
+SAVE_AGAIN_MS = 1000
+"""Between two tries of a file that cannot be written."""
 
 
 class Service:
-    """Gate, engine, candles and state file behind one another. ``listeners`` get every step's pushes."""
+    """Gate, engine, candles and state file behind one another. ``listeners`` get every step's pushes.
+
+    A step that cannot be saved is told to nobody: it waits in memory and is saved, and told, with a later one. Until
+    then ``is_stuck``, and whoever serves this venue answers nobody, since every answer could be of what a crash would
+    undo; ``on_stuck`` is called at each try that failed.
+    """
 
     def __init__(self, meta: Json, clock: Clock, rules: Rules | None = None, state_path: Path | None = None) -> None:
         self.meta = meta
@@ -43,6 +53,10 @@ class Service:
             self.file.close()
             raise
         self.listeners: list[Callable[[Pushes], None]] = []
+        self.on_stuck: list[Callable[[], None]] = []
+        self._held = Pushes()
+        self._agents_changed = False
+        self._failed_ms: int | None = None
 
     @property
     def state(self) -> State:
@@ -66,12 +80,14 @@ class Service:
     def approve_agent(self, master: str, agent: str, name: str = "", valid_until_ms: int | None = None) -> None:
         """Registers an API wallet for a master, as ``approveAgent`` does."""
         self.gate.approve(master, agent, name, valid_until_ms)
-        self.file.save_agents(self.gate)
+        self._agents_changed = True
+        self._commit()
 
     def add_sub_account(self, master: str, address: str, usd: Decimal | int = 0) -> None:
         """Makes a sub-account the master (and its agents) may act for with ``vaultAddress``."""
         self.gate.sub_accounts[address.lower()] = master.lower()
-        self.file.save_agents(self.gate)
+        self._agents_changed = True
+        self._commit()
         self.fund_new(address, usd)
 
     def on_market(self, tick: Tick) -> None:
@@ -83,6 +99,17 @@ class Service:
         if mid is not None:
             self.candles.add(tick.coin, mid, self.now(), self._day(tick.coin) - before)
         self._commit()
+
+    def lose_books(self) -> None:
+        """Nobody follows the market any more: old prices fill nobody."""
+        for coin, market in self.state.markets.items():
+            if market.is_live:
+                self.on_market(lost(coin))
+
+    def coins_in_use(self) -> list[str]:
+        """Coins somebody holds or has a live order on: their books are needed."""
+        held = {coin for account in self.state.accounts.values() for coin in account.positions}
+        return sorted(held | {order.coin for order in self.state.orders.values() if order.live})
 
     def _day(self, coin: str) -> Decimal:
         market = self.state.markets.get(coin)
@@ -162,10 +189,48 @@ class Service:
         self.state.out.users.add(user)
         return DEFAULT
 
+    @property
+    def is_stuck(self) -> bool:
+        """Whether something happened that the file does not hold."""
+        return self._failed_ms is not None
+
     def _commit(self) -> None:
         """Saves first, tells afterwards: nobody hears of what a crash could still undo."""
-        pushes = self.exchange.take()
-        if pushes.worth_saving or self.gate.touched:
-            self.file.save(self.state, pushes, self.gate)
+        self._held.add(self.exchange.take())
+        if not self._is_saved():
+            return
+        pushes, self._held = self._held, Pushes()
         for listener in self.listeners:
             listener(pushes)
+
+    def _is_saved(self) -> bool:
+        """Whether the file holds all there is, after a try where it does not."""
+        if not (self._held.worth_saving or self.gate.touched or self._agents_changed):
+            return True
+        now_ms = int(self.clock.monotonic_s() * 1000)
+        if self._failed_ms is not None and now_ms - self._failed_ms < SAVE_AGAIN_MS:
+            return False
+        try:
+            self._save()
+        except Exception as problem:  # noqa: BLE001  # whatever hindered it, what was not saved must not be told
+            self._stick(problem, now_ms)
+            return False
+        if self._failed_ms is not None:
+            self._failed_ms = None
+            log.warning("paper exchange: %s can be written again, everything is in it", self.file.name)
+        return True
+
+    def _save(self) -> None:
+        """Agents first: to write them twice is nothing, a fill would count twice."""
+        if self._agents_changed:
+            self.file.save_agents(self.gate)
+            self._agents_changed = False
+        self.file.save(self.state, self._held, self.gate)
+
+    def _stick(self, problem: Exception, now_ms: int) -> None:
+        if self._failed_ms is None:
+            told = "paper exchange: %s cannot be written, so nobody is answered until it can: %r"
+            log.critical(told, self.file.name, problem)
+        self._failed_ms = now_ms
+        for alarm in self.on_stuck:
+            alarm()

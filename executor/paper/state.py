@@ -121,6 +121,11 @@ class StateFile:
             self._db.execute(_FORGOTTEN_ORDERS, (ORDERS_REMEMBERED,))
             self._db.execute(_FORGOTTEN_FILLS, (FILLS_REACHABLE,))
 
+    @property
+    def name(self) -> str:
+        """What to call it to a person."""
+        return "its memory" if self._path is None else str(self._path)
+
     def close(self) -> None:
         """Closes the file."""
         self._db.close()
@@ -135,14 +140,21 @@ class StateFile:
 
     def save(self, state: State, changed: Pushes, gate: Gate) -> None:
         """Everything one step changed, in one transaction."""
+        with self._transaction():
+            self._write(state, changed, gate)
+        gate.touched.clear()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All or nothing. One that was left open would fail every later one."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            self._write(state, changed, gate)
+            yield
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
-        gate.touched.clear()
 
     def _write(self, state: State, changed: Pushes, gate: Gate) -> None:
         users = [(u, _text(asdict(state.accounts[u]))) for u in changed.users if u in state.accounts]
@@ -160,12 +172,11 @@ class StateFile:
 
     def save_agents(self, gate: Gate) -> None:
         """Agents and sub-accounts, whole: they change seldom."""
-        self._db.execute("BEGIN IMMEDIATE")
-        self._db.execute("DELETE FROM agents")
         agents = [(address, _text(asdict(agent))) for address, agent in gate.agents.items()]
-        self._db.executemany("INSERT INTO agents VALUES (?, ?)", agents)
-        self._db.executemany("INSERT OR REPLACE INTO sub_accounts VALUES (?, ?)", list(gate.sub_accounts.items()))
-        self._db.execute("COMMIT")
+        with self._transaction():
+            self._db.execute("DELETE FROM agents")
+            self._db.executemany("INSERT INTO agents VALUES (?, ?)", agents)
+            self._db.executemany("INSERT OR REPLACE INTO sub_accounts VALUES (?, ?)", list(gate.sub_accounts.items()))
 
     def load(self, state: State, gate: Gate) -> None:
         """Brings a fresh exchange back to where the file left it.

@@ -179,3 +179,64 @@ def test_time_alone_pays_funding():
     service.clock.ms += 3_600_000
     service.tick()
     assert len(info.answer(service, {"type": "userFunding", "user": USER, "startTime": 0})) == 1
+
+
+def writable(service: Service, yes: bool) -> None:
+    """Takes the file's being writable away, or gives it back, a second later: SQLite itself refuses what comes."""
+    service.file._db.execute(f"PRAGMA query_only = {'OFF' if yes else 'ON'}")
+    service.clock.ms += 1000
+
+
+def test_what_could_not_be_saved_is_kept_and_saved_and_told_with_what_comes_after(tmp_path, caplog):
+    service, told = make(tmp_path / "paper.db"), []
+    service.listeners.append(told.append)
+    writable(service, False)
+    for _ in range(2):
+        act(service, order())
+        service.tick()
+    assert service.is_stuck
+    assert told == [], "nobody hears of what a crash could still undo"
+    writable(service, True)
+    service.tick()
+    assert not service.is_stuck
+    assert [len(pushes.fills[USER]) for pushes in told] == [2]
+    rows = [record.levelname for record in caplog.records if "paper.db" in record.message]
+    assert rows == ["CRITICAL", "WARNING"], "told once, and once when it is over"
+
+    service.file.close()
+    after = make(tmp_path / "paper.db")
+    assert after.state.accounts[USER].positions["ETH"].szi == 2
+    assert len(after.state.fills[USER]) == 2
+    refused = after.execute(Request({"type": "noop"}, Nonces.value, (USER,)))
+    assert "duplicate nonce" in refused["response"]
+
+
+def test_a_file_that_cannot_be_written_is_tried_again_once_a_second(tmp_path):
+    service, tries = make(tmp_path / "paper.db"), []
+    service.on_stuck.append(lambda: tries.append(service.clock.ms))
+    writable(service, False)
+    for _ in range(25):
+        service.on_market(Tick("ETH", funding=D("0.0001")))
+        service.fund(USER, 1)
+        service.clock.ms += 100
+    assert [at - tries[0] for at in tries] == [0, 1000, 2000]
+
+
+def test_prices_alone_ask_for_no_file(tmp_path):
+    service, told = make(tmp_path / "paper.db"), []
+    service.listeners.append(told.append)
+    writable(service, False)
+    service.on_market(Tick("ETH", mark=D(2001)))
+    assert told
+    assert not service.is_stuck
+
+
+def test_an_agent_that_could_not_be_saved_is_saved_later(tmp_path):
+    service = make(tmp_path / "paper.db")
+    writable(service, False)
+    service.approve_agent(USER, AGENT)
+    assert service.is_stuck
+    writable(service, True)
+    service.tick()
+    service.file.close()
+    assert act(make(tmp_path / "paper.db"), {"type": "noop"}, AGENT) == OK

@@ -194,12 +194,13 @@ def _judged(
     if asset is None or touch is None:
         return [_refuse(state, signal, now_ms, "NO_QUOTE", f"no price to buy or sell {coin} at")]
     cap_px = market.rules.entry_cap_px(coin, intent.side, touch, settings.entry_slippage_bps)
+    held_at = None if wait_flat else occupied_leverage(state, coin)  # a flip opens on a coin that is free again
     proposal = Proposal(
         coin=coin,
         side=intent.side,
         size=entry_size(intent, share(theirs, signal.received.size), max(cap_px, touch), state.equity_usd),
         cap_px=cap_px,
-        leverage=wanted_leverage(settings, state, signal, intent),
+        leverage=held_at or wanted_leverage(settings, signal, intent),
         asset_max_leverage=asset.max_leverage,
         has_stop=intent.stop_px is not None or _stop_wished(state, signal, intent.side),
         touch_px=touch,
@@ -229,6 +230,11 @@ def _judged(
         no = judgement.refusal
         text = f"{no.rule}: {no.value} against a limit of {no.limit}"
         return [judged, *latched, _refuse(state, signal, now_ms, no.reason, text)]
+    if held_at is not None and judgement.leverage != held_at:
+        text = (
+            f"{coin} is held at {plain(held_at)}x, which cannot change now, and {plain(judgement.leverage)}x is allowed"
+        )
+        return [judged, *latched, _refuse(state, signal, now_ms, "LEVERAGE_HELD", text)]
     entry = _planned(settings, state, signal, intent, judged, now_ms, wait_flat)
     warned = _warned(settings, state, signal, entry, intent, market)
     return [judged, *latched, *warned, *_bracket(settings, state, signal, intent, entry, now_ms, market)]
@@ -272,14 +278,11 @@ def _stop_wished(state: DeskState, signal: Signal, side: Side) -> bool:
     return waiting_stop(state, signal.received.coin or "", side, signal.agent) is not None
 
 
-def wanted_leverage(settings: DeskSettings, state: DeskState, signal: Signal, intent: TradeIntent) -> Decimal:
-    """The leverage that will apply: the coin's own while it is occupied, else intent, action, default.
+def wanted_leverage(settings: DeskSettings, signal: Signal, intent: TradeIntent) -> Decimal:
+    """The leverage of a free coin: the intent's, the action's, the default, in this order.
 
     Whole numbers only on this venue: rounded down, at least 1.
     """
-    occupied = occupied_leverage(state, intent.coin)
-    if occupied is not None:
-        return occupied
     asked = intent.leverage or signal.received.leverage or settings.default_leverage
     return max(asked.to_integral_value(ROUND_DOWN), Decimal(1))
 

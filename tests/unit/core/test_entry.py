@@ -13,6 +13,7 @@ from executor.core.entry import GATES, describe, holds
 from executor.core.intents import StopIntent, TradeIntent
 from executor.core.protocols import Exposure, Proposal, Verdict
 from executor.core.types import Agent, Quote, Side
+from executor.risk.leverage import MaxLeverage
 from executor.risk.notional import MaxOrderNotional
 
 D = Decimal
@@ -208,6 +209,24 @@ def test_entries_under_way_keep_the_leverage_of_the_first():
     s.long(1, leverage="5")
     s.long(1, leverage="9")
     assert [leg.leverage for leg in s.planned("entry")] == [5, 5]
+
+
+def test_what_a_flip_opens_has_the_leverage_of_its_own_signal():
+    s = Story()
+    s.long(1, leverage="10")
+    s.short(2, leverage="3")
+    assert [leg.leverage for leg in s.planned("entry")] == [10, 3]
+    assert ([e.leverage for e in s.of(ev.LeverageWanted)], s.held()) == ([10, 3], -1)
+
+
+def test_an_add_at_a_leverage_that_a_rule_forbids_and_nobody_can_change_is_refused():
+    s = Story()
+    s.long(1, leverage="10")
+    shrink = MaxLeverage.from_options(MaxLeverage.Options(max=5, on_breach="shrink"))
+    s.desk = replace(s.desk, rules=(shrink,))
+    s.long(1, leverage="3")
+    assert (s.refusals(), s.held()) == (["LEVERAGE_HELD"], 1)
+    assert s.of(ev.ActionRefused)[-1].detail == "BTC is held at 10x, which cannot change now, and 5x is allowed"
 
 
 def test_a_refusing_rule_decides_with_its_reason_and_its_numbers():

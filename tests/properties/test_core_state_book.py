@@ -81,14 +81,19 @@ names = st.sampled_from(["7", "8", "9"])
 
 @st.composite
 def statuses(draw: st.DrawFn) -> Status:
-    """A channel of one of two systems: an agent's own, one of two agents, or everybody's."""
-    system = draw(st.sampled_from(["fractrade", "nexgent"]))
+    """A channel of one of two systems and sources: an agent's own, one of two agents, or everybody's."""
+    system, source = draw(st.sampled_from(["fractrade", "nexgent"])), draw(st.sampled_from(["one", "two"]))
     name, ids = draw(st.sampled_from([("agent:7", ("7",)), ("pair", ("7", "8")), ("user:1", ())]))
     return Status(
-        origin=Origin(system, f"{system}-1", name, 1),
+        origin=Origin(system, source, name, 1),
         state=draw(st.sampled_from(["open", "closed", "refused"])),
         agent_ids=ids,
     )
+
+
+def source_of(agent: Agent) -> str:
+    """The one source that tells of it in these tests."""
+    return "two" if agent.agent_id == "9" else "one"
 
 
 def received(agent: Agent, delta: Decimal, at_ms: int) -> ev.ActionReceived:
@@ -99,7 +104,7 @@ def received(agent: Agent, delta: Decimal, at_ms: int) -> ev.ActionReceived:
         at_ms=at_ms,
         key=f"k{at_ms}",
         system=agent.system,
-        source="main",
+        source=source_of(agent),
         channel="c",
         agent_id=agent.agent_id,
         action_id="x",
@@ -134,17 +139,20 @@ def holding() -> IntakeState:
     return state
 
 
-def carried(open_now: dict[tuple[str, str], tuple[str, ...]], agent: Agent) -> bool:
-    return any(s == agent.system and (not ids or agent.agent_id in ids) for (s, _), ids in open_now.items())
+def carried(open_now: dict[tuple[str, str, str], tuple[str, ...]], agent: Agent) -> bool:
+    return any(
+        system == agent.system and (agent.agent_id in ids or (not ids and source == source_of(agent)))
+        for (system, source, _), ids in open_now.items()
+    )
 
 
 @given(st.lists(statuses(), max_size=12))
 def test_a_book_has_a_gap_once_the_last_open_channel_of_its_agent_closed(told: list[Status]) -> None:
     state = holding()
-    open_now: dict[tuple[str, str], tuple[str, ...]] = {}
+    open_now: dict[tuple[str, str, str], tuple[str, ...]] = {}
     gapped: set[Agent] = set()
     for status in told:
-        key = (status.origin.system, status.origin.channel)
+        key = (status.origin.system, status.origin.source, status.origin.channel)
         before = {agent for agent in AGENTS if carried(open_now, agent)}
         was_open = key in open_now
         open_now.pop(key, None)
@@ -169,7 +177,7 @@ def test_the_intake_comes_back_from_a_snapshot_as_it_was(trades: list[tuple[Agen
         evolve_intake(state, event)
     save(ledger, state, [])
     back, _ = restore(ledger, [])
-    assert (back.books, back.twins) == (state.books, state.twins)
+    assert (back.books, back.twins, back.heard) == (state.books, state.twins, state.heard)
 
 
 @given(sizes.filter(bool))

@@ -25,6 +25,9 @@ from executor.core.sizing import exit_size, share
 from executor.core.state import DeskState
 from executor.core.types import ZERO, ActionType, Agent, Side, closing_side
 
+LEAD_MS = 2_000
+"""How much earlier than its entry a stop or target may be stamped: senders emit them together, in whatever order."""
+
 Taker = Callable[[DeskSettings, DeskState, Signal, int, Market], list[ev.Event]]
 
 
@@ -214,9 +217,18 @@ def _protective_refusal(state: DeskState, signal: Signal) -> tuple[str, str] | N
     if side is not None and received.side is side:
         return ("WRONG_SIDE", f"a {received.side} order does not close this position")
     holding = position.holding(signal.agent)
-    if holding is not None and signal.signal_at_ms < holding.opened_at_ms:
+    if holding is not None and signal.signal_at_ms < holding.opened_at_ms - _lead_ms(state, signal):
         return ("SUPERSEDED", "older than the position it would protect")
     return None
+
+
+def _lead_ms(state: DeskState, signal: Signal) -> int:
+    """How much earlier than its entry a stop or target may be stamped: nothing where one stands that came in order."""
+    coin, agent = signal.received.coin or "", signal.agent
+    if signal.received.action_type == ActionType.TAKE_PROFIT:
+        return 0 if state.targets_for(coin, agent) else LEAD_MS
+    stop = state.stop_for(coin, agent)
+    return LEAD_MS if stop is None or stop.default else 0
 
 
 def _held_side(state: DeskState, coin: str, agent: Agent) -> Side | None:

@@ -9,6 +9,7 @@ import pytest
 from story import RULES, T0, Story
 
 from executor.core import events as ev
+from executor.core.decide import LEAD_MS
 from executor.core.facts import Fill, OpenOrder, OrderFact
 from executor.core.identity import cloid
 from executor.core.intents import StopIntent, TargetIntent
@@ -461,7 +462,7 @@ def test_a_stop_of_an_earlier_life_that_still_rests_is_kept():
     ("first", "second", "reason"),
     [
         ({}, {"side": Side.BUY}, "WRONG_SIDE"),
-        ({}, {"at": T0 - 1}, "SUPERSEDED"),
+        ({}, {"at": T0 - LEAD_MS - 1}, "SUPERSEDED"),
     ],
 )
 @pytest.mark.parametrize("kind", ["stop", "target"])
@@ -472,6 +473,17 @@ def test_a_protective_order_that_does_not_fit_is_refused_and_a_person_told(first
     assert s.refusals() == [reason]
     assert s.alarms() == [reason]
     assert not s.planned(kind)
+
+
+@pytest.mark.parametrize(("kind", "px"), [("stop", 90), ("target", 110)])
+def test_what_was_stamped_just_before_its_entry_and_came_after_it_is_placed(kind, px):
+    s = Story()
+    s.long(1)
+    getattr(s, kind)(px, at=T0 - 1)
+    assert s.refusals() == []
+    assert len(s.live(kind)) == 1
+    getattr(s, kind)(px - 5, at=T0 - 1)
+    assert s.refusals() == ["SUPERSEDED"]
 
 
 def test_a_stop_on_a_position_we_did_not_open_is_refused():

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
-from executor import logs
 from executor.backoff import Backoff
 from executor.clock import Clock
 from executor.core.source_events import Origin, Status
@@ -103,4 +102,4 @@ def _words(error: Exception) -> str:
     """For the record and ``/readyz``: what went wrong, without what must not be shown."""
     while isinstance(error, ExceptionGroup) and error.exceptions:
         error = error.exceptions[0]
-    return f"{SOURCE_FAILED}: {redacted(logs.redact(f'{type(error).__name__}: {error}'), ())}"
+    return f"{SOURCE_FAILED}: {redacted(f'{type(error).__name__}: {error}', ())}"

@@ -17,6 +17,7 @@ from urllib.parse import quote, quote_plus, urlsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
+from executor import logs
 from executor.backoff import Backoff, Line, Server
 from executor.clock import Clock
 from executor.errors import ConfigError
@@ -280,11 +281,14 @@ def _text(raw: bytes) -> str | bytes:
 
 
 def redacted(text: str, secrets: tuple[str, ...]) -> str:
-    """A server's words for logs and tables: no secret in any spelling, printable ASCII, at most 160 characters."""
+    """A server's words for logs and tables: no secret in any spelling, printable ASCII, at most 160 characters.
+
+    Beside the given ones those that are registered for the log; a server may repeat one that was replaced.
+    """
     for secret in secrets:
         for spelling in (secret, quote(secret, safe=""), quote_plus(secret)):
             text = text.replace(spelling, "***")
-    return "".join(c if c.isascii() and c.isprintable() else "?" for c in text)[:160]
+    return "".join(c if c.isascii() and c.isprintable() else "?" for c in logs.redact(text))[:160]
 
 
 def _check_address(endpoint: Endpoint) -> None:

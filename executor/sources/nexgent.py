@@ -23,7 +23,8 @@ from executor.clock import Clock, iso
 from executor.core.source_events import Malformed, Origin, SourceEvent, Status
 from executor.errors import ConfigError, CredentialRefused
 from executor.ports import ChannelState, Emit, Frame, SourceContext
-from executor.sources.connection import Closed, Item, Opened, Received, Stopped
+from executor.sources.connection import Closed, Item, Opened, Received, Stopped, redacted
+from executor.sources.fields import Refusal
 from executor.sources.nexgent_connection import AgentConnection, Pace
 from executor.sources.nexgent_mirror import Mirror, Position, Step, apply, as_event, tickers, told
 from executor.sources.nexgent_session import Session, Unreachable
@@ -88,16 +89,23 @@ class _Channel:
     detail: str = ""
     remedy: str = ""
     last_frame_at_ms: int | None = None
+    is_up: bool = False
     connected_s: float | None = None
     lost_s: float = 0.0
     pinged_s: float = 0.0
     marked_s: float = -math.inf
     asked_s: float = -math.inf
     wants_snapshot: bool = False
+    faults: tuple[object, ...] = ()
 
     @property
     def name(self) -> str:
         return f"agent:{self.agent_id}"
+
+    def new_faults(self, faults: tuple[Refusal, ...]) -> tuple[Refusal, ...]:
+        """What is wrong with an answer of REST, where the last one was not wrong in the same way."""
+        before, self.faults = self.faults, tuple(fault.args for fault in faults)
+        return () if self.faults == before else faults
 
     def shown(self) -> ChannelState:
         """Open means ready: connected, and all positions known."""
@@ -160,7 +168,7 @@ class NexgentSource:
 
     async def run(self, emit: Emit) -> None:
         """Listen until cancelled. Raises ``CredentialRefused`` once every channel was refused for good."""
-        self._remember()
+        await asyncio.to_thread(self._remember)  # a long journal takes seconds, and the worker has exits to send
         try:
             async with asyncio.TaskGroup() as group:
                 for channel in self._channels:
@@ -184,12 +192,10 @@ class NexgentSource:
     async def _serve(self, channel: _Channel, emit: Emit) -> None:
         """One channel until it is refused for good; its watch ends with it."""
         channel.lost_s = self._clock.monotonic_s()
-        watch = asyncio.create_task(self._watch(channel, emit), name=f"{self.name} {channel.name} watch")
-        try:
+        async with asyncio.TaskGroup() as group:
+            watch = group.create_task(self._watch(channel, emit), name=f"{self.name} {channel.name} watch")
             await channel.connection.run(lambda item: self._take(channel, item, emit))
-        finally:
             watch.cancel()
-            await asyncio.wait([watch])
 
     # -- the socket -----------------------------------------------------------------------------------------------
 
@@ -198,7 +204,7 @@ class NexgentSource:
             case Received():
                 self._take_frame(channel, item, emit)
             case Opened():
-                channel.pinged_s = self._clock.monotonic_s()
+                channel.is_up, channel.pinged_s = True, self._clock.monotonic_s()
             case Closed(verdict):
                 self._ended(channel, "closed", verdict, item.at_ms, emit)
             case Stopped(refusal):
@@ -237,7 +243,7 @@ class NexgentSource:
         emit(raw, Status(origin=origin, state="open", agent_ids=(channel.agent_id,)))
 
     def _failed(self, channel: _Channel, failure: Failure) -> None:
-        channel.detail = f"the server says: {failure.message}"
+        channel.detail = f"the server says: {redacted(failure.message, self._session.secrets)}"
         channel.wants_snapshot = channel.wants_snapshot or failure.no_snapshot
         self._note(channel.name, channel.detail)
 
@@ -245,7 +251,7 @@ class NexgentSource:
         """Only a change is an event, so that a long outage is one ``closed``."""
         told = f"{verdict.reason}: {verdict.detail}" if verdict.detail else verdict.reason
         channel.detail, channel.remedy = told, verdict.remedy
-        channel.connected_s = None
+        channel.is_up, channel.connected_s = False, None
         if verdict.reason == "TAKEN_OVER":
             self._note(channel.name, f"{verdict.remedy}; it is tried again in {self.options.taken_over_pause_s} s")
         if state == channel.state:
@@ -262,6 +268,7 @@ class NexgentSource:
         if isinstance(message, Snapshot) and not message.by_socket:  # asked again and again: only news is worth a row
             news = tuple(one for one in step.changed if one.id not in before or one.revision != before[one.id].revision)
             step = replace(step, changed=news)
+            message = replace(message, faults=channel.new_faults(message.faults))
         channel.wants_snapshot = step.lacking or (channel.wants_snapshot and not isinstance(message, Snapshot))
         for event in self._events(channel, message, step, origin):
             emit(raw, event)  # the same object each time: one frame, written down once
@@ -293,16 +300,15 @@ class NexgentSource:
     # -- the watch ------------------------------------------------------------------------------------------------
 
     async def _watch(self, channel: _Channel, emit: Emit) -> None:
-        """What only time can tell: a socket without server pings, and a picture nobody brings."""
+        """What only time can tell: a socket without server pings or ``connected``, and a picture nobody brings."""
         while True:
             await asyncio.sleep(WATCH_S)
             now_s = self._clock.monotonic_s()
-            if channel.connected_s is not None:
-                if now_s - channel.pinged_s > self.options.ping_silence_s:
-                    channel.connected_s = None
-                    await channel.connection.let_go()
-                elif now_s - channel.connected_s > STABLE_S:
-                    channel.connection.settled()
+            if channel.is_up and now_s - channel.pinged_s > self.options.ping_silence_s:
+                channel.is_up, channel.connected_s = False, None
+                await channel.connection.let_go()
+            elif channel.connected_s is not None and now_s - channel.connected_s > STABLE_S:
+                channel.connection.settled()
             if self._needs_rest(channel, now_s) and now_s - channel.asked_s >= self.options.rest_poll_s:
                 channel.asked_s = now_s
                 await self._ask(channel, emit)
@@ -324,10 +330,10 @@ class NexgentSource:
             return
         origin = self._origin(channel, self._clock.now_ms())
         message = decode(raw, origin)
-        if isinstance(message, Malformed):
-            emit(raw, message)
-        else:
+        if not isinstance(message, Malformed):
             self._apply(channel, raw, message, origin, emit)
+        elif channel.new_faults((Refusal(message.reason, message.field, message.detail),)):
+            emit(raw, message)
 
     def _origin(self, channel: _Channel, at_ms: int) -> Origin:
         return Origin(SYSTEM, self.name, channel.name, at_ms)

@@ -7,7 +7,7 @@ rest gained.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from executor.core.identity import fingerprint, plain
 from executor.core.source_events import Malformed, Origin, SourceEvent, SourcePosition, Ticker
 from executor.core.types import ZERO, Agent
-from executor.sources.fields import malformed
+from executor.sources.fields import Refusal, malformed
 from executor.sources.nexgent_wire import SYSTEM, Change, Connected, Gone, Message, Prices, Snapshot, Upsert, agent_of
 
 GONE_KEPT = 1000
@@ -263,11 +263,19 @@ def as_event(position: Position, origin: Origin, closed: bool = False) -> Source
 
 def told(message: Message, step: Step, origin: Origin) -> Iterator[SourceEvent | Malformed]:
     """All that a message means: closed positions first, for what they free may be needed for the others."""
-    if isinstance(message, Snapshot):
-        yield from (malformed(fault, origin, agent_of(origin)) for fault in message.faults)
+    if isinstance(message, Snapshot) and message.faults:
+        yield malformed(unreadable(message.faults), origin, agent_of(origin))
     yield from (as_event(one, origin, closed=True) for one in step.closed)
     yield from (as_event(one, origin) for one in (*step.changed, *step.marked))
     yield from tickers(step.marked, origin)
+
+
+def unreadable(faults: Sequence[Refusal]) -> Refusal:
+    """The faults of one snapshot's rows as one: the first, and how many there were."""
+    first = faults[0]
+    if len(faults) == 1:
+        return first
+    return Refusal(first.reason, first.field, f"{first.detail}; {len(faults)} rows could not be read")
 
 
 def tickers(marked: Iterable[Position], origin: Origin) -> Iterator[Ticker]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import threading
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 from typing import Any
@@ -297,6 +298,28 @@ async def test_a_position_closed_while_no_worker_ran_is_closed_at_the_next_start
         await simulator.sell(AGENT, "p1", told=False)
         async with working(simulator, recalled=first.journal) as second:
             await until(lambda: second.sizes() == [("p1", Decimal(0))], SOON_S)
+
+
+async def test_a_long_journal_is_read_beside_the_worker_and_before_anything_is_told() -> None:
+    loop_went_on = threading.Event()
+    found: list[bool] = []
+
+    def recall() -> Iterator[Frame]:
+        found.append(loop_went_on.wait(SOON_S))
+        return iter(())
+
+    async with simulated() as simulator:
+        options = NexgentOptions(url=simulator.rest_url, agents=(AGENT,))
+        secrets = {"access_token": SecretStr(simulator.tokens.access())}
+        source = NexgentSource("nex", options, secrets, SystemClock(), lambda: 0.0, lambda *_: None, recall)
+        states: list[list[bool]] = []
+        task = asyncio.create_task(source.run(lambda *_: states.append(list(found))))
+        await asyncio.sleep(0)
+        loop_went_on.set()
+        await until(lambda: states, SOON_S)
+        assert (found, states[0]) == ([True], [True])
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_what_comes_before_the_snapshot_is_taken_at_once_and_not_undone_by_it() -> None:

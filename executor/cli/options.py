@@ -13,6 +13,9 @@ from executor.cli.guard import usage
 if TYPE_CHECKING:
     from executor.config import Loaded
 
+MOST = 10**15
+"""More rows than any ledger has, and a number every program can write."""
+
 ConfigFile = Annotated[
     Path, typer.Option("--config", "-c", metavar="PATH", help="The configuration; relative paths inside start there.")
 ]
@@ -21,7 +24,9 @@ Overrides = Annotated[
     typer.Option("--set", metavar="A.B=C", help="Lay one value over the configuration; repeatable."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout; logs go to stderr.")]
-Limit = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="At most so many rows, newest first.")]
+Limit = Annotated[
+    int, typer.Option("--limit", min=1, max=MOST, metavar="N", help="At most so many rows, newest first.")
+]
 Account = Annotated[str | None, typer.Option("--account", "-a", metavar="A", help="This account alone.")]
 
 CONFIG = Path("config.yaml")

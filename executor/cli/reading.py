@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from executor.cli.options import CONFIG, LIMIT, Account, ConfigFile, Json, Limit, Overrides, known_account, loaded
+from executor.cli.guard import usage
+from executor.cli.options import CONFIG, LIMIT, MOST, Account, ConfigFile, Json, Limit, Overrides, known_account, loaded
 from executor.cli.output import out, print_json, print_line, show
 
 if TYPE_CHECKING:
@@ -117,7 +118,17 @@ def journal(
     kind: Annotated[str | None, typer.Option("--kind", help="This kind of event alone, e.g. FillSeen.")] = None,
 ) -> None:
     """Every recorded event, newest first."""
+    if kind is not None:
+        _known_kind(kind)
     _list("journal", config, overrides, json_out, account, lambda reader: reader.journal(limit, account, kind))
+
+
+def _known_kind(kind: str) -> None:
+    from executor.config.overlay import did_you_mean
+    from executor.core.events import KINDS
+
+    if kind not in KINDS:
+        raise usage(f"there is no kind of event '{kind}'", did_you_mean(kind, KINDS))
 
 
 def explain(
@@ -161,7 +172,7 @@ def begun(reader: LedgerReader, beginning: str) -> str:
 def export_frames(
     config: ConfigFile = CONFIG,
     overrides: Overrides = None,
-    after: Annotated[int, typer.Option("--after", min=0, metavar="N", help="Frames after this one.")] = 0,
+    after: Annotated[int, typer.Option("--after", min=0, max=MOST, metavar="N", help="Frames after this one.")] = 0,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", dir_okay=False, help="A file instead of stdout.")
     ] = None,

@@ -21,6 +21,9 @@ Script = Annotated[
 ]
 PingS = Annotated[float, typer.Option("--ping-s", min=0.01, help="How often the server pings.")]
 
+MOST_USD = 10**12
+"""What an account may start with: beyond some more its sums have more digits than are reckoned with."""
+
 LOOPBACK = "127.0.0.1"
 PING_S = 30.0
 OPEN_SIM = "whoever reaches it can listen; its credentials are no secrets"
@@ -34,7 +37,7 @@ def paper_exchange(
         list[str] | None, typer.Option("--fund", metavar="ADDRESS=USD", help="Money for an address; repeatable.")
     ] = None,
     state: Annotated[Path | None, typer.Option("--state", dir_okay=False, help="Keep accounts in this file.")] = None,
-    latency_ms: Annotated[int, typer.Option("--latency-ms", min=0, help="Delay of each action.")] = 200,
+    latency_ms: Annotated[int, typer.Option("--latency-ms", min=0, max=60_000, help="Delay of each action.")] = 200,
     speed: Annotated[float, typer.Option("--speed", min=0.01, help="How fast the tape runs.")] = 1.0,
     live_feed: Annotated[bool, typer.Option("--live-feed", help="Hyperliquid's public market data, no tape.")] = False,
     json_out: Json = False,
@@ -101,6 +104,8 @@ def _deposit(text: str) -> tuple[str, Decimal]:
         raise usage(f"--fund {clean(text)}: this is no amount", remedy) from None
     if not amount.is_finite() or amount <= 0:
         raise usage(f"--fund {clean(text)}: this is no amount", remedy)
+    if amount > MOST_USD:
+        raise usage(f"--fund {clean(text)}: this is more than {MOST_USD:,} dollars", remedy)
     return address.lower(), amount
 
 

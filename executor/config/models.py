@@ -260,7 +260,7 @@ class Protection(Model):
 class Paper(Model):
     """The paper exchange of dry-run."""
 
-    equity_usd: Usd = Decimal(10000)
+    equity_usd: Annotated[Usd, Field(le=10**12)] = Decimal(10000)
     feed: Literal["hyperliquid", "tape"] = "hyperliquid"
     tape: Path | None = None
     state: Path = Path("var/paper.db")

@@ -35,6 +35,9 @@ _FRAMES_LOOKED_AT = 2_000_000
 _LEGS_DOUBTED = 100
 """How many of an account's newest orders ``status`` searches for those nobody knows of: it takes seconds."""
 
+_MOST = 2**63 - 1
+"""The highest number SQLite can be asked with."""
+
 _SINCE = "SELECT seq, kind, body FROM events WHERE seq > ? AND (account = ? OR account IS NULL) ORDER BY seq"
 _SNAPSHOT = "SELECT seq, document FROM snapshots WHERE name = ? ORDER BY seq DESC, id DESC LIMIT 1"
 
@@ -80,12 +83,12 @@ class LedgerReader:
     def actions(self, limit: int = 50, account: str | None = None) -> Document:
         """One row per action and account, with its outcome and legs (contract.md, ``actions --json``)."""
         with self._look.moment():
-            return {"actions": list(islice(self._action_rows(account), max(limit, 0)))}
+            return {"actions": list(islice(self._action_rows(account), _countable(limit)))}
 
     def orders(self, limit: int = 50, account: str | None = None) -> Document:
         """One row per leg."""
         with self._look.moment():
-            return {"orders": list(islice(self._order_rows(account), max(limit, 0)))}
+            return {"orders": list(islice(self._order_rows(account), _countable(limit)))}
 
     def positions(self, account: str | None = None) -> Document:
         """Open positions by the newest read of each account, carried on by what came since."""
@@ -107,14 +110,14 @@ class LedgerReader:
             " ORDER BY seq DESC LIMIT ?3"
         )
         with self._look.guard:
-            rows = self._look.rows(query, account, kind, max(limit, 0))
+            rows = self._look.rows(query, account, kind, _countable(limit))
             return {"journal": [event_view(*row) for row in rows]}
 
     def events(self, after: int = 0, limit: int = 1000) -> Document:
         """Events after a seq, oldest first, and the newest seq there is: ask again with the last one you got."""
         with self._look.guard:
             query = "SELECT seq, kind, body FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
-            rows = [event_view(*row) for row in self._look.rows(query, after, max(limit, 0))]
+            rows = [event_view(*row) for row in self._look.rows(query, _countable(after), _countable(limit))]
             return {"events": rows, "last_seq": self._look.one("SELECT coalesce(max(seq), 0) FROM events")[0]}
 
     def history(self, kinds: Sequence[str], account: str, before: int | None = None, limit: int = 500) -> Document:
@@ -126,7 +129,7 @@ class LedgerReader:
         )
         with self._look.guard:
             last = self._look.one("SELECT coalesce(max(seq), 0) FROM events")[0]
-            values = (*kinds, account, last + 1 if before is None else before, max(limit, 0))
+            values = (*kinds, account, last + 1 if before is None else _countable(before), _countable(limit))
             return {"events": [event_view(*row) for row in self._look.rows(query, *values)], "last_seq": last}
 
     def equity(self, after: int, until: int) -> list[tuple[str, int, str]]:
@@ -143,7 +146,7 @@ class LedgerReader:
         query = "SELECT id, received_at_ms, source, channel, data FROM frames WHERE id > ? ORDER BY id LIMIT ?"
         while True:
             with self._look.guard:
-                page = list(self._look.rows(query, after, _PAGE))
+                page = list(self._look.rows(query, _countable(after), _PAGE))
             yield from map(frame_view, page)
             if len(page) < _PAGE:
                 return
@@ -246,3 +249,8 @@ class LedgerReader:
         for row in self._look.rows(_SINCE, after, account):  # one by one: without a snapshot it is all of history
             evolve(state, to_stored(row).event)
         return state
+
+
+def _countable(number: int) -> int:
+    """A number of rows, or of one, as SQLite takes it: what lies beyond all rows is none."""
+    return min(max(number, 0), _MOST)

@@ -187,6 +187,29 @@ def test_a_file_that_is_no_ledger_is_an_error_and_no_crash(cli):
     assert "remedy:" in cli("actions", code=1).stderr
 
 
+@pytest.mark.parametrize(
+    "args",
+    [
+        *((name, "--limit", "9" * 20) for name in ("actions", "orders", "journal")),
+        ("export-frames", "--after", "9" * 20),
+        ("paper-exchange", "--latency-ms", "9" * 20),
+    ],
+)
+def test_a_number_beyond_all_reason_is_a_usage_error_and_no_damage(cli, args):
+    cli("init")
+    cli("pause")
+    assert args[1] in cli(*args, code=2).stderr
+
+
+def test_a_kind_of_event_there_is_not_is_a_usage_error(cli):
+    cli("init")
+    cli("pause")
+    assert "did you mean 'FillSeen'?" in cli("journal", "--kind", "FilSeen", code=2).stderr
+    assert "did you mean 'FillSeen'?" in cli("journal", "--kind", "fillseen", "--json", code=2).stderr
+    assert json.loads(cli("journal", "--kind", "Paused", "--json").stdout)["journal"]
+    assert json.loads(cli("journal", "--kind", "FillSeen", "--json").stdout) == {"journal": []}
+
+
 def test_an_unknown_account_is_a_usage_error(cli):
     cli("init")
     assert "did you mean 'main'?" in cli("actions", "--json", "--account", "mian", code=2).stderr

@@ -504,6 +504,20 @@ def test_frames_come_in_the_replay_format(desk: Desk) -> None:
     assert len(list(desk.reader.frames(after=149))) == 2
 
 
+HUGE = 99_999_999_999_999_999_999
+"""More than SQLite counts to."""
+
+
+def test_a_number_beyond_all_rows_is_no_damage(desk: Desk) -> None:
+    desk.add(received(KEY, "a"))
+    assert len(desk.reader.actions(HUGE)["actions"]) == len(desk.reader.journal(HUGE)["journal"]) == 1
+    assert desk.reader.orders(HUGE) == {"orders": []}
+    assert len(desk.reader.events(0, HUGE)["events"]) == 1
+    assert desk.reader.events(HUGE)["events"] == []
+    assert len(desk.reader.history(["ActionReceived"], "", HUGE, HUGE)["events"]) == 1
+    assert list(desk.reader.frames(HUGE)) == []
+
+
 def test_status_tells_worker_channels_and_accounts(desk: Desk) -> None:
     def changed(channel: str, state: str) -> ev.Event:
         return ev.SourceChanged(

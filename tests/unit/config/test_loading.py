@@ -221,6 +221,7 @@ def test_a_whole_list_can_be_set(parse):
         (["server.port=88.0"], "must be a whole number"),
         (["paper.equity_usd=lots"], "must be a number"),
         (["paper.equity_usd=.nan"], "must be a number"),
+        (["paper.equity_usd=1e30"], "paper.equity_usd: "),
         (["sources.one.agents=x"], "must be a list"),
         (["server=5"], "must be keys and values"),
         (["hyperliquid.network=custom"], "api_url is needed"),

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -32,6 +33,7 @@ from executor.paper.exchange import err, weight
 from executor.paper.faults import Fault, Faults
 from executor.paper.feeds import Feed, ManualMarket
 from executor.paper.gate import Refused, Request, Unprocessable, read_request
+from executor.paper.keeping import keep
 from executor.paper.model import Json, Pushes, Rules
 from executor.paper.service import Service
 from executor.paper.sockets import Hub
@@ -176,6 +178,7 @@ class PaperExchange:
         self._committer = Committer(self.service, self.options.latency_ms, self._sleep)
         self.hub = Hub(self.service, self._post, self.feed.want, self.options.cadence)
         self.service.listeners.append(self._tell)
+        self.service.on_stuck.append(self.cut_sockets)
         for address, usd in self._fund.items():
             self.service.fund_new(address, usd)
         if isinstance(self.feed, ManualMarket):
@@ -185,8 +188,16 @@ class PaperExchange:
         except OSError:
             self.service.file.close()
             raise
-        self._tasks = [asyncio.create_task(self.feed.run(self.service.on_market)), asyncio.create_task(self._beat())]
+        for coin in self.service.coins_in_use():
+            await self.feed.want(coin)
+        self._tasks = [asyncio.create_task(work) for work in self._background()]
         return self
+
+    def _background(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """What goes on while nobody asks. Without its feed a book is not known; a beat that failed leaves nothing."""
+        run = partial(self.feed.run, self.service.on_market)
+        yield keep("market data", run, self.service.lose_books, self._sleep)
+        yield keep("the beat", self._beat, lambda: None, self._sleep)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -206,7 +217,7 @@ class PaperExchange:
 
     async def _listen(self) -> None:
         guards = [_from_here] if is_loopback(self._host) else []
-        app = web.Application(client_max_size=2**22, middlewares=guards)
+        app = web.Application(client_max_size=2**22, middlewares=[*guards, self._only_saved])
         app.router.add_post("/info", self._http_info)
         app.router.add_post("/exchange", self._http_exchange)
         app.router.add_get("/ws", self.hub.serve)
@@ -215,6 +226,18 @@ class PaperExchange:
         site = web.TCPSite(self._runner, self._host, self._port)
         await site.start()
         self._port = self._runner.addresses[0][1]
+
+    @web.middleware
+    async def _only_saved(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """While the state file cannot be written the exchange is as good as down: nothing it said could be relied on.
+
+        An action that was carried out and not saved has the same answer: nobody knows, ask again.
+        """
+        if not self.service.is_stuck:
+            response = await handler(request)
+            if response.prepared or not self.service.is_stuck:
+                return response
+        return self._respond(request, _BAD_GATEWAY)
 
     async def _beat(self) -> None:
         """Keeps time passing: periodic frames, funding, scheduled cancels."""

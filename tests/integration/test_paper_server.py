@@ -453,3 +453,29 @@ async def test_kill_minus_nine_right_after_an_answer_loses_nothing(tmp_path):
         await process.wait()
     assert sorted(f["oid"] for f in fills) == oids
     assert position["szi"] == "0.3"
+
+
+async def test_an_exchange_that_cannot_write_answers_nobody_and_has_all_when_it_can_again(client, paper):
+    """What it would tell could be of a fill that a crash undoes: to its clients it is down, not wrong."""
+    file = paper.service.file._db
+    signed = client.signed(order(cloid=CLOID))
+    async with client.session.ws_connect(paper.url + "/ws") as socket:
+        await subscribe(socket, type="userFills", user=USER)
+        assert (await socket.receive_json())["data"]["isSnapshot"]
+        file.execute("PRAGMA query_only = ON")
+        assert (await client.raw("/exchange", signed))[0] == 502
+        assert (await socket.receive(timeout=5)).type is not aiohttp.WSMsgType.TEXT
+    question = {"type": "orderStatus", "user": USER, "oid": CLOID}
+    assert (await client.raw("/info", question))[0] == 502
+    assert (await client.raw("/exchange", client.signed(order())))[0] == 502
+    with pytest.raises(aiohttp.WSServerHandshakeError, match="502"):
+        await client.session.ws_connect(paper.url + "/ws")
+
+    file.execute("PRAGMA query_only = OFF")
+    async with asyncio.timeout(20):
+        while (await client.raw("/info", question))[0] == 502:
+            await asyncio.sleep(0.05)
+    assert (await client.info("orderStatus", user=USER, oid=CLOID))["order"]["status"] == "filled"
+    assert len(await client.info("userFills", user=USER)) == 1, "what was asked while it was down was not carried out"
+    assert "duplicate nonce" in (await client.raw("/exchange", signed))[2]
+    assert file.execute("SELECT count(*) FROM fills").fetchone() == (1,)

@@ -18,7 +18,7 @@ from executor.core.derive import Derived, content_of, derive, key_of
 from executor.core.intake import Route, admit_derived
 from executor.core.intents import Remember, Wish
 from executor.core.protocols import NOTHING, StrategyView
-from executor.core.source_events import Candle, SourcePortfolio, SourcePosition, SourceTrade, Ticker
+from executor.core.source_events import Candle, Origin, SourcePortfolio, SourcePosition, SourceTrade, Ticker
 from executor.core.strategy import Handler, Hook
 from executor.core.watched import Fact, OrderUpdate, TimerFired, VenueFill
 from executor.errors import LedgerError
@@ -270,13 +270,17 @@ class FactDesk:
         origin = getattr(seen.fact, "origin", None)
         if origin is None:
             return
+        seen.frame_id = self.frame(turn, seen.raw, origin)
+
+    def frame(self, turn: Turn, raw: str | bytes, origin: Origin) -> int | None:
+        """A frame's number in the journal: written once, whatever it brought; the same object is the same frame."""
         place = (origin.source, origin.channel)
         last_raw, last_id = self._last_raw.get(place, (b"", None))
-        if not seen.raw or seen.raw is last_raw:
-            seen.frame_id = last_id
-            return
-        seen.frame_id = self._worker.journal(turn, seen.raw, origin)
-        self._last_raw[place] = (seen.raw, seen.frame_id)
+        if not raw or raw is last_raw:
+            return last_id
+        frame_id = self._worker.journal(turn, raw, origin)
+        self._last_raw[place] = (raw, frame_id)
+        return frame_id
 
     def _view(self, listener: Listener, fact: Fact) -> StrategyView:
         return view(self._worker, listener, fact, self.memory(listener.route.name))

@@ -256,10 +256,12 @@ class Worker:
             self.facts.take(raw, event)
             return
         turn = self.turn()
-        frame_id = self.journal(turn, raw, event.origin)
         if isinstance(event, Malformed):
+            alone = len(raw) < 2  # so short, an equal frame is the same object to Python
+            frame_id = (self.journal if alone else self.facts.frame)(turn, raw, event.origin)
             self.record(turn, [refused_frame(_discreet(raw, event), frame_id, turn.now_ms)])
         else:
+            self.journal(turn, raw, event.origin)
             self.record(turn, channel_events(self.intake, event, turn.now_ms))
         self.finish(turn, ())
 

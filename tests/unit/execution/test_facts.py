@@ -20,7 +20,17 @@ from executor.core.facts import AccountFact, Fill
 from executor.core.intake import Route
 from executor.core.intents import Remember, StopIntent, TargetPosition, TradeIntent
 from executor.core.precedence import Precedence
-from executor.core.source_events import Candle, Origin, SetStop, SetTarget, SourcePosition, SourceTrade, Ticker, Trade
+from executor.core.source_events import (
+    Candle,
+    Malformed,
+    Origin,
+    SetStop,
+    SetTarget,
+    SourcePosition,
+    SourceTrade,
+    Ticker,
+    Trade,
+)
 from executor.core.state import DeskState
 from executor.core.strategy import Strategy, on_candles, on_ticker, on_timer
 from executor.core.types import Agent, Side
@@ -493,6 +503,27 @@ async def test_facts_of_one_frame_share_its_number():
         await rig.tell(position("1000", "1"), other, raw=raw)
         assert [event.frame_id for event in rig.recorded(ev.ActionReceived)] == [1, 1]
         assert rig.frames == 1
+
+
+async def test_what_could_not_be_read_of_a_frame_shares_its_number():
+    fault = Malformed(origin=origin(), reason="WRONG_TYPE", field="position.size", detail="must be a number")
+    async with running(Mirrors()) as rig:
+        raw = "a position and two that cannot be read"
+        await rig.tell(fault, fault, position("1000", "1"), raw=raw)
+        await rig.tell(fault, raw="another frame")
+        await rig.tell(fault, raw="")
+        assert [event.frame_id for event in rig.recorded(ev.FrameRefused)] == [1, 1, 2, None]
+        assert [event.frame_id for event in rig.recorded(ev.ActionReceived)] == [1]
+        assert rig.frames == 2
+
+
+async def test_equal_frames_of_one_letter_are_two_frames():
+    """Python keeps one object for both."""
+    fault = Malformed(origin=origin(), reason="NOT_JSON", field="", detail="no JSON")
+    async with running(Mirrors()) as rig:
+        await rig.tell(fault, raw="x")
+        await rig.tell(fault, raw="x")
+        assert [event.frame_id for event in rig.recorded(ev.FrameRefused)] == [1, 2]
 
 
 async def test_what_a_strategy_asks_to_remember_is_there_after_a_restart():

@@ -1,17 +1,22 @@
 """Closes accounts and isolated positions that no longer carry themselves at mark (hyperliquid.md section 6.7).
 
-First a market order for the whole position into the book; below two thirds of maintenance the position and its
-margin go to the backstop. All orders around it are canceled: of the coin when isolated, of the account when cross.
+First a market order into the book, for a fifth of a large position, for all of it within half a minute after that;
+below two thirds of maintenance the position and its margin go to the backstop. All orders around it are canceled: of
+the coin when isolated, of the account when cross.
 """
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 
 from executor.core.types import ZERO
 from executor.paper import fills, margin, orders, placement
-from executor.paper.model import Account, Order, Phase, State
+from executor.paper.model import Account, Order, Phase, Position, State
 from executor.paper.numbers import usd
+
+FIRST_PART = Decimal("0.2")
+COOLDOWN_MS = 30_000
+"""How long after a part was liquidated the account's further liquidations are of whole positions."""
 
 _ANY_PRICE = {True: Decimal("1e18"), False: Decimal("1e-18")}
 
@@ -72,19 +77,36 @@ def _cancel_orders(state: State, account: Account, coin: str | None) -> None:
 
 
 def _close(state: State, account: Account, coins: list[str], have: Decimal, need: Decimal) -> None:
-    backstop = have * 3 < need * 2
     cross = margin.is_cross(state, account, coins[0])
+    if have * 3 >= need * 2:
+        _sell_off(state, account, coins)
+        return
     for coin in coins:
-        order = _system_order(state, account, coin, "backstop" if backstop else "market")
-        if backstop:
-            fills.match(state, order, None, margin.mark_of(state, coin, account.positions[coin]), order.sz)
-        else:
-            placement.take(state, state.markets[coin], order)
-    if backstop:
-        _seize(state, account, account.raw_usd if cross else have)
+        order = _system_order(state, account, coin, "backstop", abs(account.positions[coin].szi))
+        fills.match(state, order, None, margin.mark_of(state, coin, account.positions[coin]), order.sz)
+    _seize(state, account, account.raw_usd if cross else have)
 
 
-def _system_order(state: State, account: Account, coin: str, method: str) -> Order:
+def _sell_off(state: State, account: Account, coins: list[str]) -> None:
+    last = account.partly_liquidated_ms
+    whole = last is not None and state.now_ms - last < COOLDOWN_MS
+    for coin in coins:
+        held = abs(account.positions[coin].szi)
+        size = held if whole else _first_part(state, coin, account.positions[coin])
+        placement.take(state, state.markets[coin], _system_order(state, account, coin, "market", size))
+        if size < held:
+            account.partly_liquidated_ms = state.now_ms
+
+
+def _first_part(state: State, coin: str, position: Position) -> Decimal:
+    """What of a position is liquidated first; the venue's rounding is not documented, ours is up."""
+    if abs(margin.value(state, coin, position)) <= state.rules.partial_liquidation_usd:
+        return abs(position.szi)
+    step = Decimal(1).scaleb(-state.markets[coin].asset.sz_decimals)
+    return (abs(position.szi) * FIRST_PART).quantize(step, ROUND_UP)
+
+
+def _system_order(state: State, account: Account, coin: str, method: str, size: Decimal) -> Order:
     """A liquidation order: not on record, so ``orderStatus`` answers ``unknownOid`` (hyperliquid.md section 1.3)."""
     szi = account.positions[coin].szi
     oid, state.next_oid = state.next_oid, state.next_oid + 1
@@ -94,8 +116,8 @@ def _system_order(state: State, account: Account, coin: str, method: str) -> Ord
         coin=coin,
         is_buy=szi < 0,
         limit_px=_ANY_PRICE[szi < 0],
-        sz=abs(szi),
-        orig_sz=abs(szi),
+        sz=size,
+        orig_sz=size,
         tif=method,
         reduce_only=True,
         placed_ms=state.now_ms,

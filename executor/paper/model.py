@@ -103,6 +103,7 @@ class Account:
     requests: int = 0
     last_over_limit_ms: int = 0
     cancel_at_ms: int | None = None
+    partly_liquidated_ms: int | None = None
 
 
 @dataclass(slots=True)
@@ -179,6 +180,7 @@ class Rules:
     lone_trigger_reply: Literal["resting", "waitingForTrigger"] = "resting"
     schedule_cancel_volume_usd: Decimal = Decimal(1_000_000)
     order_status_lag_ms: int = 0
+    partial_liquidation_usd: Decimal = Decimal(100_000)
     max_open_orders: int = limits.OPEN_ORDERS_BASE
     address_budget: int = limits.ADDRESS_REQUESTS_FREE
     default_leverage: int = 20

@@ -15,7 +15,8 @@ def fills(desk):
     return desk.state.fills[USER]
 
 
-def test_a_cross_account_below_maintenance_is_closed_into_the_book(desk):
+def test_a_cross_account_below_maintenance_is_closed_into_the_book(desk_with):
+    desk = desk_with(partial_liquidation_usd=D(200_000))
     desk.place("buy", "90", "2001", "Ioc")
     resting = desk.rest("buy", "0.1", "1000")
     desk.engine.take()
@@ -68,7 +69,8 @@ def test_an_isolated_position_in_time_returns_what_is_left(desk):
     assert 0 < desk.account().raw_usd - free < 400
 
 
-def test_a_thin_book_leaves_the_rest_for_the_next_mark(desk):
+def test_a_thin_book_leaves_the_rest_for_the_next_mark(desk_with):
+    desk = desk_with(partial_liquidation_usd=D(200_000))
     desk.place("buy", "90", "2001", "Ioc")
     desk.quote("ETH", "1928", "1930", size="40")
     assert desk.size() == 50
@@ -76,7 +78,8 @@ def test_a_thin_book_leaves_the_rest_for_the_next_mark(desk):
     assert desk.size() == 0
 
 
-def test_liquidation_orders_are_not_on_record(desk):
+def test_liquidation_orders_are_not_on_record(desk_with):
+    desk = desk_with(partial_liquidation_usd=D(200_000))
     desk.place("buy", "90", "2001", "Ioc")
     desk.quote("ETH", "1928", "1930")
     assert fills(desk)[-1]["oid"] not in desk.state.orders
@@ -99,5 +102,55 @@ def test_an_isolated_position_asks_for_its_own_book_alone(desk):
     desk.engine.on_market(lost("ETH"), desk.now_ms)
     desk.mark("ETH", "1900")
     assert desk.size() == 10
+    desk.quote("ETH", "1899", "1901")
+    assert desk.size() == 0
+
+
+def held(desk, sz="90"):
+    """A cross long of 90 ETH: more than 100,000 USD."""
+    desk.place("buy", sz, "2001", "Ioc")
+    desk.quote("ETH", "1928", "1930")
+
+
+def test_of_a_large_position_a_fifth_goes_first(desk):
+    resting = desk.rest("buy", "0.1", "1000")
+    held(desk)
+    assert desk.size() == 72
+    assert fills(desk)[-1]["sz"] == "18.0"
+    assert desk.status(resting) == "liquidatedCanceled"
+
+
+def test_while_half_a_minute_lasts_the_rest_goes_whole_and_after_it_a_fifth_again(desk_with):
+    for later_ms, left in ((29_999, "0"), (30_000, "57.6")):
+        desk = desk_with()
+        held(desk)
+        desk.now_ms += later_ms
+        desk.mark("ETH", "1915")
+        assert desk.size() == D(left)
+
+
+def test_a_position_of_the_bound_itself_goes_whole(desk_with):
+    desk = desk_with(partial_liquidation_usd=90 * D(1929))
+    held(desk)
+    assert desk.size() == 0
+
+
+def test_a_fifth_is_rounded_up_to_what_can_be_traded(desk):
+    held(desk, "90.0001")
+    assert desk.size() == D("72.0000")
+
+
+def test_each_large_position_of_a_cross_account_loses_its_fifth_in_the_same_step(desk_with):
+    desk = desk_with()
+    desk.engine.fund(USER, D(10_000))
+    desk.place("buy", "90", "2001", "Ioc")
+    desk.place("buy", "1.5", "100010", "Ioc", coin="BTC")
+    desk.quote("BTC", "99990", "100010")
+    desk.quote("ETH", "1829", "1831")
+    assert (desk.size(), desk.size("BTC")) == (72, D("1.2"))
+
+
+def test_the_backstop_takes_a_large_position_whole(desk):
+    desk.place("buy", "90", "2001", "Ioc")
     desk.quote("ETH", "1899", "1901")
     assert desk.size() == 0

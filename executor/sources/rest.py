@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
@@ -89,7 +89,8 @@ class RestReader:
             return Answer(error="the reader is not open")
         try:
             async with self._session.get(self._base + path, params=params, allow_redirects=False) as response:
-                return await _answer(response)
+                answer = await _answer(response)
+                return replace(answer, error=redacted(answer.error, self._secrets))
         except (aiohttp.ClientError, OSError, TimeoutError) as fault:
             told = redacted(str(fault), self._secrets)
             return Answer(error=f"{type(fault).__name__}: {told}" if told else type(fault).__name__)

@@ -20,7 +20,7 @@ from executor.core.source_events import Candle, Malformed, SourceEvent, SourcePo
 from executor.errors import ConfigError, CredentialRefused
 from executor.ports import ChannelState, Emit, SourceContext
 from executor.sources.channel import Channel
-from executor.sources.connection import Connection, Endpoint, Item, Opened, Received, Timing
+from executor.sources.connection import Connection, Endpoint, Item, Opened, Received, Timing, redacted
 from executor.sources.rest import RestReader, addresses
 from executor.sources.seen import Overtaken, Seen
 from executor.sources.tradeready_poll import Poller, Wanted
@@ -232,7 +232,8 @@ class TradeReadySource:
     def _refused(self, code: str, message: str) -> None:
         """The server answers in order: an error belongs to the first request that has no answer yet."""
         asked = self._asked.popleft() if self._asked else "a message of ours"
-        self._note(self._stream.name, f"{asked}: the server says {code}: {message}")
+        told = redacted(f"{code}: {message}", (self._key,))
+        self._note(self._stream.name, f"{asked}: the server says {told}")
 
     def _say(self, text: str) -> None:
         with contextlib.suppress(asyncio.QueueFull):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -18,15 +20,20 @@ from executor.sources.rest import RestReader
 PAUSES = [(("7",), 7.0), (("3", "9"), 9.0), (("99999",), MAX_RETRY_AFTER_S), (("9" * 400,), MAX_RETRY_AFTER_S)]
 
 
-@contextlib.asynccontextmanager
-async def limited(asked: tuple[str, ...]) -> AsyncIterator[str]:
+def limited(asked: tuple[str, ...]) -> AbstractAsyncContextManager[str]:
     """A server that answers everything with 429 and these ``Retry-After``; its address."""
+    return answering("", status=429, headers=CIMultiDict([("Retry-After", text) for text in asked]))
 
-    async def refuse(_: web.Request) -> web.Response:
-        return web.Response(status=429, headers=CIMultiDict([("Retry-After", text) for text in asked]))
+
+@contextlib.asynccontextmanager
+async def answering(body: str, **more: Any) -> AsyncIterator[str]:
+    """A server that answers everything with this; its address."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(text=body, **more)
 
     application = web.Application()
-    application.add_routes([web.route("*", "/{path:.*}", refuse)])
+    application.add_routes([web.route("*", "/{path:.*}", answer)])
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -52,3 +59,8 @@ async def test_the_side_that_renews_tokens_may_ask_for_a_pause_within_reason(
             await session.token()
         await session.close()
     assert unreachable.value.wait_s == given
+
+
+async def test_why_an_answer_cannot_be_read_is_told_without_secrets() -> None:
+    async with answering('{"the-key": 1, "the-key": 2}') as url, RestReader(url, secrets=("the-key",)) as rest:
+        assert (await rest.get("/orders")).error.startswith("DUPLICATE_KEY: the key '***'")

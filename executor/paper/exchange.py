@@ -72,6 +72,8 @@ class Exchange:
         market.oracle = tick.oracle if tick.oracle is not None else market.oracle
         market.funding = tick.funding if tick.funding is not None else market.funding
         market.last_px = tick.last if tick.last is not None else market.last_px
+        if tick.oracle is not None:
+            funding.settle(self.state, market)
         if tick.mark is not None:
             self._move_mark(market, tick.mark)
 

@@ -97,7 +97,7 @@ def _user_fills_by_time(service: Service, request: Json) -> Any:
 
 def _user_funding(service: Service, request: Json) -> Any:
     start, end = integer(request, "startTime"), until(request)
-    rows = service.state.fundings.get(user_of(request), [])
+    rows = sorted(service.state.fundings.get(user_of(request), []), key=lambda row: int(row["time"]))
     return [r for r in rows if start <= r["time"] <= end][:ITEMS_PER_REPLY]
 
 

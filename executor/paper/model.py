@@ -72,13 +72,17 @@ class Order:
 
 @dataclass(slots=True)
 class Position:
-    """A signed size. ``raw_usd`` is the isolated purse (collateral - entry cost), zero and unused in cross mode."""
+    """A signed size. ``raw_usd`` is the isolated purse (collateral - entry cost), zero and unused in cross mode.
+
+    ``unpaid_hours`` are the last full hours whose funding waits for an oracle price.
+    """
 
     szi: Decimal = ZERO
     entry_px: Decimal = ZERO
     raw_usd: Decimal = ZERO
     funding_since_open: Decimal = ZERO
     funding_since_change: Decimal = ZERO
+    unpaid_hours: int = 0
 
 
 @dataclass(frozen=True, slots=True)

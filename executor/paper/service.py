@@ -147,13 +147,17 @@ class Service:
         self._commit()
 
     def _spend(self, account: Account, action: Json, now: int) -> None:
-        """The address budget (hyperliquid.md section 5.2): 10000 and one per dollar traded, then one in ten seconds."""
+        """The address budget (hyperliquid.md section 5.2): 10000 and one per dollar traded, then one in ten seconds.
+
+        Each order of a batch counts, so that of a batch the one there is would be too few.
+        """
         budget = self.state.rules.address_budget + int(account.volume_usd)
         if action["type"] in CANCELS:
             budget = min(budget + 100_000, 2 * budget)
-        if account.requests + weight(action) <= budget:
+        size = weight(action)
+        if account.requests + size <= budget:
             return
-        if now - account.last_over_limit_ms >= limits.ADDRESS_EXHAUSTED_INTERVAL_S * 1000:
+        if size == 1 and now - account.last_over_limit_ms >= limits.ADDRESS_EXHAUSTED_INTERVAL_S * 1000:
             account.last_over_limit_ms = now
             return
         used, volume = account.requests, f"{account.volume_usd:.2f}"

@@ -116,6 +116,29 @@ def test_the_budget_lets_one_request_in_ten_seconds_through_and_cancels_more():
     assert act(service, {"type": "noop"}) == OK
 
 
+def batch(size: int):
+    return order("0.01", "1900", "Gtc") | {"orders": order("0.01", "1900", "Gtc")["orders"] * size}
+
+
+def test_without_budget_a_batch_is_more_than_the_one_request_there_is():
+    service = make(address_budget=3)
+    assert act(service, batch(3))["status"] == "ok"
+    assert act(service, batch(2))["response"].startswith("Too many")
+    assert act(service, batch(1))["status"] == "ok", "the refusal did not use it up"
+    service.clock.ms += 10_000
+    assert act(service, batch(39))["response"].startswith("Too many")
+    assert act(service, batch(1))["status"] == "ok"
+    assert act(service, batch(1))["response"].startswith("Too many")
+    assert service.state.accounts[USER].requests == 5
+
+
+def test_what_is_left_of_the_budget_is_not_overdrawn_by_a_batch():
+    service = make(address_budget=3)
+    act(service, batch(2))
+    assert act(service, batch(2))["response"].startswith("Too many")
+    assert act(service, batch(1))["status"] == "ok"
+
+
 def test_trading_buys_budget():
     service = make(address_budget=1)
     act(service, order())

@@ -7,6 +7,7 @@ decides when the ready ones leave (design.md section 3).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
@@ -56,15 +57,24 @@ def urgent(state: DeskState, now_ms: int | None = None) -> list[Batch]:
                 exits.append(leg)
             elif leg.kind != "entry":
                 protection.append(leg)
-    batches = [Batch("exit", tuple(some)) for some in _exit_groups(exits)]
-    batches += [Batch("protect", tuple(some)) for some in _chunks(protection)]
+    refused = _refused(state)
+    batches = [Batch("exit", tuple(some)) for some in _groups(exits, lambda leg: leg.attempt > 1)]
+    batches += [Batch("protect", tuple(some)) for some in _groups(protection, lambda leg: leg.key in refused)]
     return batches + _cancels(state, now_ms) + _leverage(state)
 
 
-def _exit_groups(exits: list[Leg]) -> list[list[Leg]]:
-    """First attempts go together; an exit that missed goes again on its own."""
-    first = [leg for leg in exits if leg.attempt == 1]
-    return [*_chunks(first), *([leg] for leg in exits if leg.attempt > 1)]
+def _refused(state: DeskState) -> set[str]:
+    """The keys of stops and targets whose last order the venue refused."""
+    stops = {wish.key for some in state.stops.values() for wish in some if wish.failures}
+    return stops | {wish.key for some in state.targets.values() for wish in some if wish.failures}
+
+
+def _groups(legs: list[Leg], alone: Callable[[Leg], bool]) -> list[list[Leg]]:
+    """First attempts go together; what missed or was refused goes again on its own.
+
+    The others of its batch may be why: an account that has used up its requests gets one order in ten seconds.
+    """
+    return [*_chunks([leg for leg in legs if not alone(leg)]), *([leg] for leg in legs if alone(leg))]
 
 
 def _chunks(legs: list[Leg]) -> list[list[Leg]]:

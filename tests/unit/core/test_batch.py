@@ -121,6 +121,20 @@ def test_an_exit_that_missed_goes_again_on_its_own():
     assert {len(b.legs) for b in later} == {1}
 
 
+def test_a_stop_that_was_refused_goes_again_on_its_own():
+    s = Story()
+    s.set("stop", *["reject"] * 12)
+    for coin in COINS:
+        s.long(1, coin=coin)
+        s.stop(90, coin=coin)
+        s.target(200, coin=coin)
+    for _ in range(12):
+        s.later(1_000)
+    sent = [[(leg.coin, leg.kind, leg.attempt) for leg in b.legs] for b in s.sent if b.purpose == "protect"]
+    assert any(attempt > 1 for legs in sent for *_, attempt in legs)
+    assert {len(legs) for legs in sent if any(attempt > 1 for *_, attempt in legs)} == {1}
+
+
 def test_a_cancel_whose_answer_nobody_knows_is_asked_again_each_second():
     s = Story()
     s.state.cancels["0x1"] = Cancel("BTC", None, "0x1", "x")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
@@ -11,7 +10,7 @@ from typing import Any, Self, TypeVar
 from executor.backoff import Backoff
 from executor.clock import SystemClock, chance
 from executor.errors import CredentialRefused
-from executor.sources.connection import Closed, Connection, Endpoint, Item, Opened, Received, Stopped, Timing
+from executor.sources.connection import Closed, Connection, Endpoint, Item, Opened, Received, Stopped, Timing, redacted
 from executor.streams.handlers import Caller, Handler, Handlers, log
 
 BACKOFF = Backoff(first_s=1.0, early_cap_s=60.0, late_cap_s=60.0)
@@ -60,7 +59,10 @@ class StreamClient:
         return self._handlers.on("close")
 
     def on_error(self) -> Callable[[Handler], Handler]:
-        """Called with the exception when a handler raised, or with what the server called an error."""
+        """Called with the exception when a handler raised or a frame broke its reader, or with a dict of what is wrong.
+
+        That is what the server called an error, or a channel beside the socket that is closed or refused.
+        """
         return self._handlers.on("error")
 
     def on_message(self) -> Callable[[Handler], Handler]:
@@ -75,23 +77,37 @@ class StreamClient:
             raise RuntimeError("this client is connected already")
         self._loop = asyncio.get_running_loop()
         self._outbox, self._opened = asyncio.Queue(), self._opened or asyncio.Event()
-        self._caller = caller = Caller(lambda error: self._tell("error", error))
-        beside = [asyncio.create_task(work) for work in (caller.run(), self._speak(self._outbox), *self._beside())]
+        self._caller = caller = Caller(self._failed)
+        beside = (caller.run(), self._speak(self._outbox), *self._beside())
+        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(work) for work in beside]
+        for task in tasks:
+            task.add_done_callback(self._watch)
         try:
             self._connections = list(self._connect())
-            listening = [connection.run(self._taker(connection)) for connection in self._connections]
+            listening = [asyncio.create_task(one.run(self._taker(one))) for one in self._connections]
+            tasks += listening
             ends = await asyncio.gather(*listening)
             await caller.rest(FAREWELL_S)
             stops = [end for end in ends if end is not None]
             if stops:
                 raise AuthenticationError(f"{stops[0].reason}: {stops[0].detail}", stops[0].remedy)
         finally:
-            await self._end(beside)
+            await self._end(tasks)
 
-    async def _end(self, beside: Sequence[asyncio.Task[None]]) -> None:
-        for task in beside:
+    def _failed(self, handler: Handler, error: BaseException) -> None:
+        if handler not in self._handlers.of("error"):  # it would fail at its own errors for ever
+            self._tell("error", error)
+
+    def _watch(self, task: asyncio.Task[Any]) -> None:
+        """Nobody awaits what runs beside the connections: it would fail unseen."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("what runs beside the connections failed", exc_info=error)
+            self._tell("error", error)
+
+    async def _end(self, tasks: Sequence[asyncio.Task[Any]]) -> None:
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*beside, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._ended()
         self._loop, self._opened, self.is_connected = None, None, False
 
@@ -113,18 +129,29 @@ class StreamClient:
         self._opened = asyncio.Event()
         self._background = asyncio.create_task(self.connect())
         opened = asyncio.create_task(self._opened.wait())
-        await asyncio.wait([opened, self._background], return_when=asyncio.FIRST_COMPLETED)
-        opened.cancel()
+        try:
+            await asyncio.wait([opened, self._background], return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:  # what was not entered is never left
+            await _dropped(self._background)
+            raise
+        finally:
+            opened.cancel()
         if self._background.done():
             await self._background
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Disconnect."""
-        await self.disconnect()
-        if self._background is not None:
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._background
+        background = self._background
+        if background is None:
+            return
+        try:
+            await self.disconnect()
+            await asyncio.wait([background])
+        finally:
+            await _dropped(background)
+        if not background.cancelled():
+            background.result()
 
     # -- what each client says for itself ---------------------------------------------------------------------------
 
@@ -155,6 +182,19 @@ class StreamClient:
         if self._caller is not None:
             for handler in self._handlers.of(topic):
                 self._caller.call(handler, *told)
+
+    def _try(self, take: Callable[..., None], *told: Any) -> None:
+        """Make something of what a server said: of whatever shape it is, it ends no feed."""
+        try:
+            take(*told)
+        except Exception as odd:  # noqa: BLE001  # a stranger's frame can break any reader: a price of 400 digits
+            log.warning("a frame of an odd shape was left out: %s", type(odd).__name__)
+            self._tell("error", odd)
+
+    def _complain(self, frame: Frame, text: str, secrets: Sequence[str]) -> None:
+        """The server's own error: logged without the credentials it may repeat, and told as it is."""
+        log.warning("the server says: %s", redacted(text, tuple(secrets)))
+        self._tell("error", frame)
 
     def _say(self, connection: Connection, text: str) -> None:
         if self._outbox is not None:
@@ -201,7 +241,10 @@ class StreamClient:
             log.warning("a frame that is no JSON object was left out")
             return
         self._tell("message", frame)
-        try:
-            self._heard(connection, frame, raw)
-        except (KeyError, TypeError, ValueError, AttributeError) as odd:  # a frame of an odd shape ends no feed
-            log.warning("a frame of an odd shape was left out: %s", type(odd).__name__)
+        self._try(self._heard, connection, frame, raw)
+
+
+async def _dropped(task: asyncio.Task[None]) -> None:
+    """End it if it has not ended, and wait until it has."""
+    task.cancel()
+    await asyncio.wait([task])

@@ -50,7 +50,7 @@ class Caller:
     ``failed``; the next call comes all the same.
     """
 
-    def __init__(self, failed: Callable[[Exception], None]) -> None:
+    def __init__(self, failed: Callable[[Handler, BaseException], None]) -> None:
         self.dropped = 0
         self._failed = failed
         self._waiting: deque[tuple[Handler, tuple[Any, ...]]] = deque()
@@ -73,9 +73,9 @@ class Caller:
     async def run(self) -> None:
         """Call until cancelled."""
         try:
-            while True:
+            while not _ending():
                 await self._more.wait()
-                while self._waiting:
+                while self._waiting and not _ending():
                     await self._one(*self._waiting.popleft())
                 self._more.clear()
                 self._idle.set()
@@ -95,9 +95,25 @@ class Caller:
             if inspect.iscoroutinefunction(handler):
                 await handler(*told)
                 return
-            done = await asyncio.get_running_loop().run_in_executor(self._thread, handler, *told)
+            done = await asyncio.get_running_loop().run_in_executor(self._thread, _called, handler, told)
             if inspect.isawaitable(done):
                 await done
-        except Exception as error:  # a stranger's code: its mistakes are its own, the feed goes on
+        except (Exception, asyncio.CancelledError) as error:  # a stranger's code: its mistakes are its own
+            if _ending():
+                raise
             log.exception("a handler failed: %s", getattr(handler, "__name__", handler))
-            self._failed(error)
+            self._failed(handler, error)
+
+
+def _ending() -> bool:
+    """Whether this task itself is to end: a handler may also raise ``CancelledError`` of its own, or swallow ours."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _called(handler: Handler, told: tuple[Any, ...]) -> Any:
+    """In the thread. A future takes no ``StopIteration``: whoever waits for it would wait for ever (Python 3.11)."""
+    try:
+        return handler(*told)
+    except StopIteration as error:
+        raise RuntimeError("a handler raised StopIteration") from error

@@ -21,7 +21,7 @@ from executor.sources.nexgent_session import Session
 from executor.sources.nexgent_wire import SYSTEM
 from executor.sources.rest import addresses
 from executor.streams.client import STALE_S, Frame, StreamClient
-from executor.streams.handlers import Handler, log
+from executor.streams.handlers import Handler
 
 PACE = Pace(interval_s=1.0, attempts=11, rest_s=60.0)
 """1 second, then 1.5 times as long each time, up to a minute."""
@@ -96,10 +96,14 @@ class NexgentWebSocket(StreamClient):
         if kind == "ping":
             self._say(connection, json.dumps({"type": "pong", "timestamp": iso(self.clock.now_ms())}))
         elif kind == "error":
-            log.warning("the server says: %s", data.get("message"))
-            self._tell("error", frame)
+            self._complain(frame, str(data.get("message")), self._credentials())
         elif taker := _TAKERS.get(str(kind)):
             taker(self, connection, data)
+
+    def _credentials(self) -> tuple[str, ...]:
+        """What was given, and what it was renewed to."""
+        given = tuple(secret.get_secret_value() for secret in self._secrets.values())
+        return given if self._session is None else (*given, *self._session.secrets)
 
     def _connected(self, connection: Connection, _: Frame) -> None:
         self._ready, self._closed_early = False, set()
@@ -140,7 +144,7 @@ class NexgentWebSocket(StreamClient):
         while True:
             await asyncio.sleep(batch_s)
             if self._marks:
-                self._mark()
+                self._try(self._mark)
 
     def _mark(self) -> None:
         marks, self._marks = self._marks, {}

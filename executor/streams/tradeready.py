@@ -109,8 +109,7 @@ class AgentExchangeWS(StreamClient):
         if kind == "ping":
             self._say(connection, PONG)
         elif kind == "error":
-            log.warning("the server says %s: %s", frame.get("code"), frame.get("message"))
-            self._tell("error", frame)
+            self._complain(frame, f"{frame.get('code')}: {frame.get('message')}", (self._api_key,))
         elif kind not in _ANSWERS and isinstance(channel, str):
             self._fact(channel, frame, raw)
 
@@ -163,14 +162,20 @@ class AgentExchangeWS(StreamClient):
         def tell(raw: str, said: Decoded, _: object) -> None:
             if isinstance(said, SourcePortfolio) or _ended_ms(said) >= start_ms:
                 frame = json.loads(raw)
-                self._fact(str(frame.get("channel")), frame, raw)
+                self._try(self._fact, str(frame.get("channel")), frame, raw)
+
+        def turned(*_: object) -> None:
+            if channel.state != "open":
+                log.warning("REST is %s: %s", channel.state, channel.detail)
+                said = {"state": channel.state, "detail": channel.detail, "remedy": channel.remedy}
+                self._tell("error", {"channel": "rest", **said})
 
         def note(_: str, text: str) -> None:
             log.warning("REST: %s", text)
 
         headers = {"X-API-Key": self._api_key}
         async with RestReader(f"{self._rest}/api/v1", headers, (self._api_key,)) as rest:
-            await Poller(wanted, channel, rest, self.clock, poll_s, tell, note).run(lambda *_: None)
+            await Poller(wanted, channel, rest, self.clock, poll_s, tell, note).run(turned)
 
 
 def merged(frame: Frame) -> Frame:

@@ -88,6 +88,28 @@ async def test_orders_pushed_or_only_in_the_lists_are_told_once_and_acknowledgem
         assert [one["total_equity"] for one in equity] == ["10000", "10001"], "the same again is not told"
 
 
+async def test_rest_that_is_out_of_order_is_told_and_its_refusal_says_what_to_do():
+    async with TradeReadySimulator() as sim:
+        ws = AgentExchangeWS(API_KEY, sim.url, poll_s=0.05)
+        orders, errors = [], []
+        ws.on_order_update()(orders.append)
+        ws.on_error()(errors.append)
+        async with ws:
+            await until(lambda: sim.requests)
+            sim.rest_refuse_with = 500
+            await until(lambda: errors)
+            sim.rest_refuse_with = None
+            await sim.order("BTCUSDT", "buy", "0.5")
+            await until(lambda: orders)
+            sim.rest_refuse_with = 403
+            await until(lambda: len(errors) > 1)
+        assert [(one["channel"], one["state"], one["detail"]) for one in errors] == [
+            ("rest", "closed", "SERVER_UNAVAILABLE: HTTP 500"),
+            ("rest", "refused", "FORBIDDEN: HTTP 403"),
+        ]
+        assert "credentials" in errors[1]["remedy"]
+
+
 async def test_a_flood_in_batches_tells_the_newest_price_of_each_symbol():
     async with TradeReadySimulator() as sim:
         ws = AgentExchangeWS(API_KEY, sim.url, poll_s=None, batch_s=0.5)
@@ -228,3 +250,37 @@ async def test_a_client_can_be_used_again_and_not_twice_at_once():
                     await ws.connect()
         with contextlib.suppress(AuthenticationError):
             await asyncio.wait_for(ws.disconnect(), LIMIT_S)
+
+
+async def test_who_gives_up_waiting_for_a_server_that_is_down_leaves_nothing_behind():
+    async with HalyrdSimulator() as sim:
+        sim.refuse_with = 503
+        ws = HalyrdWS(base_url=sim.url)
+        entering = asyncio.create_task(ws.__aenter__())
+        await sim.wait_handshakes(1)
+        entering.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(entering, LIMIT_S)
+        assert ws._background.done(), "it would go on trying for ever"
+        sim.refuse_with = None
+        async with ws:
+            assert ws.is_connected
+
+
+async def test_who_is_cancelled_while_leaving_is_cancelled_and_leaves_nothing_behind():
+    async with HalyrdSimulator() as sim:
+        ws, release = HalyrdWS(base_url=sim.url), threading.Event()
+        ws.on_open()(lambda: release.wait(LIMIT_S))
+
+        async def leave():
+            async with ws:
+                pass
+
+        leaving = asyncio.create_task(leave())
+        await until(lambda: ws._connections and ws._connections[0]._ending.is_set())
+        leaving.cancel()
+        done, _ = await asyncio.wait([leaving], timeout=LIMIT_S)
+        release.set()
+        assert done == {leaving}
+        assert leaving.cancelled()
+        assert ws._background.done()

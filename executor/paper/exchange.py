@@ -117,13 +117,12 @@ def weight(action: Json) -> int:
 def _order(state: State, account: Account, action: Json) -> Json:
     wires, grouping = action["orders"], action["grouping"]
     problem = checks.prevalidate(state, wires, grouping)
-    if problem is None and "builder" in action:
-        builder = action["builder"]
-        if builder["f"] > account.builder_fees.get(builder["b"], 0):
-            problem = error_text("BUILDER_FEE_NOT_APPROVED")
+    builder = action.get("builder", {"b": "", "f": 0})
+    if problem is None and builder["f"] > account.builder_fees.get(builder["b"], 0):
+        problem = error_text("BUILDER_FEE_NOT_APPROVED")
     if problem is not None:
         return _refused_whole(state, problem)
-    return ok("order", placement.place_all(state, account, wires, grouping))
+    return ok("order", placement.place_all(state, account, wires, grouping, builder["f"]))
 
 
 def _refused_whole(state: State, problem: str) -> Json:

@@ -18,6 +18,9 @@ OUTSIDE = "0x" + "00" * 20
 
 TRADES_KEPT = 100
 
+BUILDER_STEP = Decimal("0.00001")
+"""What one unit of a builder's ``f`` is: a tenth of a basis point (hyperliquid.md section 6.10)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trade:
@@ -96,13 +99,16 @@ def _settle(state: State, order: Order, trade: Trade, *, crossed: bool) -> None:
     market = state.markets[order.coin]
     start = account.positions[order.coin].szi if order.coin in account.positions else ZERO
     rate = state.rules.taker_rate if crossed else state.rules.maker_rate
-    fee = ZERO if order.liquidation_px is not None else cents(trade.px * trade.sz * rate)
+    builder_fee = cents(trade.px * trade.sz * order.builder_f * BUILDER_STEP)
+    fee = ZERO if order.liquidation_px is not None else cents(trade.px * trade.sz * rate) + builder_fee
     closed_pnl = move(state, account, market, order.sign * trade.sz, trade.px, fee)
     account.volume_usd += trade.px * trade.sz
     order.sz -= trade.sz
     order.filled_sz += trade.sz
     order.filled_ntl += trade.sz * trade.px
     row = _row(state, order, trade, crossed, start, closed_pnl, fee)
+    if builder_fee:
+        row["builderFee"] = wire(builder_fee)
     state.fills[order.user] = [*state.fills[order.user][1 - FILLS_REACHABLE :], row]
     state.out.fills[order.user].append(row)
 

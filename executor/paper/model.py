@@ -31,7 +31,10 @@ class Phase(StrEnum):
 
 @dataclass(slots=True)
 class Order:
-    """One order and its last status. ``sz`` is what remains; ``status_sz`` what remained at the last status."""
+    """One order and its last status. ``sz`` is what remains; ``status_sz`` what remained at the last status.
+
+    ``builder_f`` is what a builder gets of each fill, in tenths of a basis point of its notional.
+    """
 
     oid: int
     user: str
@@ -58,6 +61,7 @@ class Order:
     filled_sz: Decimal = ZERO
     filled_ntl: Decimal = ZERO
     liquidation_px: Decimal | None = None
+    builder_f: int = 0
 
     @property
     def sign(self) -> int:

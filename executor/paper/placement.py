@@ -15,7 +15,15 @@ MODIFY_TAKES = "Modified order must be post-only unless always_place is set."
 """Our wording: the venue's is not known (hyperliquid.md section 2.2)."""
 
 
-def draft(state: State, account: Account, market: Market, wire_order: Json, *, position_tpsl: bool = False) -> Order:
+def draft(
+    state: State,
+    account: Account,
+    market: Market,
+    wire_order: Json,
+    *,
+    builder_f: int = 0,
+    position_tpsl: bool = False,
+) -> Order:
     """An order as asked for, not yet on record (oid 0)."""
     trigger = wire_order["t"].get("trigger")
     size = Decimal(wire_order["s"])
@@ -35,6 +43,7 @@ def draft(state: State, account: Account, market: Market, wire_order: Json, *, p
         trigger_market=bool(trigger and trigger["isMarket"]),
         tpsl=trigger["tpsl"] if trigger else None,
         position_tpsl=position_tpsl,
+        builder_f=builder_f,
     )
 
 
@@ -43,19 +52,18 @@ def _tif(wire_order: Json) -> str:
     return tif
 
 
-def place_all(state: State, account: Account, wires: list[Json], grouping: object) -> list[object]:
-    """The statuses of one ``order`` action, aligned with its orders."""
+def place_all(state: State, account: Account, wires: list[Json], grouping: object, builder_f: int = 0) -> list[object]:
+    """The statuses of one ``order`` action, aligned with its orders. ``builder_f`` is in tenths of a basis point."""
     if grouping == "normalTpsl":
-        return _place_with_children(state, account, wires)
+        return _place_with_children(state, account, wires, builder_f)
     if grouping == "positionTpsl":
-        return _place_position_tpsl(state, account, wires)
-    return [place_one(state, account, w) for w in wires]
+        return _place_position_tpsl(state, account, wires, builder_f)
+    return [_place_one(state, account, w, builder_f) for w in wires]
 
 
-def place_one(state: State, account: Account, wire_order: Json) -> object:
-    """One order by itself; its status."""
+def _place_one(state: State, account: Account, wire_order: Json, builder_f: int) -> object:
     market = _market(state, wire_order)
-    return _place(state, account, market, draft(state, account, market, wire_order))[1]
+    return _place(state, account, market, draft(state, account, market, wire_order, builder_f=builder_f))[1]
 
 
 def _market(state: State, wire_order: Json) -> Market:
@@ -170,16 +178,16 @@ def filled(state: State, order: Order) -> Json:
     return {"filled": {"totalSz": wire(order.filled_sz), "avgPx": wire(average, places)} | _named(order)}
 
 
-def _place_with_children(state: State, account: Account, wires: list[Json]) -> list[object]:
+def _place_with_children(state: State, account: Account, wires: list[Json], builder_f: int) -> list[object]:
     """``normalTpsl``: a parent and its stop and target (hyperliquid.md section 6.4)."""
     market = _market(state, wires[0])
-    parent_draft = draft(state, account, market, wires[0])
+    parent_draft, *others = (draft(state, account, market, w, builder_f=builder_f) for w in wires)
     refused = checks.refusal(state, account, market, parent_draft)
     if refused is not None:
         _, status = _reject(state, market, parent_draft, refused)
         return [status] * len(wires)
     parent = orders.create(state, parent_draft)
-    children = [orders.create(state, draft(state, account, market, w), parent=parent.oid) for w in wires[1:]]
+    children = [orders.create(state, asked, parent=parent.oid) for asked in others]
     _relate(parent, children)
     if parent.reduce_only:
         parent.sz = min(parent.sz, abs(checks.position_size(account, parent.coin)))
@@ -206,11 +214,12 @@ def _child_status(state: State, account: Account, market: Market, child: Order) 
     return _error(market, refused.text)
 
 
-def _place_position_tpsl(state: State, account: Account, wires: list[Json]) -> list[object]:
+def _place_position_tpsl(state: State, account: Account, wires: list[Json], builder_f: int) -> list[object]:
     placed = []
     for w in wires:
         market = _market(state, w)
-        placed.append(_place(state, account, market, draft(state, account, market, w, position_tpsl=True)))
+        asked = draft(state, account, market, w, builder_f=builder_f, position_tpsl=True)
+        placed.append(_place(state, account, market, asked))
     _relate(None, [order for order, _ in placed if order.live])
     return [status for _, status in placed]
 
@@ -221,7 +230,9 @@ def modify(state: State, account: Account, oid: object, wire_order: Json, *, alw
     market = _market(state, wire_order)
     if not always and (old is None or not old.live):
         return _error(market, error_text("MODIFY_GONE"))
-    asked = draft(state, account, market, wire_order, position_tpsl=old is not None and old.position_tpsl)
+    asked = draft(state, account, market, wire_order)
+    if old is not None:
+        asked.position_tpsl, asked.builder_f = old.position_tpsl, old.builder_f
     if not always:
         if asked.tif not in ("Gtc", "Alo") or _crossing_gtc(market, asked):
             return _error(market, MODIFY_TAKES)

@@ -9,6 +9,7 @@ import pytest
 from executor.paper.fills import Trade, direction
 
 D = Decimal
+USER = "0x" + "a1" * 20
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,51 @@ def test_entry_is_weighted_on_increases_unchanged_on_decreases_and_new_after_a_f
     assert desk.position().entry_px == D(2076)
     desk.place("sell", "5", "2099", "Ioc")
     assert (desk.size(), desk.position().entry_px) == (-3, 2099)
+
+
+BUILDER = {"b": "0x" + "cc" * 20, "f": 25}
+"""2.5 basis points."""
+
+
+def with_builder(desk, *orders, grouping="na"):
+    desk.account().builder_fees[BUILDER["b"]] = BUILDER["f"]
+    action = {"type": "order", "orders": list(orders), "grouping": grouping, "builder": BUILDER}
+    answer = desk.send(action)["response"]["data"]["statuses"]
+    assert "error" not in answer[0]
+    return answer
+
+
+def test_an_approved_builders_fee_is_charged_on_top_and_named(desk):
+    before = desk.account().raw_usd
+    with_builder(desk, desk.order("buy", "1", "2001", "Ioc"))
+    [row] = desk.state.fills[USER]
+    assert (row["fee"], row["builderFee"]) == ("1.4007", "0.50025")
+    assert before - desk.account().raw_usd == 2001 + D("1.4007")
+
+
+def test_a_resting_order_and_the_children_of_a_bracket_owe_the_builder_when_they_fill(desk):
+    entry = desk.order("buy", "1", "1995")
+    stop = desk.order("sell", "1", "1710", ro=True, tpsl="sl", trigger="1900")
+    with_builder(desk, entry, stop, grouping="normalTpsl")
+    desk.quote("ETH", "1989", "1991")
+    desk.quote("ETH", "1899", "1901")
+    assert [row["builderFee"] for row in desk.state.fills[USER]] == ["0.49875", "0.47475"]
+
+
+def test_a_position_stop_owes_the_builder_too_and_without_one_nothing_is_named(desk):
+    desk.place("buy", "1", "2001", "Ioc")
+    with_builder(desk, desk.order("sell", "0", "1710", ro=True, tpsl="sl", trigger="1900"), grouping="positionTpsl")
+    desk.quote("ETH", "1899", "1901")
+    first, second = desk.state.fills[USER]
+    assert "builderFee" not in first
+    assert second["builderFee"] == "0.47475"
+
+
+def test_a_modified_order_still_owes_its_builder(desk):
+    [status] = with_builder(desk, desk.order("buy", "1", "1990"))
+    changed = desk.order("buy", "1", "2001")
+    assert desk.send({"type": "modify", "oid": status["resting"]["oid"], "order": changed, "a": True})["status"] == "ok"
+    assert desk.state.fills[USER][0]["builderFee"] == "0.50025"
 
 
 def test_closed_pnl_is_gross_and_the_fee_truncated_to_six_decimals(desk):

@@ -43,9 +43,18 @@ class Committer:
         """Executes everything up to a block; whoever wakes first does it for all."""
         while self._waiting and self._waiting[0][0] <= block:
             *_, request, answer = heapq.heappop(self._waiting)
+            self._execute(request, answer)
+
+    def _execute(self, request: Request, answer: asyncio.Future[Json]) -> None:
+        """A mistake belongs to whoever asked for it: the others of its block have their answers."""
+        try:
             result = self._service.execute(request)
+        except Exception as mistake:  # noqa: BLE001  # handed on, whatever it is
             if not answer.done():
-                answer.set_result(result)
+                answer.set_exception(mistake)
+            return
+        if not answer.done():
+            answer.set_result(result)
 
 
 def rank(action: Json) -> int:

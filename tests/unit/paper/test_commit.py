@@ -63,3 +63,24 @@ async def test_one_block_is_executed_in_that_order_whoever_came_first():
 async def test_without_latency_an_action_is_executed_at_once():
     venue = Recorder()
     assert await Committer(venue, 0).submit(Request(CANCEL, 7, ())) == {"nonce": 7}
+
+
+async def test_a_mistake_with_one_request_leaves_nobody_else_of_its_block_without_an_answer():
+    venue, everybody = Recorder(), asyncio.Event()
+
+    def execute(request: Request):
+        if request.nonce == 1:
+            raise ZeroDivisionError("a mistake of ours")
+        return {"nonce": request.nonce}
+
+    async def sleep(_seconds: float) -> None:
+        await everybody.wait()
+
+    venue.execute = execute
+    committer = Committer(venue, 200, sleep)
+    waiting = [asyncio.create_task(committer.submit(Request(ORDER_IOC, nonce, ("0x1",)))) for nonce in (2, 1, 3)]
+    await asyncio.sleep(0)
+    everybody.set()
+    async with asyncio.timeout(5):
+        answers = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [dict, ZeroDivisionError, dict]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from executor.core import events as ev
-from executor.core.guarded import guarded
+from executor.core.guarded import owned
 from executor.core.identity import cloid, plain
 from executor.core.position import Position
 from executor.core.protocols import Market
@@ -68,7 +68,7 @@ def _closable(settings: DeskSettings, state: DeskState, owed: Exit) -> Decimal:
     if owed.why == "flatten":
         held = position.size
     elif owed.why in (UNPROTECTED, CROSSED, NOT_FILLED):
-        held = guarded(settings, state, owed.coin, state.whose(owed.coin, owed.agent)).owned
+        held = owned(settings, state, owed.coin, state.whose(owed.coin, owed.agent))
     else:
         held = position.held_by(state.whose(owed.coin, owed.agent))
     return held if owed.side in (None, closing_side(held)) else ZERO

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TypeVar
 
+from executor.core.event_base import LegKind
 from executor.core.position import Watch
 from executor.core.settings import DeskSettings
-from executor.core.state import DeskState
+from executor.core.state import DeskState, Leg, StopWish, TargetWish
 from executor.core.types import ZERO, Agent
+
+Owned = TypeVar("Owned", Leg, StopWish, TargetWish)
 
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """One part of a coin's position. Sizes are signed, in base units.
+    """One part of a coin's position, with its orders and wishes. Sizes are signed, in base units.
 
     ``owned`` is what its stop has to cover, ``own`` what of that is the agent's holding: targets are of that alone.
-    Without an agent it is nobody's of ours; flat while only wishes wait for it.
+    Without an agent it is nobody's of ours; flat while only wishes wait for it. ``legs`` are its orders that may still
+    execute, oldest first.
     """
 
     coin: str
@@ -26,6 +32,13 @@ class Guarded:
     entry_px: Decimal
     liquidation_px: Decimal | None
     watch: Watch
+    legs: Sequence[Leg]
+    stop: StopWish | None
+    targets: Sequence[TargetWish]
+
+    def legs_of(self, kind: LegKind) -> list[Leg]:
+        """Its orders of a kind that may still execute, oldest first."""
+        return [leg for leg in self.legs if leg.kind == kind]
 
 
 def adopts(settings: DeskSettings, state: DeskState) -> bool:
@@ -33,31 +46,57 @@ def adopts(settings: DeskSettings, state: DeskState) -> bool:
     return settings.foreign_positions == "adopt" and state.reconciled
 
 
-def guarded(settings: DeskSettings, state: DeskState, coin: str, agent: Agent | None) -> Guarded:
-    """An agent's part of a coin, flat where it has none; what is adopted goes with the first, or is nobody's."""
+def owned(settings: DeskSettings, state: DeskState, coin: str, agent: Agent | None) -> Decimal:
+    """What an agent's stop of a coin has to cover: its holding, and for the first of them what is adopted."""
     position = state.position(coin)
-    holding = position.holding(agent)
-    own = ZERO if holding is None else holding.size
     takes = adopts(settings, state) and agent == state.whose(coin, None)
-    watch = position.watch if agent is None else Watch()
-    return Guarded(
-        coin=coin,
-        agent=agent,
-        owned=own + (position.foreign if takes else ZERO),
-        own=own,
-        entry_px=position.entry_px if holding is None or len(position.holdings) == 1 else holding.entry_px,
-        liquidation_px=position.liquidation_px,
-        watch=watch if holding is None else holding.watch,
-    )
+    return position.held_by(agent) + (position.foreign if takes else ZERO)
 
 
-def parties(state: DeskState, coin: str) -> list[Agent | None]:
-    """Everybody who has something of a coin to protect, to wait for or to sweep, holders first."""
-    position = state.position(coin)
-    names: list[Agent | None] = [holding.agent for holding in position.holdings]
-    names += [state.whose(coin, wish.agent) for wish in state.stops.get(coin, ())]
-    names += [state.whose(coin, wish.agent) for wish in state.targets.get(coin, ())]
-    names += [state.whose(coin, leg.agent) for leg in state.legs_of(coin) if leg.kind in ("stop", "target")]
-    if position.foreign or position.watch.since_ms is not None or not names:
-        names.append(None)
-    return list(dict.fromkeys(names))
+def legs_by_agent(state: DeskState, coin: str) -> dict[Agent | None, list[Leg]]:
+    """The coin's orders that may still execute, by whose they are, oldest first."""
+    return _by_agent(state.legs_of(coin), state.whose(coin, None))
+
+
+def parts(settings: DeskSettings, state: DeskState, coin: str) -> list[Guarded]:
+    """Everybody who has something of a coin to protect, to wait for or to sweep, holders first.
+
+    Everything is looked through once for all of them, since many agents may share a coin.
+    """
+    position, first = state.position(coin), state.whose(coin, None)
+    holdings = {holding.agent: holding for holding in position.holdings}
+    legs = legs_by_agent(state, coin)
+    stops, targets = _by_agent(state.stops.get(coin, ()), first), _by_agent(state.targets.get(coin, ()), first)
+    protecting = (agent for agent, some in legs.items() if any(leg.kind in ("stop", "target") for leg in some))
+    agents = dict.fromkeys((*holdings, *stops, *targets, *protecting))
+    if position.foreign or position.watch.since_ms is not None or not agents:
+        agents[None] = None
+    adopted = position.foreign if adopts(settings, state) else ZERO
+    found = []
+    for agent in agents:
+        holding = holdings.get(agent)
+        own = ZERO if holding is None else holding.size
+        watch = position.watch if agent is None else Watch()
+        found.append(
+            Guarded(
+                coin=coin,
+                agent=agent,
+                owned=own + (adopted if agent == first else ZERO),
+                own=own,
+                entry_px=position.entry_px if holding is None or len(holdings) == 1 else holding.entry_px,
+                liquidation_px=position.liquidation_px,
+                watch=watch if holding is None else holding.watch,
+                legs=legs.get(agent, ()),
+                stop=next(iter(stops.get(agent, ())), None),
+                targets=targets.get(agent, ()),
+            )
+        )
+    return found
+
+
+def _by_agent(things: Iterable[Owned], first: Agent | None) -> dict[Agent | None, list[Owned]]:
+    """Orders or wishes by whose they are: what names nobody goes with the coin's first holding."""
+    found: dict[Agent | None, list[Owned]] = {}
+    for thing in things:
+        found.setdefault(thing.agent or first, []).append(thing)
+    return found

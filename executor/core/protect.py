@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from executor.core import events as ev
 from executor.core.exits import CROSSED, NOT_FILLED, is_dust
-from executor.core.guarded import Guarded, adopts, guarded, parties
+from executor.core.guarded import Guarded, adopts, parts
 from executor.core.identity import cloid, plain
 from executor.core.lifecycle import LegState
 from executor.core.protocols import Market
@@ -33,8 +33,7 @@ def protect_steps(settings: DeskSettings, state: DeskState, coin: str, now_ms: i
     """What the coin's protection needs now, for each agent that shares it."""
     if _unconcerned(settings, state, coin):
         return []
-    parts = [guarded(settings, state, coin, agent) for agent in parties(state, coin)]
-    return [event for part in parts for event in _steps(settings, state, part, now_ms, market)]
+    return [event for part in parts(settings, state, coin) for event in _steps(settings, state, part, now_ms, market)]
 
 
 def _steps(settings: DeskSettings, state: DeskState, part: Guarded, now_ms: int, market: Market) -> list[ev.Event]:
@@ -67,7 +66,7 @@ def _unconcerned(settings: DeskSettings, state: DeskState, coin: str) -> bool:
 
 def _live(state: DeskState, part: Guarded, kind: ev.LegKind) -> list[Leg]:
     """A part's protective legs that may still act, oldest first, cancels under way left out."""
-    return [leg for leg in state.legs_for(part.coin, kind, part.agent) if leg.cloid not in state.cancels]
+    return [leg for leg in part.legs_of(kind) if leg.cloid not in state.cancels]
 
 
 def _cancel(state: DeskState, leg: Leg, why: str, now_ms: int) -> list[ev.Event]:
@@ -90,27 +89,26 @@ def _without_position(settings: DeskSettings, state: DeskState, part: Guarded, n
 
     While an entry is under way only what was the position's before it goes: its own bracket stays.
     """
-    coming = bool(state.legs_for(part.coin, "entry", part.agent))
+    coming = bool(part.legs_of("entry"))
     events: list[ev.Event] = []
     for leg in [*_live(state, part, "stop"), *_live(state, part, "target")]:
-        if not (coming and _is_wished(state, part, leg)):
+        if not (coming and _is_wished(part, leg)):
             events += _sweep(state, leg, now_ms)
     return events + _lapsed(settings, state, part, now_ms)
 
 
-def _is_wished(state: DeskState, part: Guarded, leg: Leg) -> bool:
+def _is_wished(part: Guarded, leg: Leg) -> bool:
     """Whether the wish this leg was placed for still stands, or the part's stop wish closes on the leg's side."""
     if leg.kind == "target":
-        return any(wish.key == leg.key for wish in state.targets_for(part.coin, part.agent))
-    wish = state.stop_for(part.coin, part.agent)
-    return wish is not None and wish.side in (None, leg.side)
+        return any(wish.key == leg.key for wish in part.targets)
+    return part.stop is not None and part.stop.side in (None, leg.side)
 
 
 def _orphans(state: DeskState, part: Guarded, now_ms: int) -> list[ev.Event]:
     """What protected an earlier life of this coin must not fire into this one; a flatten keeps triggers to the end."""
     closes, events = closing_side(part.owned), list[ev.Event]()
     for leg in [*_live(state, part, "stop"), *_live(state, part, "target")]:
-        unwanted = leg.bracket is None or not _is_wished(state, part, leg)
+        unwanted = leg.bracket is None or not _is_wished(part, leg)
         if _is_orphan(state, part, leg) if leg.side is closes else unwanted:
             events += _sweep(state, leg, now_ms)
     return events
@@ -124,8 +122,8 @@ def _is_orphan(state: DeskState, part: Guarded, leg: Leg) -> bool:
     if state.flattening:
         return False
     if leg.kind == "stop":
-        return state.stop_for(part.coin, part.agent) is None and not state.exits_for(part.coin, part.agent)
-    return not _is_wished(state, part, leg)
+        return part.stop is None and not state.exits_for(part.coin, part.agent)
+    return not _is_wished(part, leg)
 
 
 def _sweep(state: DeskState, leg: Leg, now_ms: int) -> list[ev.Event]:
@@ -137,17 +135,15 @@ def _sweep(state: DeskState, leg: Leg, now_ms: int) -> list[ev.Event]:
 
 def _lapsed(settings: DeskSettings, state: DeskState, part: Guarded, now_ms: int) -> list[ev.Event]:
     """Wishes whose position did not come within the entry's time; not while an entry may still bring it."""
-    coin, agent = part.coin, part.agent
-    if state.legs_for(coin, "entry", agent):
+    if part.legs_of("entry"):
         return []
-    stop = state.stop_for(coin, agent)
-    wishes: list[tuple[ev.LegKind, StopWish | TargetWish]] = [("target", w) for w in state.targets_for(coin, agent)]
-    if stop is not None:
-        wishes.append(("stop", stop))
+    wishes: list[tuple[ev.LegKind, StopWish | TargetWish]] = [("target", wish) for wish in part.targets]
+    if part.stop is not None:
+        wishes.append(("stop", part.stop))
     events: list[ev.Event] = []
     for kind, wish in wishes:
         if now_ms - wish.at_ms > settings.entry_ttl_ms and not speaks_of(wish, part.owned):
-            events += _no_position(state, coin, kind, wish.key, now_ms)
+            events += _no_position(state, part.coin, kind, wish.key, now_ms)
     return events
 
 
@@ -156,8 +152,8 @@ def _of_failed_entries(settings: DeskSettings, state: DeskState, part: Guarded, 
 
     Where nothing is held they go too: they would pass for the next entry's, or forbid it.
     """
-    coin, stop = part.coin, state.stop_for(part.coin, part.agent)
-    keys: list[tuple[ev.LegKind, str]] = [("target", wish.key) for wish in state.targets_for(coin, part.agent)]
+    coin, stop = part.coin, part.stop
+    keys: list[tuple[ev.LegKind, str]] = [("target", wish.key) for wish in part.targets]
     if stop is not None and (stop.before is not None or part.owned == 0):
         keys.append(("stop", stop.key))
     return [
@@ -189,7 +185,7 @@ def _stuck(leg: Leg, now_ms: int) -> bool:
 
 def _unfilled(state: DeskState, part: Guarded, now_ms: int, market: Market) -> list[ev.Event]:
     """A stop that fired and did not fill protects nothing any more: the position is closed, wider (freqtrade#12984)."""
-    stuck = [leg for leg in state.legs_for(part.coin, "stop", part.agent) if _stuck(leg, now_ms)]
+    stuck = [leg for leg in part.legs_of("stop") if _stuck(leg, now_ms)]
     if not stuck or stuck[-1].side is not closing_side(part.owned):
         return []
     px = plain(stuck[-1].trigger_px)
@@ -198,12 +194,12 @@ def _unfilled(state: DeskState, part: Guarded, now_ms: int, market: Market) -> l
 
 
 def _stop_step(settings: DeskSettings, state: DeskState, part: Guarded, now_ms: int, market: Market) -> list[ev.Event]:
-    wish = state.stop_for(part.coin, part.agent)
+    wish = part.stop
     if wish is None or not speaks_of(wish, part.owned):
         return []
     size, legs = abs(part.owned), _departed(_live(state, part, "stop"))
     good = [leg for leg in legs if leg.key == wish.key and _covers(leg, size, state)]
-    if not covered(state, part.coin, part.owned, part.agent):
+    if not covered(part.legs, part.owned):
         good = [leg for leg in good if not _is_lost(leg, now_ms)]
     if good:
         keep = good[-1]
@@ -297,8 +293,8 @@ def _target_steps(
     settings: DeskSettings, state: DeskState, part: Guarded, now_ms: int, market: Market
 ) -> list[ev.Event]:
     """Of what is adopted beside a holding no target speaks."""
-    wishes = [wish for wish in state.targets_for(part.coin, part.agent) if speaks_of(wish, part.own)]
-    legs = state.legs_for(part.coin, "target", part.agent)
+    wishes = [wish for wish in part.targets if speaks_of(wish, part.own)]
+    legs = part.legs_of("target")
     events: list[ev.Event] = []
     left = abs(part.own)
     for wish in reversed(wishes):

@@ -7,18 +7,19 @@ follow after ``after_ms`` (design.md section 5).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from executor.core import events as ev
 from executor.core.exits import UNPROTECTED, is_dust
-from executor.core.guarded import Guarded, adopts
+from executor.core.guarded import Guarded, adopts, legs_by_agent
 from executor.core.identity import plain
 from executor.core.lifecycle import LegState
 from executor.core.protocols import Market
 from executor.core.settings import DeskSettings
 from executor.core.state import OF_POLICY, DeskState, Leg, StopWish, speaks_of
 from executor.core.triggers import pause_ms, trigger_leg
-from executor.core.types import Agent, closing_side
+from executor.core.types import closing_side
 
 PCT = Decimal(100)
 
@@ -41,7 +42,7 @@ def naked_steps(settings: DeskSettings, state: DeskState, part: Guarded, now_ms:
         return [_protection(state, part, "protected", now_ms)] if since is not None else []
     if since is None:
         return [_protection(state, part, "unprotected", now_ms)]
-    claimed = claimed_stops(state, part.coin, part.owned, part.agent)
+    claimed = claimed_stops(part.legs, part.owned)
     patience_ms = settings.after_ms * (CLAIM_PATIENCE if claimed else 1)
     policy = "alert" if claimed or part.owned == 0 else settings.policy
     if (part.watch.acted and not _undone(state, part, policy, now_ms, market)) or now_ms - since < patience_ms:
@@ -51,8 +52,8 @@ def naked_steps(settings: DeskSettings, state: DeskState, part: Guarded, now_ms:
 
 def _undone(state: DeskState, part: Guarded, policy: str, now_ms: int, market: Market) -> bool:
     """Whether what the policy did is over, and a position is still, or again, without a stop: it acts once more."""
-    if policy == "place_default" and _speaking(state, part):
-        return not _wished(state, part) and _may_place(state, part, now_ms)
+    if policy == "place_default" and _speaking(part):
+        return not _wished(part) and _may_place(state, part, now_ms)
     if now_ms - part.watch.acted_at_ms < ACT_AGAIN_MS:
         return False
     if policy == "flatten":
@@ -64,22 +65,21 @@ def _undone(state: DeskState, part: Guarded, policy: str, now_ms: int, market: M
 
 def _may_place(state: DeskState, part: Guarded, now_ms: int) -> bool:
     """Whether a default may go beside a wish that is refused over and over: none is out, and the last had its pause."""
-    wish, legs = state.stop_for(part.coin, part.agent), [leg for leg in state.legs.values() if leg.coin == part.coin]
+    wish, legs = part.stop, [leg for leg in state.legs.values() if leg.coin == part.coin]
     stops = [leg for leg in legs if leg.kind == "stop" and state.whose(leg.coin, leg.agent) == part.agent]
     last_ms = max((leg.planned_at_ms for leg in stops if leg.key.startswith(OF_POLICY)), default=0)
     coming = any(leg.in_flight or leg.state is LegState.PLANNED for leg in stops)
     return wish is not None and not coming and now_ms - last_ms >= pause_ms(wish)
 
 
-def _speaking(state: DeskState, part: Guarded) -> StopWish | None:
+def _speaking(part: Guarded) -> StopWish | None:
     """The stop that is wished for this position; one that waits for the other side protects nothing."""
-    wish = state.stop_for(part.coin, part.agent)
-    return wish if wish is not None and speaks_of(wish, part.owned) else None
+    return part.stop if part.stop is not None and speaks_of(part.stop, part.owned) else None
 
 
-def _wished(state: DeskState, part: Guarded) -> bool:
+def _wished(part: Guarded) -> bool:
     """Whether a stop is wished that can be waited for: not one the venue refused again and again."""
-    wish = _speaking(state, part)
+    wish = _speaking(part)
     return wish is not None and (wish.default or wish.failures < REFUSALS)
 
 
@@ -88,27 +88,27 @@ def _bare(settings: DeskSettings, state: DeskState, part: Guarded) -> bool:
     if part.owned == 0:
         return False
     adopted = part.owned != part.own
-    due = adopted or settings.require == "always" or state.stop_for(part.coin, part.agent) is not None
-    if not due or covered(state, part.coin, part.owned, part.agent):
+    due = adopted or settings.require == "always" or part.stop is not None
+    if not due or covered(part.legs, part.owned):
         return False
     return not (adopted and _stops_of_others(state, part))
 
 
-def claimed_stops(state: DeskState, coin: str, owned: Decimal, agent: Agent | None) -> list[Leg]:
-    """An agent's resting stops that close all of this signed size by our record, and that no list has put in doubt."""
-    stops = [leg for leg in state.legs_for(coin, "stop", agent) if leg.state is LegState.RESTING and not leg.doubted]
+def claimed_stops(legs: Iterable[Leg], owned: Decimal) -> list[Leg]:
+    """Of one agent's orders the resting stops that close all of this signed size, and that no list has put in doubt."""
+    stops = [leg for leg in legs if leg.kind == "stop" and leg.state is LegState.RESTING and not leg.doubted]
     return [leg for leg in stops if leg.remaining >= abs(owned) and owned and leg.side is closing_side(owned)]
 
 
-def covered(state: DeskState, coin: str, owned: Decimal, agent: Agent | None) -> bool:
+def covered(legs: Iterable[Leg], owned: Decimal) -> bool:
     """Whether an agent's stop that closes all of this signed size rests on the venue, by the venue's own word."""
-    return any(leg.listed >= abs(owned) for leg in claimed_stops(state, coin, owned, agent))
+    return any(leg.listed >= abs(owned) for leg in claimed_stops(legs, owned))
 
 
 def all_covered(state: DeskState, coin: str) -> bool:
     """Whether every agent's holding of a coin is covered."""
-    holdings = state.position(coin).holdings
-    return bool(holdings) and all(covered(state, coin, holding.size, holding.agent) for holding in holdings)
+    holdings, legs = state.position(coin).holdings, legs_by_agent(state, coin)
+    return bool(holdings) and all(covered(legs.get(holding.agent, ()), holding.size) for holding in holdings)
 
 
 def unlisted(state: DeskState) -> list[Leg]:
@@ -167,7 +167,7 @@ def _act(
             side=closing_side(part.owned),
         )
         return [alarm, acted, owed]
-    if policy == "place_default" and not _wished(state, part):
+    if policy == "place_default" and not _wished(part):
         return [alarm, acted, _default_stop(settings, state, part, now_ms, market)]
     return [alarm, acted]
 
@@ -189,7 +189,7 @@ def _default_stop(
     away = settings.default_stop_pct / PCT * (-1 if part.owned > 0 else 1)
     px = market.rules.trigger_px(coin, part.entry_px * (1 + away))
     key = f"{_policy_key(state, part)}@{now_ms}"
-    if _speaking(state, part):
+    if _speaking(part):
         size = abs(part.owned)
         return trigger_leg(settings, state, part, "stop", key, px, now_ms, size, now_ms, market)
     return ev.StopWanted(

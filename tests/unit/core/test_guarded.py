@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 from story import Story
 
 from executor.core import events as ev
-from executor.core.guarded import adopts, guarded, parties
+from executor.core.guarded import Guarded, adopts, owned, parts
+from executor.core.settings import DeskSettings
 from executor.core.types import Agent
 
+D = Decimal
 ALICE, BOB = Agent("fractrade", "alice"), Agent("fractrade", "bob")
 
 
@@ -24,27 +27,55 @@ def shared(**foreign: object) -> Story:
     return s
 
 
+def parties(s: Story) -> list[Agent | None]:
+    return [part.agent for part in parts(s.desk, s.state, "BTC")]
+
+
+def part_of(s: Story, agent: Agent | None, settings: DeskSettings | None = None) -> Guarded:
+    return next(part for part in parts(settings or s.desk, s.state, "BTC") if part.agent == agent)
+
+
 def test_each_agent_is_a_party_and_what_nobody_opened_another() -> None:
-    assert parties(shared().state, "BTC") == [ALICE, BOB]
-    assert parties(shared(BTC="1").state, "BTC") == [ALICE, BOB, None]
-    assert parties(Story().state, "BTC") == [None]
+    assert parties(shared()) == [ALICE, BOB]
+    assert parties(shared(BTC="1")) == [ALICE, BOB, None]
+    assert parties(Story()) == [None]
 
 
 def test_who_only_waits_is_a_party_too() -> None:
     s = Story()
     s.stop(90, agent="bob")
     s.target(120)
-    assert parties(s.state, "BTC") == [BOB, ALICE]
+    assert parties(s) == [BOB, ALICE]
 
 
 def test_a_part_has_its_agents_size_and_price_and_watch() -> None:
     s = shared()
-    part = guarded(s.desk, s.state, "BTC", BOB)
+    part = part_of(s, BOB)
     holding = s.state.position("BTC").holdings[1]
     assert (part.agent, part.owned, part.own, part.entry_px) == (BOB, 2, 2, holding.entry_px)
     assert part.watch is holding.watch
-    nobody = guarded(s.desk, s.state, "BTC", Agent("fractrade", "carol"))
-    assert (nobody.owned, nobody.watch.since_ms) == (0, None)
+
+
+def test_a_part_has_its_own_orders_and_wishes_and_the_first_what_names_nobody() -> None:
+    s = shared()
+    s.stop(90)
+    s.stop(80, agent="bob")
+    s.target(120, agent="bob")
+    s.note([ev.StopWanted(at_ms=s.now, account="main", key="k", coin="BTC", trigger_px=D(91), signal_at_ms=s.now)])
+    alice, bob = part_of(s, ALICE), part_of(s, BOB)
+    assert alice.stop is not None
+    assert bob.stop is not None
+    assert (alice.stop.trigger_px, alice.targets) == (91, ())
+    assert (bob.stop.trigger_px, [wish.trigger_px for wish in bob.targets]) == (80, [120])
+    assert [leg.trigger_px for leg in bob.legs_of("stop")] == [80]
+    assert {leg.agent for leg in alice.legs} == {ALICE}
+
+
+def test_who_only_waits_is_flat_and_watched_by_nobody_yet() -> None:
+    s = Story()
+    s.stop(90)
+    waits = part_of(s, ALICE)
+    assert (waits.owned, waits.own, waits.watch.since_ms) == (0, 0, None)
 
 
 def test_what_is_adopted_goes_with_the_first_holding_or_alone() -> None:
@@ -53,10 +84,11 @@ def test_what_is_adopted_goes_with_the_first_holding_or_alone() -> None:
     size = s.state.position("BTC").size
     assert adopts(settings, s.state)
     assert not adopts(s.desk, s.state)
-    first, second = (guarded(settings, s.state, "BTC", agent) for agent in (ALICE, BOB))
+    first, second = (part_of(s, agent, settings) for agent in (ALICE, BOB))
     assert (first.owned, first.own, second.owned) == (size - 2, 1, 2)
+    assert [owned(settings, s.state, "BTC", agent) for agent in (ALICE, BOB)] == [size - 2, 2]
     alone = Story()
     alone.read(BTC="1")
-    part = guarded(settings, alone.state, "BTC", None)
+    part = part_of(alone, None, settings)
     assert (part.owned, part.own, part.watch) == (1, 0, alone.state.position("BTC").watch)
     assert not alone.of(ev.AlarmRaised)

@@ -12,11 +12,14 @@ from executor.core import events as ev
 from executor.core.facts import Fill
 from executor.core.position import Position
 from executor.core.protect import TRIGGERED_MS
-from executor.core.types import Agent, Side
+from executor.core.types import Side
 from executor.core.watch import covered
 
 D = Decimal
-ALICE = Agent("fractrade", "alice")
+
+
+def stands(s: Story, size: str | int) -> bool:
+    return covered(s.state.legs_of("BTC"), D(size))
 
 
 def fill(leg: Any, size: str, at_ms: int) -> Fill:
@@ -173,9 +176,9 @@ def test_an_old_stop_is_no_cover_for_the_other_side():
     s = Story({"require": "always"})
     s.long(1)
     s.stop(90)
-    assert covered(s.state, "BTC", D(1), ALICE)
-    assert not covered(s.state, "BTC", D(-1), ALICE)
-    assert not covered(s.state, "BTC", D("1.001"), ALICE)
+    assert stands(s, 1)
+    assert not stands(s, -1)
+    assert not stands(s, "1.001")
     s.set("cancel", *["unknown"] * 10)
     s.short(2)
     s.later(3_000)
@@ -204,7 +207,7 @@ def test_the_old_stop_stays_while_the_new_one_does_not_stand(answer):
     s.stop(95)
     s.later(5_000)
     assert ("1.000", "90.000") in s.live("stop")
-    assert covered(s.state, "BTC", D(1), ALICE)
+    assert stands(s, 1)
 
 
 def test_a_stop_nobody_knows_of_is_followed_by_another_once_it_cannot_be_sent_again():
@@ -216,7 +219,7 @@ def test_a_stop_nobody_knows_of_is_followed_by_another_once_it_cannot_be_sent_ag
     assert len(s.planned("stop")) == 1
     s.later(1)
     assert len(s.planned("stop")) == 2
-    assert covered(s.state, "BTC", D(1), ALICE)
+    assert stands(s, 1)
 
 
 def test_a_refused_stop_is_tried_again_after_a_pause_that_doubles():

@@ -7,10 +7,10 @@ from decimal import Decimal
 import pytest
 from story import Story
 
-from executor.core.guarded import Guarded, guarded
+from executor.core.guarded import Guarded, parts
 from executor.core.state import StopWish
 from executor.core.triggers import SOON, pause_ms, trigger_leg
-from executor.core.types import Agent, Side
+from executor.core.types import Side
 
 D = Decimal
 
@@ -27,7 +27,7 @@ def test_a_refused_stop_waits_twice_as_long_each_time_up_to_8_s_and_after_twenty
 
 
 def held(s: Story) -> Guarded:
-    return guarded(s.desk, s.state, "BTC", Agent("fractrade", "alice"))
+    return parts(s.desk, s.state, "BTC")[0]
 
 
 @pytest.mark.parametrize(("opens", "closes", "px"), [("long", Side.SELL, "90"), ("short", Side.BUY, "110")])
@@ -37,7 +37,7 @@ def test_it_closes_the_position_and_only_reduces(opens: str, closes: Side, px: s
     leg = trigger_leg(
         s.desk,
         s.state,
-        guarded(s.desk, s.state, "BTC", Agent("fractrade", "alice")),
+        held(s),
         "stop",
         "k",
         D(px),
@@ -58,7 +58,7 @@ def test_every_attempt_has_a_name_of_its_own() -> None:
         leg = trigger_leg(
             s.desk,
             s.state,
-            guarded(s.desk, s.state, "BTC", Agent("fractrade", "alice")),
+            held(s),
             "stop",
             "k",
             D(90),

@@ -11,7 +11,7 @@ from executor.core import events as ev
 from executor.core.answers import order_events
 from executor.core.facts import OpenOrder, OrderFact
 from executor.core.reconcile import SETTLE_MS, order_list_events
-from executor.core.types import Agent, Side
+from executor.core.types import Side
 from executor.core.watch import covered, unlisted
 
 D = Decimal
@@ -73,7 +73,7 @@ def test_a_stop_that_a_later_list_lacks_is_no_cover_and_is_looked_up():
     [leg] = s.state.legs_of("BTC", "stop")
     for asked_ms, bare in ((s.now + SETTLE_MS, False), (s.now + SETTLE_MS + 1, True)):
         s.note(order_list_events(s.state, [], asked_ms, s.now))
-        assert covered(s.state, "BTC", D(1), Agent("fractrade", "alice")) is not bare
+        assert covered(s.state.legs_of("BTC"), D(1)) is not bare
         assert leg.doubted is bare
     assert order_list_events(s.state, [], s.now + SETTLE_MS + 2, s.now) == []
 

@@ -9,6 +9,7 @@ ExecutorError
 │   ├── LedgerTooNew
 │   └── LedgerMismatch
 ├── StateFileError         exit 1
+├── CannotListen           exit 1
 ├── VenueError             a read that failed; orders never raise
 │   ├── VenueUnavailable
 │   └── VenueAnswerOdd
@@ -69,6 +70,15 @@ class LedgerMismatch(LedgerError):
 
 class StateFileError(ExecutorError):
     """The paper exchange's state file cannot be used."""
+
+
+class CannotListen(ExecutorError):
+    """The paper exchange or a simulator has no address to serve on."""
+
+    def __init__(self, host: str, port: int, error: OSError) -> None:
+        why = error.strerror or str(error)
+        remedy = "choose another --port (in dry-run paper.port), or 0; --host is an address of this machine"
+        super().__init__(f"cannot serve on {host}:{port}: {why}", remedy)
 
 
 class VenueError(ExecutorError):

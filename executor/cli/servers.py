@@ -12,7 +12,6 @@ import typer
 from executor.cli.guard import usage
 from executor.cli.options import Json
 from executor.cli.output import clean, err, out, print_json, show
-from executor.errors import ExecutorError
 
 Host = Annotated[str, typer.Option("--host", help="Whom to listen to: 127.0.0.1 is this machine alone.")]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free port.")]
@@ -58,7 +57,7 @@ def paper_exchange(
         show(*_how_to_connect(url, deposits))
 
     feed = _live_feed() if live_feed else None
-    _serve(serve(host, port, tape, deposits, state, latency_ms, speed, feed, ready), host, port)
+    _serve(serve(host, port, tape, deposits, state, latency_ms, speed, feed, ready))
 
 
 def _readable(tape: Path) -> None:
@@ -115,7 +114,7 @@ def sim_fractrade(host: Host = LOOPBACK, port: Port = 0, script: Script = None) 
     from executor.sim.play import serve
     from executor.sim.script import load_script
 
-    _serve(serve(host, port, load_script(script), _said()), host, port)
+    _serve(serve(host, port, load_script(script), _said()))
 
 
 def sim_nexgent(host: Host = LOOPBACK, port: Port = 0, script: Script = None, ping_s: PingS = PING_S) -> None:
@@ -123,7 +122,7 @@ def sim_nexgent(host: Host = LOOPBACK, port: Port = 0, script: Script = None, pi
     _begin(host, OPEN_SIM)
     from executor.sim.nexgent_script import load, serve
 
-    _serve(serve(host, port, load(script), _said(), ping_s=ping_s), host, port)
+    _serve(serve(host, port, load(script), _said(), ping_s=ping_s))
 
 
 def sim_halyrd(host: Host = LOOPBACK, port: Port = 0, script: Script = None) -> None:
@@ -131,7 +130,7 @@ def sim_halyrd(host: Host = LOOPBACK, port: Port = 0, script: Script = None) -> 
     _begin(host, "whoever reaches it can listen; it has no credentials")
     from executor.sim.halyrd_script import load, serve
 
-    _serve(serve(host, port, load(script), _said()), host, port)
+    _serve(serve(host, port, load(script), _said()))
 
 
 def sim_tradeready(host: Host = LOOPBACK, port: Port = 0, script: Script = None, ping_s: PingS = PING_S) -> None:
@@ -139,7 +138,7 @@ def sim_tradeready(host: Host = LOOPBACK, port: Port = 0, script: Script = None,
     _begin(host, OPEN_SIM)
     from executor.sim.tradeready_script import load, serve
 
-    _serve(serve(host, port, load(script), _said(), ping_s=ping_s), host, port)
+    _serve(serve(host, port, load(script), _said(), ping_s=ping_s))
 
 
 def _said() -> Callable[[str], None]:
@@ -166,15 +165,11 @@ def _ready(document: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def _serve(work: Coroutine[Any, Any, None], host: str, port: int) -> None:
+def _serve(work: Coroutine[Any, Any, None]) -> None:
     """Serve until SIGINT or SIGTERM, which is the ordinary end; a second SIGINT ends at once."""
     import asyncio
 
-    try:
-        asyncio.run(_until_signal(work))
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ExecutorError(f"cannot serve on {host}:{port}: {reason}", "choose another --port, or 0") from None
+    asyncio.run(_until_signal(work))
 
 
 async def _until_signal(work: Coroutine[Any, Any, None]) -> None:

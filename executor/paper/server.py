@@ -24,6 +24,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from executor.clock import Clock, SystemClock
+from executor.errors import CannotListen
 from executor.hosts import is_foreign, is_loopback
 from executor.hyperliquid import limits
 from executor.paper import info
@@ -185,7 +186,7 @@ class PaperExchange:
             self.feed.attach(self.service.on_market)
         try:
             await self._listen()
-        except OSError:
+        except CannotListen:
             self.service.file.close()
             raise
         for coin in self.service.coins_in_use():
@@ -224,7 +225,10 @@ class PaperExchange:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._port)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            raise CannotListen(self._host, self._port, error) from error
         self._port = self._runner.addresses[0][1]
 
     @web.middleware

@@ -12,6 +12,7 @@ from aiohttp import WSCloseCode, hdrs, web
 from aiohttp.typedefs import Handler
 
 from executor.clock import Clock, SystemClock
+from executor.errors import CannotListen
 from executor.hosts import is_foreign, is_loopback
 
 ABNORMAL = 1006
@@ -73,7 +74,10 @@ class LoopbackServer:
         app.add_routes(self.routes())
         self._runner = web.AppRunner(app, shutdown_timeout=1.0, access_log=None)
         await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port).start()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port).start()
+        except OSError as error:
+            raise CannotListen(self._host, self._port, error) from error
         self._port = self._runner.addresses[0][1]
         return self
 

@@ -365,6 +365,12 @@ def test_the_simulator_serves_and_ends_in_order(cli):
         process.stdout.close()
 
 
+def test_a_state_that_cannot_be_kept_is_not_the_ports_fault(cli):
+    said = cli("paper-exchange", "--state", "/proc/x/y.db", code=1).stderr
+    assert "/proc/x/y.db" in said
+    assert "--port" not in said
+
+
 def test_a_server_that_cannot_serve_says_why(cli):
     (cli.folder / "junk").write_text("junk")
     assert "remedy:" in cli("paper-exchange", "--tape", "junk", code=2).stderr
@@ -374,6 +380,10 @@ def test_a_server_that_cannot_serve_says_why(cli):
     try:
         port = lines.split()[-1].rpartition(":")[2]
         assert "choose another --port" in cli("paper-exchange", "--port", port, code=1).stderr
+        assert "choose another --port" in cli("sim", "fractrade", "--port", port, code=1).stderr
+        cli("init")
+        listens = ("--set", "sources.fractrade.agents=[x]", "--set", "server.enabled=false", "--set", "paper.feed=tape")
+        assert "paper.port" in cli("run", *listens, "--set", f"paper.port={port}", code=1).stderr
     finally:
         process.terminate()
         process.wait(timeout=15)

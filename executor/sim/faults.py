@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from executor.clock import Clock
 from executor.sim.loopback import LoopbackServer
-from executor.sim.scenario import Say, Seconds, Step, Vocabulary, Word, play
+from executor.sim.scenario import Say, Seconds, Vocabulary, Word
 
 FAULTS: dict[str, Any] = {
     "frame": dict[str, Any],
@@ -62,18 +61,20 @@ def faults(server: LoopbackServer, send: Callable[[dict[str, Any]], Awaitable[in
 
 
 async def run(
-    server: LoopbackServer, told: str, steps: tuple[Step, ...], begin: Callable[[], Vocabulary], clock: Clock, say: Say
+    server: LoopbackServer, told: Callable[[], Iterable[str]], play: Callable[[], Awaitable[None]], say: Say
 ) -> None:
     """The simulator alone, until cancelled; each time a first client comes, the script is played once to its end.
 
-    ``begin`` makes the server as it was at first and gives the words for it: no play finds anything of an earlier one.
+    ``told`` says to people what is where once it listens, ``play`` plays the script. Before each first client the
+    server forgets: no play finds anything that an earlier one did.
     """
     async with server:
-        say(f"{told} on {server.url}")
+        for line in told():
+            say(line)
         while True:
-            words = begin()
+            server.forget()
             await server.wait_connected(1, timeout_s=None)
-            await play(steps, words, clock, say)
+            await play()
             say("the script is over; it starts again with the next first client")
             await server.wait_disconnected(timeout_s=None)
 

@@ -72,6 +72,7 @@ class HalyrdSimulator(LoopbackServer):
 
     def forget(self) -> None:
         """Nothing has happened yet, and nobody is told: a script begins."""
+        super().forget()
         self.status, self.mute = self._first_status, False
         for rows in (self.equity, self.trades, self.journal, self.blocks):
             rows.clear()

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from executor.clock import Clock, SystemClock
 from executor.sim.faults import FAULTS, faults, run
 from executor.sim.halyrd import HalyrdSimulator
-from executor.sim.scenario import Say, Step, Strict, Vocabulary, Word, load_scenario
+from executor.sim.scenario import Say, Step, Strict, Vocabulary, Word, load_scenario, play
 
 
 class TradeWord(Strict):
@@ -125,10 +125,9 @@ async def serve(host: str, port: int, steps: tuple[Step, ...], say: Say, clock: 
     """The simulator alone, until cancelled."""
     time = clock or SystemClock()
     simulator = HalyrdSimulator(host, port, time)
-    told = "Halyrd simulator (agents: current or seed; no credentials)"
-
-    def begin() -> Vocabulary:
-        simulator.forget()
-        return vocabulary(simulator)
-
-    await run(simulator, told, steps, begin, time, say)
+    await run(
+        simulator,
+        lambda: [f"Halyrd simulator (agents: current or seed; no credentials) on {simulator.url}"],
+        lambda: play(steps, vocabulary(simulator), time, say),
+        say,
+    )

@@ -88,6 +88,11 @@ class LoopbackServer:
         if self._runner is not None:
             await self._runner.cleanup()
 
+    def forget(self) -> None:
+        """As it was at first, told to nobody: a script begins."""
+        self.refuse_with = self.rest_refuse_with = None
+        self.silent = False
+
     @property
     def url(self) -> str:
         """The base address of the sockets, without a path."""

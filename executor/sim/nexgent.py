@@ -160,7 +160,12 @@ class NexgentSimulator(LoopbackServer):
         await self.publish(agent_id, {"type": "position_update", "data": data})
 
     def forget(self) -> None:
-        """No position is open, and nobody is told: a script begins."""
+        """No position is open, every token is good, and nobody is told: a script begins."""
+        super().forget()
+        self.habits.fail_load = None
+        self.market = Market()
+        self.tokens.revoked.clear()
+        self._early.clear()
         for positions in self._positions.values():
             positions.clear()
 

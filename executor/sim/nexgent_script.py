@@ -9,13 +9,14 @@ for handshakes, 0 to welcome them again), ``rest_refuse`` (the same for REST), `
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from pydantic import ConfigDict, Field
 
 from executor.clock import Clock, SystemClock
+from executor.sim.faults import run
 from executor.sim.nexgent import Habits, NexgentSimulator
 from executor.sim.nexgent_positions import BONK
 from executor.sim.scenario import Say, Step, Strict, Vocabulary, Word, load_scenario, play
@@ -139,23 +140,17 @@ def load(path: Path | None = None) -> tuple[Step, ...]:
 
 
 async def serve(
-    host: str = "127.0.0.1",
-    port: int = 0,
-    steps: tuple[Step, ...] = (),
-    say: Say = print,
-    clock: Clock | None = None,
-    ping_s: float = 30.0,
+    host: str, port: int, steps: tuple[Step, ...], say: Say, clock: Clock | None = None, ping_s: float = 30.0
 ) -> None:
-    """The simulator alone, until cancelled; each time a first client comes, the script is played once to its end."""
+    """The simulator alone, until cancelled."""
     time = clock or SystemClock()
-    async with NexgentSimulator((AGENT,), host, port, time, Habits(ping_s=ping_s)) as simulator:
-        tokens = simulator.tokens
-        say(f"Nexgent simulator on {simulator.rest_url}")
-        say(f"  agent {AGENT} · email {tokens.email} · password {tokens.password}")
-        say(f"  access token {tokens.access()}")
-        while True:
-            await simulator.wait_connected(timeout_s=None)
-            simulator.forget()
-            await play(steps, Player(simulator).vocabulary, time, say)
-            say("the script is over; it starts again with the next first client")
-            await simulator.wait_disconnected(timeout_s=None)
+    simulator = NexgentSimulator((AGENT,), host, port, time, Habits(ping_s=ping_s))
+    vocabulary = Player(simulator).vocabulary
+    await run(simulator, lambda: _told(simulator), lambda: play(steps, vocabulary, time, say), say)
+
+
+def _told(simulator: NexgentSimulator) -> Iterator[str]:
+    tokens = simulator.tokens
+    yield f"Nexgent simulator on {simulator.rest_url}"
+    yield f"  agent {AGENT} · email {tokens.email} · password {tokens.password}"
+    yield f"  access token {tokens.access()}"

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 from executor.clock import Clock, SystemClock
 from executor.errors import ConfigError
-from executor.sim.fractrade import Credentials, FractradeSimulator, Frame
+from executor.sim.faults import run
+from executor.sim.fractrade import FractradeSimulator, Frame
+from executor.sim.scenario import Say
 from executor.sim.script import Script, Step, frame_of, name_of, wrapped
 from executor.sim.stamps import stamped
-
-Say = Callable[[str], None]
-"""Takes one line for people."""
 
 
 class Player:
@@ -80,23 +79,19 @@ class Player:
         return f"was silent for {seconds:g} s"
 
 
-async def serve(
-    host: str = "127.0.0.1",
-    port: int = 0,
-    script: Script | None = None,
-    say: Say = print,
-    clock: Clock | None = None,
-    credentials: Credentials | None = None,
-) -> None:
-    """The simulator alone, until cancelled; each time a first client comes, the script is played once to its end."""
+async def serve(host: str, port: int, script: Script, say: Say, clock: Clock | None = None) -> None:
+    """The simulator alone, until cancelled."""
     time = clock or SystemClock()
-    accepted = credentials or Credentials()
-    async with FractradeSimulator(host, port, accepted, time) as simulator:
-        say(f"Fractrade simulator on {simulator.url}")
-        say(f"  api_key {accepted.api_key} · api_secret {accepted.api_secret} · token {accepted.user_token}")
-        while True:
-            await simulator.wait_connected(1, timeout_s=None)
-            if script is not None:
-                await Player(simulator, script, time, say, run_id=f"{time.now_ms():x}").play()
-                say("the script is over; it starts again with the next first client")
-            await simulator.wait_disconnected(timeout_s=None)
+    simulator = FractradeSimulator(host, port, clock=time)
+    await run(
+        simulator,
+        lambda: _told(simulator),
+        lambda: Player(simulator, script, time, say, run_id=f"{time.now_ms():x}").play(),
+        say,
+    )
+
+
+def _told(simulator: FractradeSimulator) -> Iterator[str]:
+    accepted = simulator.credentials
+    yield f"Fractrade simulator on {simulator.url}"
+    yield f"  api_key {accepted.api_key} · api_secret {accepted.api_secret} · token {accepted.user_token}"

@@ -63,17 +63,11 @@ class TradeReadySimulator(LoopbackServer):
         super().__init__(host, port, clock)
         self.api_key = api_key
         self.heartbeat = heartbeat
-        self.pushes = False
-        self.limited = 0
-        self.retry_after = 1
         self.sessions: list[Session] = []
         self.pongs = 0
         self.pushed = 0
-        self.prices: dict[str, str] = {}
-        self.orders: dict[str, Frame] = {}
-        self.candles: dict[tuple[str, str], list[Frame]] = {}
-        self.equity = "10000"
         self._made = 0
+        self._begin()
 
     def routes(self) -> Iterable[web.RouteDef]:
         """The socket, and the read part of the REST API."""
@@ -88,9 +82,16 @@ class TradeReadySimulator(LoopbackServer):
 
     def forget(self) -> None:
         """Nothing has happened yet, and nobody is told: a script begins."""
-        self.orders.clear()
-        self.candles.clear()
-        self.pushes, self.limited = False, 0
+        super().forget()
+        self._begin()
+
+    def _begin(self) -> None:
+        self.pushes = False
+        self.limited, self.retry_after = 0, 1
+        self.equity = "10000"
+        self.prices: dict[str, str] = {}
+        self.orders: dict[str, Frame] = {}
+        self.candles: dict[tuple[str, str], list[Frame]] = {}
 
     # -- what happens ---------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from executor.clock import Clock, SystemClock
 from executor.sim.faults import FAULTS, faults, run
-from executor.sim.scenario import Say, Step, Strict, Vocabulary, Word, load_scenario
+from executor.sim.scenario import Say, Step, Strict, Vocabulary, Word, load_scenario, play
 from executor.sim.tradeready import API_KEY, Heartbeat, TradeReadySimulator
 
 Decimals = str
@@ -125,10 +125,9 @@ async def serve(
     """The simulator alone, until cancelled."""
     time = clock or SystemClock()
     simulator = TradeReadySimulator(host, port, time, heartbeat=Heartbeat(ping_s))
-    told = f"TradeReady simulator (api_key {API_KEY})"
-
-    def begin() -> Vocabulary:
-        simulator.forget()
-        return vocabulary(simulator, f"{time.now_ms():x}")
-
-    await run(simulator, told, steps, begin, time, say)
+    await run(
+        simulator,
+        lambda: [f"TradeReady simulator (api_key {API_KEY}) on {simulator.url}"],
+        lambda: play(steps, vocabulary(simulator, f"{time.now_ms():x}"), time, say),
+        say,
+    )

@@ -195,7 +195,7 @@ def test_the_bundled_demo_lasts_less_than_half_a_minute() -> None:
 async def test_served_alone_it_plays_its_script_to_each_first_client() -> None:
     told: asyncio.Queue[str] = asyncio.Queue()
     script = parse_script("steps: [{at: 0, send: {id: one, symbol: BTC, side: LONG, size: 1}}]", "script")
-    task = asyncio.create_task(serve(script=script, say=told.put_nowait))
+    task = asyncio.create_task(serve("127.0.0.1", 0, script, told.put_nowait))
     try:
         url = (await asyncio.wait_for(told.get(), 5)).rpartition(" ")[2]
         ids = [await first_id(url) for _ in range(2)]

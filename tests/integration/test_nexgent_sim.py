@@ -221,7 +221,7 @@ async def test_served_alone_it_plays_the_bundled_script_to_each_first_client() -
     told: asyncio.Queue[str] = asyncio.Queue()
     steps = nexgent_script.load()
     assert steps[-1].at < 30
-    task = asyncio.create_task(nexgent_script.serve(steps=steps[:1], say=told.put_nowait))
+    task = asyncio.create_task(nexgent_script.serve("127.0.0.1", 0, steps[:1], told.put_nowait))
     try:
         lines = [await asyncio.wait_for(told.get(), LIMIT_S) for _ in range(3)]
         url, token = lines[0].rpartition(" ")[2].replace("http", "ws"), lines[2].rpartition(" ")[2]

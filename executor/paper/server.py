@@ -10,7 +10,6 @@ In a test::
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -34,6 +33,7 @@ from executor.paper.exchange import err, weight
 from executor.paper.faults import Fault, Faults
 from executor.paper.feeds import Feed, ManualMarket
 from executor.paper.gate import Refused, Request, Unprocessable, read_request
+from executor.paper.ip_limits import IpLimits
 from executor.paper.keeping import keep
 from executor.paper.model import Json, Pushes, Rules
 from executor.paper.service import Service
@@ -57,28 +57,6 @@ class Options:
     ip_limit: bool = True
     accept_mainnet_source: bool = False
     cadence: Cadence = field(default_factory=Cadence)
-
-
-class IpBudget:
-    """Request weights of the last minute, per IP (hyperliquid.md section 5.1)."""
-
-    def __init__(self, clock: Clock, enabled: bool) -> None:
-        self._clock = clock
-        self._enabled = enabled
-        self._spent: dict[str, deque[tuple[float, int]]] = {}
-
-    def take(self, ip: str, cost: int) -> bool:
-        """Whether a request of this weight still fits; if so it is charged."""
-        if not self._enabled:
-            return True
-        now = self._clock.monotonic_s()
-        spent = self._spent.setdefault(ip, deque())
-        while spent and spent[0][0] <= now - 60:
-            spent.popleft()
-        if sum(w for _, w in spent) + cost > limits.IP_WEIGHT_PER_MINUTE:
-            return False
-        spent.append((now, cost))
-        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +115,7 @@ class PaperExchange:
         self._clock = clock or SystemClock()
         self._sleep = sleep
         self._tasks: list[asyncio.Task[None]] = []
-        self._budget = IpBudget(self._clock, self.options.ip_limit)
+        self._limits = IpLimits(self._clock, self.options.ip_limit)
 
     service: Service
     hub: Hub
@@ -177,7 +155,7 @@ class PaperExchange:
         meta = await self.feed.meta()
         self.service = Service(meta, self._clock, self._rules, self._state_path)
         self._committer = Committer(self.service, self.options.latency_ms, self._sleep)
-        self.hub = Hub(self.service, self._post, self.feed.want, self.options.cadence)
+        self.hub = Hub(self.service, self._post, self.feed.want, self.options.cadence, self._limits)
         self.service.listeners.append(self._tell)
         self.service.on_stuck.append(self.cut_sockets)
         for address, usd in self._fund.items():
@@ -263,11 +241,11 @@ class PaperExchange:
             return web.Response(status=500)
         return web.Response(status=reply.status, body=reply.body, content_type=reply.content_type)
 
-    async def _post(self, kind: str, payload: object) -> Json | None:
+    async def _post(self, kind: str, payload: object, ip: str) -> Json | None:
         """A websocket ``post``: the same answers in the venue's envelope (hyperliquid.md section 4.6)."""
         if kind not in ("info", "action"):
             return {"type": "error", "payload": f"422 unknown request type {kind}"}
-        reply = await (self._info(payload, "ws") if kind == "info" else self._exchange(payload, "ws"))
+        reply = await (self._info(payload, ip) if kind == "info" else self._exchange(payload, ip))
         if reply.status is None:
             return None
         if reply.status != 200:
@@ -279,7 +257,7 @@ class PaperExchange:
 
     async def _info(self, body: object, ip: str) -> Reply:
         kind = str(body.get("type")) if isinstance(body, dict) else ""
-        if not self._budget.take(ip, limits.info_weight(kind)):
+        if not self._limits.may_ask(ip, limits.info_weight(kind)):
             return _TOO_MANY
         fault = self.faults.draw("info", kind)
         reply = await self._before(fault)
@@ -291,7 +269,7 @@ class PaperExchange:
         except Unprocessable as problem:
             return _unprocessable(problem)
         extra = limits.info_weight(kind, len(answer)) - limits.info_weight(kind) if isinstance(answer, list) else 0
-        self._budget.take(ip, extra)
+        self._limits.charge(ip, extra)
         return await self._after(fault, _json(answer))
 
     async def _want_coin(self, body: object) -> None:
@@ -306,7 +284,7 @@ class PaperExchange:
             return _unprocessable(problem)
         except Refused as refused:
             return _json(err(str(refused)))
-        if not self._budget.take(ip, limits.action_weight(weight(request.action))):
+        if not self._limits.may_ask(ip, limits.action_weight(weight(request.action))):
             return _TOO_MANY
         fault = self.faults.draw("exchange", request.action["type"])
         reply = await self._before(fault)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,13 +16,17 @@ from executor.hyperliquid import limits
 from executor.paper import channels
 from executor.paper.channels import CHANNELS, Cadence, UnknownCoin
 from executor.paper.gate import Unprocessable
+from executor.paper.ip_limits import IpLimits
 from executor.paper.model import Json, Pushes
 from executor.paper.service import Service
 
-Post = Callable[[str, object], Awaitable[Json | None]]
-"""Answers one ``post`` request by type and payload; ``None`` means no answer will come."""
+Post = Callable[[str, object, str], Awaitable[Json | None]]
+"""Answers one ``post`` request by type, payload and IP; ``None`` means no answer will come."""
 
 Want = Callable[[str], Awaitable[None]]
+
+TOO_MANY_MESSAGES = "Too many websocket messages in a minute."
+"""Our wording, as that about channels: the venue's are not known."""
 
 
 @dataclass(slots=True)
@@ -43,6 +48,11 @@ class Connection:
     subs: dict[str, Subscription] = field(default_factory=dict)
     outgoing: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
     posts: int = 0
+
+    @property
+    def ip(self) -> str:
+        """Whose limits it counts for."""
+        return self.request.remote or ""
 
     def send(self, message: Json, now_ms: int) -> None:
         """Queues one frame."""
@@ -67,19 +77,33 @@ class Connection:
 class Hub:
     """All connections. ``tell`` distributes one step's pushes, ``beat`` sends what is periodic."""
 
-    def __init__(self, service: Service, post: Post, want: Want, cadence: Cadence) -> None:
+    def __init__(self, service: Service, post: Post, want: Want, cadence: Cadence, ip_limits: IpLimits) -> None:
         self.connections: dict[Connection, None] = {}
-        self.max_users = limits.WS_USERS
         self._service = service
         self._post = post
         self._want = want
         self._cadence = cadence
+        self._limits = ip_limits
+        self._opening: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def serve(self, request: web.Request) -> web.WebSocketResponse:
-        """One websocket from handshake to end."""
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """One websocket from handshake to end; 429 where its IP has too many (how the venue refuses is not known)."""
+        ip = request.remote or ""
+        if not self._limits.may_open(ip, len(self._of(ip)) + self._opening[ip]):
+            return web.Response(status=429, body=b"null", content_type="application/json")
         socket = web.WebSocketResponse(compress=False, autoping=True)
-        await socket.prepare(request)
+        self._opening[ip] += 1
+        try:
+            await socket.prepare(request)
+        finally:
+            self._opening[ip] -= 1
+        return await self._serve(request, socket)
+
+    def _of(self, ip: str) -> list[Connection]:
+        return [connection for connection in self.connections if connection.ip == ip]
+
+    async def _serve(self, request: web.Request, socket: web.WebSocketResponse) -> web.WebSocketResponse:
         connection = Connection(socket, request, self._service.now())
         writer = asyncio.create_task(connection.write())
         self.connections[connection] = None
@@ -105,6 +129,9 @@ class Hub:
             await connection.socket.close(code=1001)
 
     async def _receive(self, connection: Connection, text: str) -> None:
+        if not self._limits.may_say(connection.ip):
+            self._error(connection, TOO_MANY_MESSAGES)
+            return
         try:
             message = json.loads(text)
             handler = {
@@ -132,8 +159,9 @@ class Hub:
         if key in connection.subs:
             self._error(connection, f"Already subscribed: {json.dumps(message['subscription'])}")
             return
-        if self._too_many_users(sub):
-            self._error(connection, f"Cannot track more than {self.max_users} total users.")
+        refused = self._refused(connection.ip, sub)
+        if refused is not None:
+            self._error(connection, refused)
             return
         now = self._service.now()
         period = channels.period_ms(sub, self._cadence)
@@ -155,9 +183,15 @@ class Hub:
             await self._want(sub["coin"])
         return sub
 
-    def _too_many_users(self, sub: Json) -> bool:
-        users = {s.sub["user"] for c in self.connections for s in c.subs.values() if "user" in s.sub}
-        return "user" in sub and sub["user"] not in users and len(users) >= self.max_users
+    def _refused(self, ip: str, sub: Json) -> str | None:
+        """Why this IP may not have one more subscription, if so."""
+        held = [subscription.sub for connection in self._of(ip) for subscription in connection.subs.values()]
+        if not self._limits.may_subscribe(len(held)):
+            return f"Cannot subscribe to more than {limits.WS_SUBSCRIPTIONS} channels."
+        users = {known["user"] for known in held if "user" in known}
+        if "user" in sub and sub["user"] not in users and len(users) >= limits.WS_USERS:
+            return f"Cannot track more than {limits.WS_USERS} total users."
+        return None
 
     def _ack(self, connection: Connection, method: str, sub: Json) -> None:
         data = {"method": method, "subscription": sub}
@@ -183,18 +217,19 @@ class Hub:
         number, request = message["id"], message["request"]
         if not isinstance(number, int):
             raise TypeError("id")
-        if connection.posts >= limits.WS_POSTS_IN_FLIGHT:
+        kind, payload = request["type"], request["payload"]
+        if sum(other.posts for other in self._of(connection.ip)) >= limits.WS_POSTS_IN_FLIGHT:
             self._error(connection, f"too many pending post requests id={number}")
             return
-        work = self._answer_post(connection, number, request["type"], request["payload"])
+        connection.posts += 1
+        work = self._answer_post(connection, number, kind, payload)
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _answer_post(self, connection: Connection, number: int, kind: str, payload: object) -> None:
-        connection.posts += 1
         try:
-            response = await self._post(kind, payload)
+            response = await self._post(kind, payload, connection.ip)
         finally:
             connection.posts -= 1
         if response is not None:

@@ -143,10 +143,10 @@ class HostileExchange(PaperExchange):
         answers = await asyncio.gather(first, second)
         return answers[0] if self._chance() < 0.5 else answers[1]
 
-    async def _post(self, kind: str, payload: object) -> Json | None:
+    async def _post(self, kind: str, payload: object, ip: str) -> Json | None:
         """As the server does, but what is no JSON reaches the client as the text it is."""
         try:
-            return await super()._post(kind, payload)
+            return await super()._post(kind, payload, ip)
         except orjson.JSONDecodeError:
             return {"type": "error", "payload": "200 <not json>"}
 

@@ -7,8 +7,6 @@ from types import MappingProxyType
 # Per IP, section 5.1
 IP_WEIGHT_PER_MINUTE = 1200
 ACTION_WEIGHT_STEP = 40
-MAX_BATCH_ORDERS = ACTION_WEIGHT_STEP - 1
-"""The most orders or cancels in one action that still weighs 1."""
 SIGNED_ACTION_WEIGHT_LIMIT = 200
 """More orders or cancels than this in one action are refused whole (section 2.5)."""
 
@@ -66,8 +64,6 @@ WS_MESSAGES_PER_MINUTE = 2000
 WS_POSTS_IN_FLIGHT = 100
 WS_SILENCE_CLOSE_S = 60
 """The server closes a connection it has sent nothing to for so long."""
-WS_PING_S = 50
-"""The longest a client may wait between its pings."""
 
 # Structure, section 5.3, and nonces, section 3.4
 OPEN_ORDERS_BASE = 1000

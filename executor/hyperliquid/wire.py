@@ -102,11 +102,6 @@ def update_leverage_action(asset_id: int, leverage: int, is_cross: bool) -> Acti
     return {"type": "updateLeverage", "asset": asset_id, "isCross": is_cross, "leverage": leverage}
 
 
-def noop_action() -> Action:
-    """Burns its nonce and does nothing else."""
-    return {"type": "noop"}
-
-
 # Re-serialising what somebody sent
 
 Convert = Callable[[object], Any]

@@ -85,10 +85,6 @@ class Budgets:
         shares = _STORM_SHARE if self.in_storm(now_ms) else _SHARE
         return self.weight.wait_ms(weight, now_ms, self.weight.limit * shares[lane])
 
-    def may(self, lane: Lane, weight: int, now_ms: int) -> bool:
-        """Whether this request may go now."""
-        return self.wait_ms(lane, weight, now_ms) == 0
-
     def spend(self, weight: int, now_ms: int, lane: Lane = Lane.CLOSE) -> None:
         """Count a request that goes out. In trouble a read is a trial: the others wait for what becomes of it."""
         self.weight.add(weight, now_ms)

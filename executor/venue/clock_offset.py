@@ -41,11 +41,6 @@ class VenueClock:
         """A number in [0, 1) to spread retries with: the clock's last digits, different in every process."""
         return int(self._clock.monotonic_s() * 1_000_000) % 1000 / 1000
 
-    @property
-    def uncertainty_ms(self) -> int | None:
-        """Half the round trip behind the estimate; ``None`` before the first answer."""
-        return None if self._rtt_ms is None else self._rtt_ms // 2
-
     def skew_ms(self) -> int:
         """How far the machine's wall clock is behind the venue (negative: ahead)."""
         return self.now_ms() - self._clock.now_ms()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from executor.core.batch import MAX_BATCH
 from executor.hyperliquid import limits
 
 
@@ -13,8 +14,8 @@ def test_an_action_weighs_one_plus_one_per_forty(length: int, weight: int) -> No
 
 
 def test_the_largest_batch_still_weighs_one() -> None:
-    assert limits.action_weight(limits.MAX_BATCH_ORDERS) == 1
-    assert limits.action_weight(limits.MAX_BATCH_ORDERS + 1) == 2
+    assert limits.action_weight(MAX_BATCH) == 1
+    assert limits.action_weight(MAX_BATCH + 1) == 2
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def _random_action(rng: Random) -> wire.Action:
         lambda: wire.cancel_action([(rng.randrange(300), rng.getrandbits(40)) for _ in range(rng.randrange(1, 5))]),
         lambda: wire.cancel_by_cloid_action([(rng.randrange(300), f"0x{rng.getrandbits(128):032x}")]),
         lambda: wire.update_leverage_action(rng.randrange(300), rng.randrange(1, 41), rng.random() < 0.5),
-        wire.noop_action,
+        lambda: {"type": "noop"},
     ]
     return rng.choice(builders)()
 

@@ -10,6 +10,12 @@ from executor.backoff import MINUTE_MS
 from executor.ports import Lane
 from executor.venue.budgets import THROTTLE_MS, Budgets
 
+
+def may(budgets: Budgets, lane: Lane, weight: int, now_ms: int) -> bool:
+    """Whether this request may go now."""
+    return budgets.wait_ms(lane, weight, now_ms) == 0
+
+
 A, B = "0x" + "aa" * 20, "0x" + "bb" * 20
 
 
@@ -27,17 +33,17 @@ A, B = "0x" + "aa" * 20, "0x" + "bb" * 20
 def test_each_lane_leaves_the_rest_to_the_lanes_above(used: int, going: set[Lane]) -> None:
     budgets = Budgets()
     budgets.spend(used, 0)
-    assert {lane for lane in Lane if budgets.may(lane, 1, 0)} == going
+    assert {lane for lane in Lane if may(budgets, lane, 1, 0)} == going
 
 
 def test_after_a_429_reads_and_entries_keep_still_and_protection_goes_on() -> None:
     budgets = Budgets()
     budgets.throttled(1_000)
-    assert {lane for lane in Lane if budgets.may(lane, 1, 1_000)} == {Lane.CLOSE, Lane.RESIZE}
+    assert {lane for lane in Lane if may(budgets, lane, 1, 1_000)} == {Lane.CLOSE, Lane.RESIZE}
     assert budgets.wait_ms(Lane.ENTRY, 1, 1_000) == THROTTLE_MS
     budgets.answered()  # an exit went through: that is no leave for the others
-    assert not budgets.may(Lane.READ, 1, 1_000)
-    assert all(budgets.may(lane, 1, 1_000 + THROTTLE_MS) for lane in Lane)
+    assert not may(budgets, Lane.READ, 1, 1_000)
+    assert all(may(budgets, lane, 1, 1_000 + THROTTLE_MS) for lane in Lane)
 
 
 @pytest.mark.parametrize(
@@ -107,9 +113,9 @@ def in_storm() -> Budgets:
 def test_one_failed_answer_holds_reads_for_a_moment_and_nobody_else() -> None:
     budgets = Budgets()
     budgets.failed(1_000)
-    assert {lane for lane in Lane if budgets.may(lane, 1, 1_000)} == set(Lane) - {Lane.READ}
+    assert {lane for lane in Lane if may(budgets, lane, 1, 1_000)} == set(Lane) - {Lane.READ}
     assert budgets.wait_ms(Lane.READ, 1, 1_000) == 250
-    assert budgets.may(Lane.READ, 1, 1_250)
+    assert may(budgets, Lane.READ, 1, 1_250)
 
 
 def test_what_was_out_together_fails_once() -> None:
@@ -125,7 +131,7 @@ def test_in_trouble_one_read_tries_at_a_time_ever_more_seldom_and_the_first_answ
     while now_ms < 60_000:
         now_ms += 50
         for _ in range(5):  # five readers look at the same time
-            if budgets.may(Lane.READ, 20, now_ms):
+            if may(budgets, Lane.READ, 20, now_ms):
                 budgets.spend(20, now_ms, Lane.READ)
                 tried.append(now_ms)
                 budgets.failed(now_ms)
@@ -134,7 +140,7 @@ def test_in_trouble_one_read_tries_at_a_time_ever_more_seldom_and_the_first_answ
     assert gaps[-1] == 8_000
     assert len(tried) <= 14
     budgets.answered()
-    assert budgets.may(Lane.READ, 20, now_ms)
+    assert may(budgets, Lane.READ, 20, now_ms)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +156,7 @@ def test_in_trouble_one_read_tries_at_a_time_ever_more_seldom_and_the_first_answ
 def test_in_a_storm_everybody_leaves_more_to_the_exits(used: int, going: set[Lane]) -> None:
     budgets = in_storm()
     budgets.spend(used, 20_000)
-    assert {lane for lane in Lane if budgets.may(lane, 1, 20_000)} == going
+    assert {lane for lane in Lane if may(budgets, lane, 1, 20_000)} == going
 
 
 def test_in_a_storm_the_same_bytes_again_give_way_to_first_sends() -> None:

@@ -70,8 +70,8 @@ async def test_an_entry_without_budget_is_certainly_not_sent_and_an_exit_goes() 
 async def test_a_429_holds_back_entries_and_reads() -> None:
     stage = Stage(answer(429, None, "HTTP 429"))
     await stage.transport.submit(REQUEST, Lane.CLOSE, 1.0)
-    assert not stage.budgets.may(Lane.ENTRY, 1, stage.clock.mono_ms())
-    assert stage.budgets.may(Lane.RESIZE, 1, stage.clock.mono_ms())
+    assert stage.budgets.wait_ms(Lane.ENTRY, 1, stage.clock.mono_ms()) > 0
+    assert stage.budgets.wait_ms(Lane.RESIZE, 1, stage.clock.mono_ms()) == 0
 
 
 async def test_a_read_without_budget_is_unavailable() -> None:

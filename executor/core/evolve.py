@@ -75,9 +75,7 @@ def _planned(state: DeskState, event: ev.LegPlanned) -> None:
         bracket=event.bracket,
         last_change_ms=event.at_ms,
     )
-    also = _PLANNED.get(event.leg)
-    if also is not None:
-        also(state, event)
+    _PLANNED[event.leg](state, event)
     _prune(state)
 
 
@@ -93,16 +91,19 @@ def _planned_exit(state: DeskState, event: ev.LegPlanned) -> None:
         owed.last_attempt_ms = event.at_ms
 
 
-def _planned_stop(state: DeskState, event: ev.LegPlanned) -> None:
-    wish = state.stop_for(event.coin, state.whose(event.coin, event.agent))
-    if wish is not None:
-        wish.attempts += 1
+def _planned_trigger(state: DeskState, event: ev.LegPlanned) -> None:
+    """The wish counts its orders: their legs are forgotten, their names must not be given again."""
+    wishes = state.stops if event.leg == "stop" else state.targets
+    for wish in wishes.get(event.coin, ()):
+        if wish.key == event.key:
+            wish.attempts = max(wish.attempts, event.attempt)
 
 
 _PLANNED: dict[str, Callable[[DeskState, ev.LegPlanned], None]] = {
     "entry": _planned_entry,
     "exit": _planned_exit,
-    "stop": _planned_stop,
+    "stop": _planned_trigger,
+    "target": _planned_trigger,
 }
 
 

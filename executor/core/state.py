@@ -168,6 +168,7 @@ class TargetWish:
     agent: Agent | None = None
     seen: bool = False
     executed: bool = False
+    attempts: int = 0
     failed_at_ms: int = 0
     failures: int = 0
 
@@ -176,6 +177,7 @@ class TargetWish:
 class Unmet:
     """Whose stop or target signal it is, and for which coin."""
 
+    kind: LegKind
     coin: str
     agent: Agent | None
 
@@ -318,7 +320,8 @@ class DeskState:
     last_funding_ms: int = 0
     earned: dict[str, list[Earned]] = field(default_factory=dict)
     """By coin, what each agent earned with it; whose agent is ``None`` is nobody's of ours."""
-    hours: dict[str, Hour] = field(default_factory=dict)
+    hours: dict[str, list[Hour]] = field(default_factory=dict)
+    """By coin, who held it when hours with a change began, oldest first."""
 
     def attempt_after(self, made: int) -> int:
         """The number of the attempt that follows so many; none of an unwritten life is ever one of a written one."""

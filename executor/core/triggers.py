@@ -47,7 +47,7 @@ def trigger_leg(
     """The next attempt of a stop or target that closes ``size`` (base units, positive) of a part."""
     side = closing_side(part.owned)
     far_px = market.rules.stop_limit_px(part.coin, side, trigger_px)
-    attempt = _next_attempt(state, key, kind)
+    attempt = _next_attempt(state, part, key, kind)
     return ev.LegPlanned(
         at_ms=now_ms,
         account=state.account,
@@ -66,6 +66,9 @@ def trigger_leg(
     )
 
 
-def _next_attempt(state: DeskState, key: str, kind: ev.LegKind) -> int:
-    made = [leg.attempt for leg in state.legs.values() if leg.key == key and leg.kind == kind]
+def _next_attempt(state: DeskState, part: Guarded, key: str, kind: ev.LegKind) -> int:
+    """By the wish's own count, since old legs are forgotten, and by the legs, since the policy's have no wish."""
+    wishes = (part.stop,) if kind == "stop" else part.targets
+    made = [wish.attempts for wish in wishes if wish is not None and wish.key == key]
+    made += [leg.attempt for leg in state.legs.values() if leg.key == key and leg.kind == kind]
     return state.attempt_after(max(made, default=0))

@@ -22,7 +22,7 @@ def _stands(state: DeskState, key: str, coin: str) -> bool:
 
 def _refused(state: DeskState, key: str, wish: Unmet, now_ms: int) -> ev.ActionRefused:
     coin = wish.coin
-    if state.stop_for(coin, wish.agent) is not None:
+    if wish.kind == "stop" and state.stop_for(coin, wish.agent) is not None:
         reason, text = "SUPERSEDED", f"a newer stop of {coin} took its place before it was placed"
     else:
         reason, text = "NO_POSITION", f"the {coin} position ended before it was placed"

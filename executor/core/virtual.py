@@ -19,6 +19,9 @@ from executor.core.types import ZERO, Agent
 
 HOUR_MS = 3_600_000
 
+KEEP_HOURS = 48
+"""Of how many hours with changes it is kept who held a coin: funding that is read later goes by who holds then."""
+
 
 def earned_of(state: DeskState, coin: str, agent: Agent | None) -> Earned:
     """The record of an agent and coin, made empty where there was none."""
@@ -249,17 +252,19 @@ def fill_charged(state: DeskState, fill: Fill, agent: Agent | None) -> None:
 
 def funding_shared(state: DeskState, funding: Funding) -> None:
     """Book one funding payment to those who held the coin when its hour began."""
-    hour = state.hours.get(funding.coin)
-    then = hour.held if hour is not None and hour.number >= funding.at_ms // HOUR_MS else _held(state, funding.coin)
+    paid_for = funding.at_ms // HOUR_MS
+    hours = (hour.held for hour in state.hours.get(funding.coin, ()) if hour.number >= paid_for)
+    then = next(hours, _held(state, funding.coin))
     for agent, usd in _shared(funding.usd, then or [(None, Decimal(1))]):
         earned_of(state, funding.coin, agent).funding_usd += usd
 
 
 def note_hour(state: DeskState, coin: str, at_ms: int) -> None:
     """Before something changes: who held the coin when this hour began, if this is its first change."""
-    hour, number = state.hours.get(coin), at_ms // HOUR_MS
-    if hour is None or hour.number < number:
-        state.hours[coin] = Hour(number, _held(state, coin))
+    hours, number = state.hours.setdefault(coin, []), at_ms // HOUR_MS
+    if not hours or hours[-1].number < number:
+        hours.append(Hour(number, _held(state, coin)))
+        del hours[:-KEEP_HOURS]
 
 
 def _held(state: DeskState, coin: str) -> list[tuple[Agent | None, Decimal]]:

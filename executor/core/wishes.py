@@ -56,7 +56,7 @@ def _stop_wanted(state: DeskState, event: ev.StopWanted) -> None:
     state.stops[event.coin] = [*others, wish]
     wish.seen = speaks_of(wish, state.position(event.coin).part_of(agent))
     if not event.default:
-        state.unmet[wish.key] = Unmet(event.coin, agent)
+        state.unmet[wish.key] = Unmet("stop", event.coin, agent)
 
 
 def _stop_before(state: DeskState, event: ev.StopWanted, agent: Agent | None) -> StopWish | None:
@@ -82,7 +82,7 @@ def _target_wanted(state: DeskState, event: ev.TargetWanted) -> None:
     )
     wish.seen = speaks_of(wish, state.position(event.coin).part_of(agent))
     state.targets.setdefault(event.coin, []).append(wish)
-    state.unmet[wish.key] = Unmet(event.coin, event.agent)
+    state.unmet[wish.key] = Unmet("target", event.coin, event.agent)
 
 
 def _want_dropped(state: DeskState, event: ev.WantDropped) -> None:

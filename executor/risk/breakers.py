@@ -71,7 +71,8 @@ def _told(loss_usd: Decimal) -> str:
 class DailyLoss(BaseRule[LossLimit]):
     """No entries once the day since 00:00 UTC has lost the limit, realised or not, until the next 00:00 UTC.
 
-    Latched: a recovery does not lift it. Core keeps the latch, and the day's first equity, through restarts.
+    Latched: a recovery does not lift it. Core keeps the latch, and the day's first equity, through restarts. Percent of
+    a day that began with nothing are of what is there now; with nothing at all entries are refused and nothing latches.
     """
 
     Options: ClassVar[type[LossLimit]] = LossLimit
@@ -79,9 +80,11 @@ class DailyLoss(BaseRule[LossLimit]):
 
     def check(self, proposal: Proposal, exposure: Exposure) -> Verdict:
         """Measure the day's loss, and ask for the latch when it has got there."""
-        loss_usd, limit_usd = -exposure.day_pnl_usd, self.options.limit_usd(exposure.day_start_equity_usd)
+        whole_usd = exposure.day_start_equity_usd if exposure.day_start_equity_usd > 0 else exposure.equity_usd
+        loss_usd, limit_usd = -exposure.day_pnl_usd, self.options.limit_usd(whole_usd)
         found = Measured(_told(loss_usd), usd(limit_usd), loss_usd >= limit_usd, "midnight")
-        return latching(self, exposure, found, "DAILY_LOSS", "DAILY_LOSS_LATCHED")
+        verdict = latching(self, exposure, found, "DAILY_LOSS", "DAILY_LOSS_LATCHED")
+        return replace(verdict, latch=False) if verdict.latch and loss_usd <= 0 else verdict
 
 
 class DrawdownLimit(LossLimit):

@@ -643,3 +643,15 @@ def test_the_bracket_of_an_add_that_filled_is_the_positions_own():
     s.short(4)
     s.long(1)
     assert (s.held(), s.live("stop")) == (1, [])
+
+
+@pytest.mark.parametrize("kind", ["stop", "target"])
+def test_no_name_is_given_twice_though_the_order_it_named_is_forgotten(kind):
+    s = Story()
+    s.long(2)
+    s.set(kind, "reject")
+    getattr(s, kind)(90 if kind == "stop" else 110, size=2)
+    s.state.legs.clear()
+    s.later(2_000)
+    names = [leg.cloid for leg in s.planned(kind)]
+    assert len(names) == len(set(names)) == 2

@@ -90,3 +90,15 @@ def test_a_stop_at_the_price_of_the_one_that_stands_gets_an_order_of_its_own():
     s.stop(90)
     assert s.live("stop") == [("1.000", "90.000")]
     assert [leg.key for leg in s.state.live.values()] == [keys(s)[1]]
+
+
+def test_a_target_is_not_called_superseded_by_a_stop():
+    s = Story()
+    s.long("0.3")
+    s.target(110, "0.0001")
+    s.short("0.6")
+    s.stop(110, Side.BUY)
+    s.later(60_000)
+    assert [e.reason for e in s.of(ev.ActionRefused) if e.key in {r.key for r in s.of(ev.TargetWanted)}] == [
+        "NO_POSITION"
+    ]

@@ -15,6 +15,7 @@ from executor.core.state import DeskState
 from executor.core.types import Agent, Side
 from executor.core.virtual import (
     HOUR_MS,
+    KEEP_HOURS,
     earned_of,
     fill_charged,
     fit,
@@ -204,6 +205,24 @@ def test_funding_is_of_those_who_held_when_its_hour_began() -> None:
     assert earned_of(state, "BTC", None).funding_usd == -10
     funding_shared(state, Funding("ETH", D(1), 6 * HOUR_MS))
     assert earned_of(state, "ETH", None).funding_usd == 1
+
+
+def test_funding_that_is_read_late_is_of_those_who_held_then() -> None:
+    state, position = desk(2, (A, 2))
+    note_hour(state, "BTC", 9 * HOUR_MS + 30)
+    position.holdings.clear()
+    position.size = D(0)
+    note_hour(state, "BTC", 10 * HOUR_MS + 5)
+    for hour in (8, 9, 10):
+        funding_shared(state, Funding("BTC", D(-4), hour * HOUR_MS))
+    assert {one.agent: one.funding_usd for one in state.earned["BTC"]} == {A: -8, None: -4}
+
+
+def test_of_how_long_ago_it_is_kept_who_held_has_an_end() -> None:
+    state, _ = desk(2, (A, 2))
+    for hour in range(KEEP_HOURS + 5):
+        note_hour(state, "BTC", hour * HOUR_MS)
+    assert [one.number for one in state.hours["BTC"]] == list(range(5, KEEP_HOURS + 5))
 
 
 def test_a_fill_told_hours_later_moves_nobodys_funding_of_the_hours_between() -> None:

@@ -42,8 +42,17 @@ def test_another_breakers_latch_is_not_its_own(words: Any) -> None:
     assert words(DailyLoss, {"max_usd": 100}, {"latched": ("another",)})[0] == ""
 
 
-def test_a_percentage_of_nothing_stops_everything(words: Any) -> None:
-    assert words(DailyLoss, {"max_pct": 5}, {"day_start_equity_usd": D(0)})[0] == "DAILY_LOSS"
+def test_a_percentage_of_nothing_stops_everything_and_latches_nothing_without_a_loss(ask: Any) -> None:
+    nothing = {"day_start_equity_usd": D(0), "equity_usd": D(0)}
+    verdict = ask(DailyLoss, {"max_pct": 5}, nothing)
+    assert (verdict.reason, verdict.latch) == ("DAILY_LOSS", False)
+    assert ask(DailyLoss, {"max_pct": 5}, nothing | {"day_pnl_usd": D(-1)}).latch
+
+
+def test_a_day_that_began_with_nothing_is_measured_by_what_was_deposited(words: Any) -> None:
+    seen = {"day_start_equity_usd": D(0), "equity_usd": D(1000)}
+    assert words(DailyLoss, {"max_pct": 5}, seen | {"day_pnl_usd": D(-49)}) == ("", "49 USD lost today", "50 USD")
+    assert words(DailyLoss, {"max_pct": 5}, seen | {"day_pnl_usd": D(-50)})[0] == "DAILY_LOSS"
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ class Prover:
         self._desk = desk
         self._lock = asyncio.Lock()
         self._read: FillsRead | None = None
-        self._looked_up = 0
+        self._ahead_looked_up = 0
 
     def needed(self, received: ev.ActionReceived) -> bool:
         """Whether an earlier life of ours may have sent this action's orders.
@@ -75,7 +75,7 @@ class Prover:
         if stamp is None or stamp < state.started_ms:
             return stamp is not None or not state.continuous
         ahead = not state.continuous and stamp < state.started_ms + MAX_STAMP_AHEAD_MS
-        return ahead and self._looked_up < AHEAD_LOOKED_UP
+        return ahead and self._ahead_looked_up < AHEAD_LOOKED_UP
 
     async def prove(self, received: ev.ActionReceived, exit_waits: Callable[[], bool]) -> Mapping[str, Found] | None:
         """The orders found, by cloid; asked again until finding nothing proves something.
@@ -83,7 +83,8 @@ class Prover:
         ``None`` when it cannot be told, or when ``exit_waits`` says that nobody may wait for it.
         """
         gone_after_ms = self._gone_after_ms(received)
-        self._looked_up += 1
+        if self._after_start(received):
+            self._ahead_looked_up += 1
         while True:
             asked_ms = self._worker.venue.now_ms()
             prior = await self._look_up(received)
@@ -102,12 +103,15 @@ class Prover:
         settings, started_ms = self._desk.settings, self._desk.state.started_ms
         complete = started_ms - self._desk.state.earlier_read_ms <= settings.order_expiry_ms + READS_APART_MS
         stamp = received.stamped_at_ms
-        after_start = stamp is not None and stamp >= started_ms
-        if not opens(received) or received.at_ms < started_ms or complete or after_start:
+        if not opens(received) or received.at_ms < started_ms or complete or self._after_start(received):
             return 0
         sent_until = started_ms + settings.order_expiry_ms
         lived_until = sent_until if stamp is None else stamp + settings.entry_ttl_ms
         return min(sent_until, lived_until) + ABSENT_MARGIN_MS
+
+    def _after_start(self, received: ev.ActionReceived) -> bool:
+        stamp = received.stamped_at_ms
+        return stamp is not None and stamp >= self._desk.state.started_ms
 
     async def _look_up(self, received: ev.ActionReceived) -> Mapping[str, Found] | None:
         """The orders of this action on the venue, by every cloid it may have had; ``None`` when that cannot be told."""

@@ -28,7 +28,7 @@ from executor.errors import VenueUnavailable
 from executor.execution.desk import Desk
 from executor.execution.nonces import Nonces
 from executor.execution.prepare import action_of
-from executor.execution.proof import fills_from_ms
+from executor.execution.proof import AHEAD_LOOKED_UP, fills_from_ms
 from executor.execution.strategies import StrategyCaller
 from executor.execution.worker import Worker
 from executor.ledger.memory import MemoryLedger
@@ -375,6 +375,18 @@ async def test_after_a_lost_ledger_a_stamp_that_runs_ahead_is_looked_up_too():
         emit(worker, Side.BUY, "1", at=T0 + 4_000)
         await done(worker)
         assert "order" in venue.asked
+
+
+async def test_what_was_looked_up_of_the_time_before_the_start_leaves_none_of_the_look_ups_of_early_stamps_out():
+    async with working(continuous=False, earlier_read_ms=T0) as (worker, venue):
+        for number in range(AHEAD_LOOKED_UP):
+            emit(worker, Side.BUY, "1", sender_id=f"old{number}", at=T0 - 1)
+        await done(worker, AHEAD_LOOKED_UP)
+        for number in range(AHEAD_LOOKED_UP + 1):
+            venue.asked.clear()
+            emit(worker, Side.BUY, "1", sender_id=f"ahead{number}", at=T0 + 4_000)
+            await done(worker, AHEAD_LOOKED_UP + number + 1)
+            assert ("order" in venue.asked) is (number < AHEAD_LOOKED_UP)
 
 
 class Remembering(Venue):

@@ -52,6 +52,9 @@ DELETE FROM fills WHERE seq IN (SELECT seq FROM (
 """
 
 
+_BUSY_MS = 200
+"""How long a write waits for another program that holds the file; everybody waits with it, and it is tried again."""
+
 _REMEDY = "name another file (paper.state, or --state), or move this one away: then accounts begin anew"
 
 
@@ -106,6 +109,7 @@ class StateFile:
             self._db = _reader(path) if read_only and path is not None else _writer(path)
             try:
                 self._prepare(read_only)
+                self._db.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
             except BaseException:
                 self._db.close()
                 raise

@@ -187,6 +187,19 @@ def test_a_place_where_no_file_can_be_made_is_named(tmp_path):
         StateFile(tmp_path / "file" / "paper.db")
 
 
+def test_a_file_that_another_program_holds_does_not_stop_the_exchange_for_long(desk, tmp_path):
+    path = tmp_path / "paper.db"
+    file, other = StateFile(path), sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    [(waits_ms,)] = file._db.execute("PRAGMA busy_timeout")
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        file.save(desk.state, desk.engine.take(), Gate())
+    other.close()
+    file.save(desk.state, desk.engine.take(), Gate())
+    file.close()
+    assert waits_ms == 200
+
+
 def test_to_ask_whether_a_file_is_usable_changes_nothing(old_orders):
     path, *_ = old_orders
     before = (path.read_bytes(), path.stat().st_mtime_ns)

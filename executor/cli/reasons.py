@@ -203,6 +203,7 @@ _UNKNOWN = {
     "UNREADABLE_ANSWER": "The answer could not be read: the order is looked up.",
     "UNREADABLE_RECORD": "The answer about this order could not be read: it is looked up.",
     "VENUE_UNAVAILABLE": "The venue was not available: the order is looked up.",
+    "WAITS_FOR_ENTRY": "A stop or target waits for an entry that has not filled whole: it is looked up.",
 }
 
 _ALARMS = {

@@ -6,7 +6,7 @@ changes nothing; what does not fit is an anomaly and leaves state alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from executor.core import events as ev
@@ -72,11 +72,13 @@ def _order_answers(
 ) -> list[ev.Event]:
     events: list[ev.Event] = []
     uncertain = False
-    for name, told in zip(request.cloids, answers, strict=True):
+    told_of = dict(zip(request.cloids, answers, strict=True))
+    for name, told in told_of.items():
         leg = state.legs.get(name)
-        answer = _believed(leg, told)
+        answer = _believed(state, told_of, leg, told)
         lost = isinstance(answer, Unknown | Done)
-        uncertain = uncertain or (lost and leg is not None and leg.in_flight)
+        out = leg is not None and leg.in_flight and not isinstance(told, Waiting)  # who waits was placed: no resend
+        uncertain = uncertain or (lost and out)
         # What the feed or a look-up told already is not unknown because the answer was lost.
         if leg is not None and not (lost and (resend or not leg.in_flight)):
             events += _leg_answer(state, request, leg, answer, now_ms)
@@ -85,14 +87,29 @@ def _order_answers(
     return events + _conflict(state, answers, now_ms, resend)
 
 
-def _believed(leg: Leg | None, answer: Answer) -> Answer:
+def _believed(state: DeskState, told_of: Mapping[str, Answer], leg: Leg | None, answer: Answer) -> Answer:
     """A stop or target is armed, not filled, by its answer (hyperliquid.md section 6.4): that is looked up.
 
     Taken at its word a false one would end the protection of a position, and whose it is.
     """
+    if answer == Waiting(for_trigger=False):
+        return _of_parent(state, told_of, answer)
     if leg is None or leg.trigger_px is None or not isinstance(answer, Filled):
         return answer
     return Unknown("ANSWER_ODD", "a trigger was answered as filled")
+
+
+def _of_parent(state: DeskState, told_of: Mapping[str, Answer], answer: Answer) -> Answer:
+    """What ``waitingForFill`` means goes by the parent, which leads its request (hyperliquid.md section 6.4).
+
+    Armed, though not listed yet, where that filled whole; dead where it was refused; else it may do either.
+    """
+    name, told = next(iter(told_of.items()))
+    parent = state.legs.get(name)
+    filled = max(parent.filled if parent else ZERO, told.size if isinstance(told, Filled) else ZERO)
+    if parent is not None and filled >= parent.size:
+        return Waiting(for_trigger=True)
+    return answer if isinstance(told, Rejected) and not filled else Unknown("WAITS_FOR_ENTRY", "waitingForFill")
 
 
 def _leg_answer(state: DeskState, request: Request, leg: Leg, answer: Answer, now_ms: int) -> list[ev.Event]:
@@ -127,7 +144,7 @@ def _protection_alarm(state: DeskState, leg: Leg, reason: str, text: str, now_ms
 
 
 def _waiting(state: DeskState, leg: Leg, armed: bool, now_ms: int) -> ev.Event:
-    """A grouped child: armed, or dead because its IOC parent did not fill whole (hyperliquid.md section 6.4)."""
+    """A grouped child: armed, or dead because its parent was refused (hyperliquid.md section 6.4)."""
     if armed:
         return ev.LegRested(at_ms=now_ms, account=state.account, key=leg.key, cloid=leg.cloid, oid=None)
     return ev.LegEnded(

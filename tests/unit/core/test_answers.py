@@ -122,7 +122,7 @@ def fill(tid: int = 1, size: str = "1", cloid: str | None = "0x1", oid: int = 7,
         (Filled(7, D(1), D(100)), "done"),
         (Filled(7, D("0.1"), D(100)), "done"),
         (Waiting(for_trigger=True), "resting"),
-        (Waiting(for_trigger=False), "canceled"),
+        (Waiting(for_trigger=False), "unknown"),
         (NO, "rejected"),
         (LOST, "unknown"),
         (Done(), "unknown"),
@@ -132,8 +132,51 @@ def test_each_answer_moves_the_leg_where_it_says(said: Answer, state: str) -> No
     one = out()
     events = answer(one, said)
     assert one.legs["0x1"].state == state
-    assert ("r" in one.requests) is (state == "unknown")
+    assert ("r" in one.requests) is (said in (LOST, Done()))
     assert all(event.account == "a" for event in events)
+
+
+WAITS = Waiting(for_trigger=False)
+
+
+@pytest.mark.parametrize(
+    ("parent", "child"),
+    [
+        (Filled(7, D(1), D(100)), "resting"),
+        (Filled(7, D("0.4"), D(100)), "unknown"),
+        (LOST, "unknown"),
+        (NO, "canceled"),
+    ],
+)
+def test_a_child_that_waits_for_its_entry_is_what_that_came_to(parent: Answer, child: str) -> None:
+    """Whole, it is placed at once; cut for margin it is placed too (hyperliquid.md section 6.4): so it is looked up."""
+    state = desk(planned("0x1"), planned("0x2", "stop"), planned("0x3", "target"), sent("0x1", "0x2", "0x3"))
+    answer(state, parent, WAITS, WAITS)
+    assert [state.legs[name].state for name in ("0x2", "0x3")] == [child, child]
+    assert state.legs["0x2"].listed == 0
+    assert ("r" in state.requests) is (parent == LOST)
+
+
+def test_a_child_goes_by_what_the_feed_told_of_its_entry_where_the_answer_was_lost() -> None:
+    for size, child in (("1", "resting"), ("0.4", "unknown")):
+        state = desk(planned("0x1"), planned("0x2", "stop"), sent("0x1", "0x2"))
+        tell(state, fill_events(state, [fill(size=size)], 5))
+        answer(state, LOST, WAITS)
+        assert state.legs["0x2"].state == child
+
+
+def test_a_child_whose_refused_entry_has_fills_all_the_same_is_looked_up() -> None:
+    state = desk(planned("0x1"), planned("0x2", "stop"), sent("0x1", "0x2"))
+    tell(state, fill_events(state, [fill(size="0.4")], 5))
+    answer(state, NO, WAITS)
+    assert state.legs["0x2"].state == "unknown"
+
+
+def test_a_child_whose_entry_is_remembered_no_more_is_looked_up() -> None:
+    state = desk(planned("0x1"), planned("0x2", "stop"), sent("0x1", "0x2"))
+    del state.legs["0x1"]
+    answer(state, Filled(7, D(1), D(100)), WAITS)
+    assert state.legs["0x2"].state == "unknown"
 
 
 def test_an_unknown_leg_is_absent_only_after_its_expiry_and_margin() -> None:

@@ -167,7 +167,12 @@ def _fill_difference(state: DeskState, event: ev.FillSeen, cause: str, now_ms: i
 
 
 def order_list_events(state: DeskState, orders: Sequence[OpenOrder], asked_at_ms: int, now_ms: int) -> list[ev.Event]:
-    """A read of the open orders: ours that are listed rest; ours that are not are doubted and will be looked up."""
+    """A read of the open orders: ours that are listed rest; ours that are not are doubted and will be looked up.
+
+    Of an order that ended since the list was asked for it says nothing. One that ended before is listed all the same:
+    it is on the venue, and the next steps see it there.
+    """
+    orders = [order for order in orders if not _ended_since(state, order, asked_at_ms)]
     listed = {order.cloid: order for order in orders if order.cloid}
     known = {order.oid: order for order in orders}
     events = _foreign_orders(state, orders, now_ms)
@@ -181,6 +186,11 @@ def order_list_events(state: DeskState, orders: Sequence[OpenOrder], asked_at_ms
             )
             events += lawful(state, rested)
     return events
+
+
+def _ended_since(state: DeskState, order: OpenOrder, asked_at_ms: int) -> bool:
+    leg = state.legs.get(order.cloid or "")
+    return leg is not None and not leg.open and leg.last_change_ms >= asked_at_ms
 
 
 def _foreign_orders(state: DeskState, orders: Sequence[OpenOrder], now_ms: int) -> list[ev.Event]:

@@ -20,7 +20,7 @@ from executor.core.protocols import Market
 from executor.core.settings import DeskSettings
 from executor.core.state import DeskState, Leg
 from executor.core.unmet import unmet_steps
-from executor.core.watch import all_covered
+from executor.core.watch import all_covered, covered
 
 Step = Callable[[DeskSettings, DeskState, str, int, Market], list[ev.Event]]
 
@@ -156,18 +156,36 @@ def _unanswered(state: DeskState, now_ms: int) -> list[ev.Event]:
 
 
 def _left_behind(state: DeskState, now_ms: int) -> list[ev.Event]:
-    """Triggers with our tag that no leg tells of: of a life whose ledger is gone, or could not be written. They go."""
+    """Orders with our tag that stand on the list and that no leg keeps: they go.
+
+    Triggers of a life whose ledger is gone, or could not be written; and whatever rests although we were told, or
+    concluded, that it is over.
+    """
     if not state.reconciled:
         return []
     return [
-        _cancel(state, order.coin, order.oid, order.cloid, "left behind by an earlier life", now_ms)
+        _cancel(state, order.coin, order.oid, order.cloid, why, now_ms)
         for order in state.orders.values()
-        if order.trigger_px is not None
-        and is_ours(order.cloid)
-        and order.cloid not in state.legs
-        and order.cloid not in state.cancels
-        and _needs_no(state, order)
+        if order.cloid not in state.cancels and (why := _surplus(state, order))
     ]
+
+
+def _surplus(state: DeskState, order: OpenOrder) -> str:
+    """Why an order of ours has no business on the list; empty where it has, or is not ours."""
+    leg = state.legs.get(order.cloid or "")
+    if leg is not None:
+        return "listed although it is over" if not leg.open and not _alone_protects(state, leg) else ""
+    left = order.trigger_px is not None and is_ours(order.cloid) and _needs_no(state, order)
+    return "left behind by an earlier life" if left else ""
+
+
+def _alone_protects(state: DeskState, leg: Leg) -> bool:
+    """Whether a stop is what its agent's holding has until another stands."""
+    agent = state.whose(leg.coin, leg.agent)
+    held = state.position(leg.coin).part_of(agent)
+    if leg.kind != "stop" or held * leg.side.sign >= 0:
+        return False
+    return not covered(state.legs_for(leg.coin, "stop", agent), held)
 
 
 def _needs_no(state: DeskState, order: OpenOrder) -> bool:

@@ -7,10 +7,12 @@ from decimal import Decimal
 
 import pytest
 from story import Story
+from story import listed as rests
 
 from executor.core import events as ev
 from executor.core.facts import OpenOrder
-from executor.core.state import Leverage, Request
+from executor.core.reconcile import order_list_events
+from executor.core.state import Leg, Leverage, Request
 from executor.core.steps import next_steps
 from executor.core.types import Side
 
@@ -355,3 +357,83 @@ def test_nothing_is_opened_into_a_flatten_that_was_resumed_too_soon():
     s.command(ev.Resumed, by="test")
     s.long(1)
     assert s.refusals() == ["FLATTENED"]
+
+
+# -- listed, although over --------------------------------------------------------------------------------------------
+
+
+def ends(s: Story, leg: Leg, how: str = "canceled") -> None:
+    """The venue tells that an order of ours is over."""
+    base = {"at_ms": s.now, "account": "main", "key": leg.key, "cloid": leg.cloid}
+    lost = ev.LegUnknown(**base, reason="NO_ANSWER", text="", deadline_ms=s.now)
+    over = ev.LegEnded(**base, oid=None, ending="canceled", status="canceled")
+    s.note([lost, ev.LegAbsent(**base)] if how == "absent" else [over])
+
+
+def show(s: Story, *more: OpenOrder) -> None:
+    """The list of open orders shows what rests by our own word too, and these."""
+    s.note(order_list_events(s.state, [*map(rests, s.on_venue()), *more], s.now, s.now))
+    s.settle()
+
+
+def over_and_listed(*, asked_later_ms: int = 1, how: str = "canceled", kinds: tuple[str, ...] = ("stop", "target")):
+    """A position whose stop and target end by the venue's word, are placed anew, and stand on its list all the same."""
+    s = Story(lists=False)
+    s.set("stop", *(["wait"] if how == "absent" else []))
+    s.long(1)
+    s.stop(90)
+    s.target(120)
+    first = [leg for leg in s.state.live.values() if leg.kind in kinds]
+    for leg in first:
+        ends(s, leg, how)
+    s.out.clear()
+    s.set("stop")
+    s.now += 10_000
+    s.settle()
+    s.now += asked_later_ms
+    return s, first
+
+
+@pytest.mark.parametrize(("how", "kinds"), [("canceled", ("stop", "target")), ("absent", ("stop",))])
+def test_an_order_that_is_listed_although_its_leg_is_over_is_cancelled(how, kinds):
+    """Two stops and two targets would stay, and fire into the coin's next position."""
+    s, first = over_and_listed(how=how, kinds=kinds)
+    orders = [rests(leg) for leg in first]
+    show(s, *orders)
+    show(s, *orders)
+    assert {e.cloid for e in s.of(ev.CancelWanted)} == {leg.cloid for leg in first}
+    assert [leg.attempt for leg in s.state.live.values() if leg.kind in kinds] == [2] * len(kinds)
+
+
+def test_an_order_that_is_listed_although_it_is_over_goes_from_a_flat_coin():
+    s, first = over_and_listed()
+    s.short(1)
+    s.read()
+    s.now += 1
+    show(s, *map(rests, first))
+    assert {leg.cloid for leg in first} < {e.cloid for e in s.of(ev.CancelWanted)}
+
+
+def test_a_stop_that_is_listed_although_it_is_over_stays_while_it_alone_protects():
+    s, first = over_and_listed(kinds=("stop",))
+    [newer] = s.state.legs_of("BTC", "stop")
+    ends(s, newer)
+    s.set("stop", *["reject"] * 9)
+    s.now += 1
+    show(s, *map(rests, first))
+    assert s.of(ev.CancelWanted) == []
+    s.set("stop")
+    s.later(60_000)
+    show(s, *map(rests, first))
+    assert [e.cloid for e in s.of(ev.CancelWanted)] == [leg.cloid for leg in first]
+
+
+def test_a_list_older_than_an_orders_end_says_nothing_of_it():
+    s, first = over_and_listed(kinds=("stop",))
+    ended_ms = first[0].last_change_ms
+    s.note(order_list_events(s.state, [rests(first[0])], ended_ms, s.now))
+    s.settle()
+    assert s.of(ev.CancelWanted) == []
+    assert s.state.orders == {}
+    s.note(order_list_events(s.state, [rests(first[0])], ended_ms + 1, s.now))
+    assert set(s.state.orders) == {rests(first[0]).oid}

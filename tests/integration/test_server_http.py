@@ -240,8 +240,10 @@ async def test_a_command_reaches_the_inbox_with_who_sent_it():
 @pytest.mark.parametrize(
     ("kind", "body", "status"),
     [
-        ("text/plain", b'{"command": "pause"}', 415),
-        ("application/x-www-form-urlencoded", b"command=pause", 415),
+        ("text/plain", b"pause", 400),
+        ("application/x-www-form-urlencoded", b"command=pause", 400),
+        ("application/x-www-form-urlencoded", b'{"command": "pause"}=', 400),
+        ("multipart/form-data; boundary=x", b'--x\r\n\r\n{"command": "pause"}\r\n--x--', 400),
         ("application/json", b"{", 400),
         ("application/json", b'{"command": "buy"}', 400),
         ("application/json", b'{"command": "pause", "account": "nobody"}', 400),
@@ -253,6 +255,47 @@ async def test_what_is_no_command_is_refused_and_nothing_happens(kind, body, sta
     async with serving(command=inbox, token=SecretStr(TOKEN)) as (_, client):
         answer = await client.post("/api/commands", data=body, headers={**BEARER, "Content-Type": kind})
         assert (answer.status, "error" in await answer.json()) == (status, True)
+    assert inbox.commands == []
+
+
+KINDS = ["application/json", "application/x-www-form-urlencoded", "text/plain", "multipart/form-data", ""]
+"""What curl, a form and a script of a foreign page may call a body."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_whoever_brings_the_token_may_call_the_body_what_he_likes(kind):
+    """``curl -d`` says application/x-www-form-urlencoded of everything."""
+    inbox = Inbox()
+    async with serving(command=inbox, token=SecretStr(TOKEN)) as (_, client):
+        answer = await client.post(
+            "/api/commands", data=b'{"command": "pause"}', headers=BEARER | {"Content-Type": kind}
+        )
+        assert (answer.status, await answer.json()) == (200, {"command": "pause", "done": True})
+    assert [name for name, *_ in inbox.commands] == ["pause"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_a_foreign_page_could_send_commands_nothing_whatever_it_calls_the_body(kind):
+    """A page cannot set the Authorization header without a preflight, which is never granted; nor hide its origin."""
+    inbox, form = Inbox(), {"Content-Type": kind}
+    strange = [
+        ({}, 401),
+        ({"Cookie": f"token={TOKEN}; Authorization=Bearer {TOKEN}"}, 401),
+        ({"Authorization": f"Basic {TOKEN}"}, 401),
+        ({"Authorization": "Bearer wrong"}, 401),
+        (BEARER | {"Origin": "http://evil.example"}, 403),
+        (BEARER | {"Origin": "null"}, 403),
+        (BEARER | {"Host": "evil.example"}, 403),
+    ]
+    async with serving(command=inbox, token=SecretStr(TOKEN)) as (_, client):
+        for headers, status in strange:
+            answer = await client.post("/api/commands", data=b'{"command": "pause"}', headers=headers | form)
+            assert answer.status == status, headers
+        answer = await client.post(f"/api/commands?token={TOKEN}", data=b'{"command": "pause"}', headers=form)
+        assert answer.status == 401
+        host = {"Host": f"localhost:{client.port}"}
+        preflight = {"Origin": "http://evil.example", "Access-Control-Request-Headers": "authorization"}
+        assert await status_of(client.port, "OPTIONS", "/api/commands", host | preflight) == 403
     assert inbox.commands == []
 
 

@@ -21,7 +21,7 @@ _STEPS = {
     "signal_to_decision": "From the receipt of a signal to an account's decision on it.",
     "decision_to_send": "From a planned order to its request.",
     "send_to_ack": "From a request to the venue's answer for the order.",
-    "ack_to_fill": "From the venue's answer to the order's first fill on the account's feed.",
+    "ack_to_fill": "From the venue's answer to the order's first fill on the account's feed; 0 where that was first.",
     "signal_to_send": "From the receipt of a signal to its first request on an account.",
     "signal_to_fill": "From the receipt of a signal to an order's first fill.",
 }
@@ -89,7 +89,7 @@ class _Way:
     planned_at_ms: int
     sent_at_ms: int | None = None
     acked_at_ms: int | None = None
-    filled: bool = False
+    filled_at_ms: int | None = None
 
 
 class Metrics:
@@ -163,15 +163,20 @@ class Metrics:
             return
         way.acked_at_ms = event.at_ms
         self._step("send_to_ack", way, event.at_ms - way.sent_at_ms)
+        self._ack_to_fill(way)
 
     def _fill(self, event: ev.FillSeen) -> None:
         way = self._ways.get(event.cloid)
-        if way is None or way.filled:
+        if way is None or way.filled_at_ms is not None:
             return
-        way.filled = True
+        way.filled_at_ms = event.at_ms
         self._way_since_signal("signal_to_fill", way, event.at_ms)
-        if way.acked_at_ms is not None:
-            self._step("ack_to_fill", way, event.at_ms - way.acked_at_ms)
+        self._ack_to_fill(way)
+
+    def _ack_to_fill(self, way: _Way) -> None:
+        """By whichever of the two comes second: of an order that fills at once, the feed may tell before the answer."""
+        if way.acked_at_ms is not None and way.filled_at_ms is not None:
+            self._step("ack_to_fill", way, max(0, way.filled_at_ms - way.acked_at_ms))
 
     # -- drift ----------------------------------------------------------------------------------------------
 

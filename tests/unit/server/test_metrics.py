@@ -99,9 +99,15 @@ def test_a_refusal_is_a_decision():
     assert 'executor_actions_refused_total{account="main",symbol="BTC",reason="COOLDOWN"} 1' in lines
 
 
-def test_a_fill_before_the_answer_is_no_step_after_it():
-    lines = text(received(), planned(), sent(), fill_seen(1100), filled(1207))
+def test_a_fill_before_the_answer_came_with_it_and_is_measured_once():
+    lines = text(received(), planned(), sent(), fill_seen(1100), filled(1207), fill_seen(1300), filled(1400))
     assert f"executor_signal_to_fill_seconds_sum{MAIN_BTC} 0.1" in lines
+    assert f"executor_ack_to_fill_seconds_sum{MAIN_BTC} 0" in lines
+    assert f"executor_ack_to_fill_seconds_count{MAIN_BTC} 1" in lines
+
+
+def test_an_order_that_was_never_answered_has_no_step_from_its_answer():
+    lines = text(received(), planned(), sent(), fill_seen(1100))
     assert not [line for line in lines if line.startswith("executor_ack_to_fill_seconds_count")]
 
 

@@ -23,7 +23,6 @@ from executor.cli.skeleton import files
 from executor.config import config_template, models
 from executor.core.events import KINDS
 from executor.core.lifecycle import mermaid
-from executor.risk.base import RefuseOnly
 from executor.sources.fractrade import FractradeOptions
 from executor.sources.halyrd import HalyrdOptions
 from executor.sources.nexgent import NexgentOptions
@@ -158,7 +157,7 @@ WORDS = {
     "routes[].with of breakout: short": "whether a fall below the channel opens a short",
     "hyperliquid.network": "which exchange; custom: any server that speaks Hyperliquid",
     "risk[].rule": "a rule's name, or path/to/file.py:Class",
-    "risk[].on_breach": "refuse the entry, or shrink it to the limit where the rule can",
+    "risk[].on_breach": "refuse the entry, or shrink it to the limit; a rule that cannot warns, and refuses",
     "paper.equity_usd": "US dollars the paper account starts with",
     "paper.feed": "live public market data, or a recorded tape",
     "paper.state": "the paper exchange's memory; remove it to start anew",
@@ -278,7 +277,7 @@ def rule_row(name: str) -> tuple[str, ...]:
     rule = plugins.load("executor.risk_rules", name, ROOT)
     schema = rule.Options.model_json_schema()["properties"]
     options = [f"`{key}` ({takes(field)})" for key, field in schema.items() if key != "on_breach"]
-    shrinks = "refuse" if issubclass(rule.Options, RefuseOnly) else "refuse or shrink"
+    shrinks = "refuse or shrink" if rule.Options.can_shrink else "refuse"
     return f"`{name}`", "<br>".join(options), shrinks, summary(rule)
 
 

@@ -33,6 +33,8 @@ def run(loaded: Loaded, *, live: bool, duration_s: float | None = None) -> int:
         raise ExecutorError("mode and --live disagree")
     require_channels(loaded.config)
     configure_logs(loaded)
+    for warning in loaded.warnings:
+        log.warning(warning, action="config")
     who = traders(loaded)
     with hold(loaded, who):
         try:

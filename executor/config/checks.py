@@ -40,6 +40,13 @@ def problems(config: Config, document: Document) -> Iterator[Problem]:
         yield from _live(config, document)
 
 
+def warnings(config: Config) -> Iterator[str]:
+    """What is no error and yet does not do what it says: a rule told to shrink whose options say it cannot."""
+    for rule in config.risk:
+        if rule.on_breach == "shrink" and not getattr(rule.options, "can_shrink", True):
+            yield f"risk.{rule.rule}: can only refuse: a smaller order would breach it as well"
+
+
 def _twice(block: str, words: Iterable[str]) -> Iterator[Problem]:
     for word, times in Counter(words).items():
         if times > 1:

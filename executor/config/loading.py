@@ -26,7 +26,7 @@ class Loaded:
 
     ``base`` is the folder that relative paths start at. ``provenance`` maps each written key, dotted with list
     items by name, to its origin (``config.yaml:12``, ``.env: NAME``, ``environment: NAME``, ``--set key``); what
-    is not in it is a default. ``warnings`` are for ``doctor`` and ``config validate``.
+    is not in it is a default. ``warnings`` are for ``doctor``, ``config validate`` and a worker's start.
     """
 
     path: Path
@@ -94,6 +94,7 @@ def load_text(text: str, path: Path, overrides: Iterable[str], environ: Mapping[
             raise Problems(found)
     except Problems as problems:
         raise as_error(document, path.name, problems.found) from None
+    warnings += tuple(checks.warnings(config))
     return Loaded(path, base, _absolute(config, base), provenance, warnings, {**dotenv, **environ})
 
 

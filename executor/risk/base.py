@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import ROUND_DOWN, Context, Decimal
 from typing import Annotated, ClassVar, Generic, Self, TypeVar
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from executor.api import Breach, Exposure, Options, Proposal, Side, Verdict, plain
 
@@ -24,18 +24,16 @@ _DOWN = Context(prec=28, rounding=ROUND_DOWN)
 class RuleOptions(Options):
     """What every rule takes: refuse what is over the limit, or shrink it to the limit."""
 
+    can_shrink: ClassVar[bool] = True
+    """Whether a smaller order may keep the limit; where not, ``shrink`` is warned of when the configuration is read."""
+
     on_breach: Breach = "refuse"
 
 
 class RefuseOnly(RuleOptions):
-    """For rules whose breach no smaller order would heal."""
+    """For rules whose breach no smaller order would heal: they refuse, whatever ``on_breach`` says."""
 
-    @field_validator("on_breach")
-    @classmethod
-    def _cannot_shrink(cls, value: Breach) -> Breach:
-        if value == "shrink":
-            raise ValueError("this rule can only refuse, since a smaller order would breach it as well: use refuse")
-        return value
+    can_shrink: ClassVar[bool] = False
 
 
 OptionsT = TypeVar("OptionsT", bound=RuleOptions)

@@ -124,6 +124,45 @@ def test_init_writes_a_configuration_that_is_valid_and_keeps_what_is_there(cli):
     cli("config", "validate", "-c", "new/folder/config.yaml")
 
 
+SHRINK = """
+version: 1
+sources: [{name: past, type: replay, path: past.jsonl}]
+paper: {feed: tape}
+server: {port: 0}
+risk:
+  - {rule: max_order_notional, max_usd: 1, on_breach: shrink}
+  - {rule: max_position_notional, max_usd: 1, on_breach: shrink}
+  - {rule: max_gross_exposure, max_usd: 1, on_breach: shrink}
+  - {rule: max_leverage, max: 1, on_breach: shrink}
+  - {rule: max_open_positions, max: 1, on_breach: shrink}
+  - {rule: require_stop, on_breach: shrink}
+  - {rule: symbols, deny: [BTC], on_breach: shrink}
+  - {rule: sides, allow: [long], on_breach: shrink}
+  - {rule: cooldown, per_symbol_s: 1, on_breach: shrink}
+  - {rule: order_rate, max: 1, per_s: 1, on_breach: shrink}
+  - {rule: daily_loss, max_usd: 1, on_breach: shrink}
+  - {rule: kill_file, path: stop, on_breach: shrink}
+"""
+REFUSE_ONLY = (
+    "max_open_positions", "require_stop", "symbols", "sides", "cooldown", "order_rate", "daily_loss", "kill_file",
+)  # fmt: skip
+
+
+def test_every_rule_takes_shrink_and_those_that_can_only_refuse_say_so(cli):
+    """In ``config validate``, in ``doctor`` and as a worker starts: one line for each rule."""
+    (cli.folder / "config.yaml").write_text(SHRINK)
+    (cli.folder / "past.jsonl").touch()
+    wanted = [f"risk.{name}: can only refuse: a smaller order would breach it as well" for name in REFUSE_ONLY]
+    assert json.loads(cli("config", "validate", "--json").stdout)["warnings"] == wanted
+    lines = cli("config", "validate", COLUMNS="200").stdout.splitlines()
+    assert lines[:-1] == [f"warning: {warning}" for warning in wanted]
+    checks = json.loads(cli("doctor", "--json").stdout)["checks"]
+    assert [check["text"] for check in checks if check["level"] == "warn" and check["name"] == "config"] == wanted
+    said = cli("run", "--duration", "0.2", "--set", "logging.format=json").stderr
+    logged = [json.loads(line) for line in said.splitlines()]
+    assert [line["event"] for line in logged if line.get("action") == "config"] == wanted
+
+
 def test_an_unknown_key_is_an_error_that_knows_what_was_meant(cli):
     (cli.folder / "config.yaml").write_text("version: 1\nledgr: {}\n")
     said = cli("config", "validate", code=2).stderr

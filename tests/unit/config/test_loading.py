@@ -36,6 +36,12 @@ class Cap:
         on_breach: Literal["refuse", "shrink"] = "refuse"
 
 
+class Latch:
+    class Options(BaseModel):
+        can_shrink: ClassVar[bool] = False
+        on_breach: Literal["refuse", "shrink"] = "refuse"
+
+
 class Follow:
     class Options(BaseModel):
         multiplier: Decimal = Decimal(1)
@@ -55,7 +61,8 @@ class Registry:
         "executor.strategies": {"follow": Follow},
         "executor.risk_rules": dict.fromkeys(
             ("max_order_notional", "max_position_notional", "max_gross_exposure", "daily_loss"), Cap
-        ),
+        )
+        | {"latch": Latch, "silent": Quiet},
         "executor.notifiers": {"bell": Bell},
     }
     absent: ClassVar = {"executor.sources": ("gone", "broken")}
@@ -343,6 +350,13 @@ def test_common_keys_are_also_told_to_a_plugin_that_asks(parse):
 def test_a_plugin_without_a_model_takes_any_key(parse):
     source = parse("sources: [{name: q, type: quiet, anything: 1.50}]").config.sources[0]
     assert (source.options, source.raw) == (None, {"anything": Decimal("1.50")})
+
+
+def test_a_rule_told_to_shrink_that_can_only_refuse_is_a_warning_of_one_line(parse):
+    told = "risk: [{rule: latch, on_breach: %s}, {rule: daily_loss, max_usd: 1, on_breach: %s}, {rule: silent}]\n"
+    assert parse(SMALL + told % ("refuse", "shrink")).warnings == ()
+    (warning,) = parse(SMALL + told % ("shrink", "shrink")).warnings
+    assert warning == "risk.latch: can only refuse: a smaller order would breach it as well"
 
 
 def test_a_known_plugin_that_is_not_installed_is_a_warning(parse):

@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from executor.core.protocols import Exposure, Proposal, Rule
 from executor.core.types import Side
@@ -46,13 +45,20 @@ def test_a_rule_refuses_unless_told_otherwise(kind: type[Any], options: dict[str
 
 @pytest.mark.parametrize(("kind", "options"), CAN_SHRINK)
 def test_a_cap_can_shrink(kind: type[Any], options: dict[str, Any]) -> None:
-    assert kind.Options(**options, on_breach="shrink").on_breach == "shrink"
+    told = kind.Options(**options, on_breach="shrink")
+    assert (told.on_breach, told.can_shrink) == ("shrink", True)
+
+
+@pytest.mark.parametrize("told", ["refuse", "shrink"])
+def test_a_rule_that_cannot_shrink_refuses_whatever_it_was_told(ask: Any, told: str) -> None:
+    seen = {"open_coins": ("ETH",)}
+    verdict = ask(MaxOpenPositions, {"max": 1, "on_breach": told}, seen)
+    assert (verdict.outcome, verdict.reason, verdict.allowed_size) == ("refuse", "MAX_OPEN_POSITIONS", None)
 
 
 @pytest.mark.parametrize(("kind", "options"), REFUSE_ONLY)
-def test_rules_that_no_smaller_order_satisfies_cannot_shrink(kind: type[Any], options: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match=r"can only refuse.*use refuse"):
-        kind.Options(**options, on_breach="shrink")
+def test_rules_that_no_smaller_order_satisfies_take_shrink_and_say_that_they_cannot(kind: Any, options: Any) -> None:
+    assert kind.Options(**options, on_breach="shrink").can_shrink is False
 
 
 @pytest.mark.parametrize(("kind", "options"), CAN_SHRINK + REFUSE_ONLY)

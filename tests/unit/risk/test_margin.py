@@ -76,5 +76,4 @@ def test_positions_far_from_it_stop_nothing(words: Any) -> None:
 
 
 def test_a_smaller_order_would_not_help() -> None:
-    with pytest.raises(ValidationError, match="can only refuse"):
-        LiquidationDistance.Options(min_pct=5, on_breach="shrink")
+    assert LiquidationDistance.Options(min_pct=5, on_breach="shrink").can_shrink is False

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import structlog
@@ -17,6 +17,9 @@ from executor.config.overlay import did_you_mean
 from executor.errors import ConfigError, ExecutorError
 from executor.ledger.reader import LedgerReader
 from executor.server.commands import BadCommand, Command, parse_command
+
+if TYPE_CHECKING:
+    from executor.app.identity import Trader
 
 log = structlog.get_logger("executor.control")
 
@@ -168,28 +171,35 @@ def _read_line(link: socket.socket) -> bytes:
 
 def _write_down(loaded: Loaded, name: str, accounts: list[str], rule: str | None) -> dict[str, Any]:
     """No worker runs: the command is recorded, and is the first thing the next one knows."""
-    from executor.app import compose
     from executor.app.identity import traders
     from executor.app.locking import hold
+
+    who = traders(loaded)
+    answer = {"command": name, "accounts": accounts, "worker": False}
+    with hold(loaded, who):
+        _record(loaded, who, name, accounts, rule)
+        if name == "flatten":
+            return {**answer, **_flatten_now(loaded, who, accounts)}
+    return {**answer, "effect": EFFECTS[name]}
+
+
+def _record(loaded: Loaded, who: Mapping[str, Trader], name: str, accounts: list[str], rule: str | None) -> None:
+    from executor.app import compose
     from executor.clock import SystemClock
     from executor.execution.worker import command_event
 
-    clock, who = SystemClock(), traders(loaded)
-    if name == "flatten":
-        return _flatten_now(loaded, accounts)
-    with hold(loaded, who):
-        ledger = compose.open_ledger(loaded, who, clock)
-        try:
-            ledger.commit([], [command_event(name, one, "cli", rule, clock.now_ms()) for one in accounts])
-        finally:
-            ledger.close(clean=ledger.was_clean)
-    return {"command": name, "accounts": accounts, "worker": False, "effect": EFFECTS[name]}
+    clock = SystemClock()
+    ledger = compose.open_ledger(loaded, who, clock)
+    try:
+        ledger.commit([], [command_event(name, one, "cli", rule, clock.now_ms()) for one in accounts])
+    finally:
+        ledger.close(clean=ledger.was_clean)
 
 
-def _flatten_now(loaded: Loaded, accounts: list[str]) -> dict[str, Any]:
+def _flatten_now(loaded: Loaded, who: Mapping[str, Trader], accounts: list[str]) -> dict[str, Any]:
     """Flatten needs the venue: a worker without sources runs until every account is flat."""
     from executor.app.main import run_flatten
 
-    done = run_flatten(loaded, accounts)
-    effect = "everything is closed" if done else "not everything could be closed in time: run it again"
-    return {"command": "flatten", "accounts": accounts, "worker": False, "effect": effect, "done": done}
+    done = run_flatten(loaded, who, accounts)
+    effect = "everything is closed" if done else "recorded, not done yet: start the worker, or run it again"
+    return {"effect": effect, "done": done}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Mapping
 from contextlib import suppress
 
 import structlog
@@ -109,23 +110,33 @@ def _stop_on_signals() -> asyncio.Event:
     return stop
 
 
-def run_flatten(loaded: Loaded, accounts: list[str]) -> bool:
-    """A worker without sources until these accounts are flat; false when that took too long."""
+def run_flatten(loaded: Loaded, who: Mapping[str, Trader], accounts: list[str]) -> bool:
+    """A worker without sources until these accounts are flat, as recorded before; false when that took too long.
+
+    The caller holds the locks.
+    """
     configure_logs(loaded)
-    who = traders(loaded)
-    with hold(loaded, who):
-        return asyncio.run(_flatten(loaded, who, accounts))
+    log.info("flatten is recorded", action="flatten_recorded", accounts=accounts)
+    return asyncio.run(_flatten(Runtime(loaded, who), accounts))
 
 
-async def _flatten(loaded: Loaded, who: dict[str, Trader], accounts: list[str]) -> bool:
-    async with Runtime(loaded, who) as runtime:
-        for account in accounts:
-            runtime.worker.command("flatten", account, "cli")
-        desks = [runtime.worker.desks[account] for account in accounts]
-        try:
-            async with asyncio.timeout(FLATTEN_S):
-                while any(desk.state.flattening for desk in desks):
-                    await asyncio.sleep(0.1)
-        except TimeoutError:
-            return False
+async def _flatten(runtime: Runtime, accounts: list[str]) -> bool:
+    until_s = asyncio.get_running_loop().time() + FLATTEN_S
+    try:
+        async with asyncio.timeout_at(until_s):
+            await runtime.start()
+    except TimeoutError:
+        return False
+    async with runtime:
+        return await _flat(runtime, accounts, until_s)
+
+
+async def _flat(runtime: Runtime, accounts: list[str], until_s: float) -> bool:
+    states = [runtime.worker.desks[account].state for account in accounts]
+    try:
+        async with asyncio.timeout_at(until_s):
+            while any(state.flattening for state in states):
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        return False
     return True

@@ -76,7 +76,7 @@ def _command(name: str, settings: Loaded, account: str | None, json_out: bool, r
         raise typer.Exit(1)
 
 
-_ALONE = {"flatten": "no worker ran: this command did it itself"}
+_ALONE = {"flatten": "no worker ran: this command acted itself"}
 
 
 def _told(answer: dict[str, Any]) -> None:

@@ -210,6 +210,9 @@ _ALARMS = {
     "ABSENT_APPEARED": (
         "An order that was proved absent is told by the venue after all: it counts; check the account, report this."
     ),
+    "CANCEL_REFUSED": (
+        "The venue refused a cancel three times, and not for there being no such order: it goes on; remove the reason."
+    ),
     "EXIT_FAILED": (
         "An exit failed twice for another reason than its price, which stands beside: it goes on; remove that reason."
     ),

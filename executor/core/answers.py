@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
 from executor.core import events as ev
 from executor.core.facts import Answer, Done, Fill, Filled, OpenOrder, OrderFact, Rejected, Resting, Unknown, Waiting
@@ -64,7 +65,7 @@ def answer_events(
 ) -> list[ev.Event]:
     """What one request's answers mean; ``answers`` are aligned with its legs, or with its cancels."""
     handler = _BY_PURPOSE.get(request.purpose, _order_answers)
-    return handler(state, request, answers, now_ms, resend)
+    return [*handler(state, request, answers, now_ms, resend), *_conflict(state, answers, now_ms, resend)]
 
 
 def _order_answers(
@@ -84,7 +85,7 @@ def _order_answers(
             events += _leg_answer(state, request, leg, answer, now_ms)
     if not uncertain:
         events.append(_closed(state, request, "answered", now_ms))
-    return events + _conflict(state, answers, now_ms, resend)
+    return events
 
 
 def _believed(state: DeskState, told_of: Mapping[str, Answer], leg: Leg | None, answer: Answer) -> Answer:
@@ -178,21 +179,45 @@ def _closed(state: DeskState, request: Request, result: str, now_ms: int, text: 
     )
 
 
+GONE = "ORDER_GONE"
+"""The one refusal of a cancel that speaks of the order: never placed, cancelled or filled (hyperliquid.md 2.6)."""
+
+TOLD_AT = 3
+"""At which refusal of a cancel a person is told."""
+
+
 def _cancel_answers(
     state: DeskState, request: Request, answers: Sequence[Answer], now_ms: int, resend: bool
 ) -> list[ev.Event]:
+    """Done, or there is no such order; any other refusal, as of the account or the key, leaves it to be asked again."""
     names: list[tuple[str | None, int | None]] = [(name, None) for name in request.cloids]
     names += [(None, oid) for oid in request.oids]
     events: list[ev.Event] = []
+    refusal = ""
     for (name, oid), answer in zip(names, answers, strict=True):
-        result = {Done: "done", Rejected: "gone"}.get(type(answer), "unknown")
+        result = _settled(answer)
         leg = state.legs.get(name or "")
         if result == "done" and leg is not None and leg.open:
             events += lawful(state, _canceled(state, leg, now_ms))  # first: while the cancel stands, it was asked for
-        events.append(
-            ev.CancelSettled(at_ms=now_ms, account=state.account, oid=oid, cloid=name, result=result)  # type: ignore[arg-type]  # one of the three words
-        )
-    return [*events, _closed(state, request, "answered", now_ms)]
+        if result == "unknown" and isinstance(answer, Rejected):
+            refusal = f"{answer.reason}: {answer.text}"
+            events += _refused_cancel(state, name or str(oid), refusal, now_ms)
+        events.append(ev.CancelSettled(at_ms=now_ms, account=state.account, oid=oid, cloid=name, result=result))
+    return [*events, _closed(state, request, "answered", now_ms, refusal)]
+
+
+def _settled(answer: Answer) -> Literal["done", "gone", "unknown"]:
+    if isinstance(answer, Done):
+        return "done"
+    return "gone" if isinstance(answer, Rejected) and answer.reason == GONE else "unknown"
+
+
+def _refused_cancel(state: DeskState, name: str, refusal: str, now_ms: int) -> list[ev.Event]:
+    cancel = state.cancels.get(name)
+    if cancel is None or cancel.attempts != TOLD_AT:
+        return []
+    text = f"{cancel.coin}: the cancel of {name} was refused {TOLD_AT} times and goes on, {refusal}"
+    return [ev.AlarmRaised(at_ms=now_ms, account=state.account, code="CANCEL_REFUSED", text=text)]
 
 
 def _canceled(state: DeskState, leg: Leg, now_ms: int) -> ev.LegEnded:

@@ -21,7 +21,10 @@ from executor.core.steps import leverage_ready
 MAX_BATCH = 39
 
 CANCEL_RETRY_MS = 1_000
-"""The pause before a cancel whose answer nobody knows is asked again."""
+"""The pause before a cancel whose answer nobody knows, or that was refused, is asked again; it grows by as much."""
+
+CANCEL_SLOWEST = 11
+"""How many of them it grows to: an account without requests left is granted one in ten seconds."""
 
 Purpose = Literal["entry", "exit", "protect", "cancel", "leverage"]
 
@@ -39,10 +42,11 @@ class Batch:
 
 def halves(batch: Batch) -> tuple[Batch, ...]:
     """The batch in two, so that one order that cannot go costs the others nothing; none where it is one thing."""
-    if len(batch.legs) < 2 or batch.grouping != "na":
+    if len(batch.legs) + len(batch.cancels) < 2 or batch.grouping != "na":
         return ()
-    middle = len(batch.legs) // 2
-    return replace(batch, legs=batch.legs[:middle]), replace(batch, legs=batch.legs[middle:])
+    middle = (len(batch.legs) + len(batch.cancels)) // 2
+    first = replace(batch, legs=batch.legs[:middle], cancels=batch.cancels[:middle])
+    return first, replace(batch, legs=batch.legs[middle:], cancels=batch.cancels[middle:])
 
 
 def urgent(state: DeskState, now_ms: int | None = None) -> list[Batch]:
@@ -93,7 +97,11 @@ def _cancels(state: DeskState, now_ms: int | None) -> list[Batch]:
 
 
 def _rested(cancel: Cancel, now_ms: int | None) -> bool:
-    return now_ms is None or cancel.attempts == 0 or now_ms - cancel.last_attempt_ms >= CANCEL_RETRY_MS
+    return now_ms is None or cancel.attempts == 0 or now_ms - cancel.last_attempt_ms >= _pause_ms(cancel)
+
+
+def _pause_ms(cancel: Cancel) -> int:
+    return CANCEL_RETRY_MS * min(cancel.attempts, CANCEL_SLOWEST)
 
 
 def _leverage(state: DeskState) -> list[Batch]:

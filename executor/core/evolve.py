@@ -286,7 +286,8 @@ def _cancel_settled(state: DeskState, event: ev.CancelSettled) -> None:
     cancel = state.cancels.get(name)
     if event.result == "unknown":
         if cancel is not None:
-            cancel.asked = False
+            cancel.attempts += 0 if cancel.asked else 1  # one that could not be made is an attempt too
+            cancel.asked, cancel.last_attempt_ms = False, event.at_ms
         return
     state.cancels.pop(name, None)
     state.orders = {oid: o for oid, o in state.orders.items() if oid != event.oid and (o.cloid or "") != name}

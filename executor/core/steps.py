@@ -132,6 +132,7 @@ def _account_steps(state: DeskState, now_ms: int) -> list[ev.Event]:
     return [
         *_unanswered(state, now_ms),
         *_left_behind(state, now_ms),
+        *_cancelled_otherwise(state, now_ms),
         *_closed_requests(state, now_ms),
         *_breaker_ends(state, now_ms),
         *(_flatten_steps(state, now_ms) if state.flattening else []),
@@ -193,6 +194,16 @@ def _needs_no(state: DeskState, order: OpenOrder) -> bool:
     if state.position(order.coin).size == 0:
         return not any(leg.coin == order.coin for leg in state.live.values())
     return order.is_stop and all_covered(state, order.coin)
+
+
+def _cancelled_otherwise(state: DeskState, now_ms: int) -> list[ev.Event]:
+    """Cancels that failed, of orders that have no leg and are not listed any more: nothing is left to cancel."""
+    shown = {name for order in state.orders.values() for name in (order.cloid, str(order.oid))}
+    return [
+        ev.CancelSettled(at_ms=now_ms, account=state.account, oid=cancel.oid, cloid=cancel.cloid, result="gone")
+        for name, cancel in state.cancels.items()
+        if cancel.attempts and not cancel.asked and name not in shown and name not in state.live
+    ]
 
 
 def _closed_requests(state: DeskState, now_ms: int) -> list[ev.Event]:

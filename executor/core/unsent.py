@@ -15,7 +15,7 @@ OWN_LIMITS = frozenset({"SIGNER_ALLOWLIST", "SIGNER_PER_TRADE_CAP", "SIGNER_DAIL
 
 
 def unsendable(state: DeskState, batch: Batch, reason: str, text: str, now_ms: int) -> list[ev.Event]:
-    """Give up a request with a reason code: each order of it is dropped and refused, each cancel is let go."""
+    """Give up a request with a reason code: each order of it is dropped and refused, each cancel is tried again."""
     at, account = now_ms, state.account
     events: list[ev.Event] = []
     if batch.coin is not None:
@@ -28,11 +28,11 @@ def unsendable(state: DeskState, batch: Batch, reason: str, text: str, now_ms: i
             ev.LegDropped(at_ms=at, account=account, key=leg.key, cloid=leg.cloid, reason=missed, detail=text),
             ev.ActionRefused(at_ms=at, account=account, key=leg.key, reason=reason, detail=text, part=part),
         ]
-    if reason not in OWN_LIMITS:
+    if reason not in OWN_LIMITS and not any(cancel.attempts for cancel in batch.cancels):
         words = f"a {batch.purpose} request could not be made: {text}"
         events.append(ev.AlarmRaised(at_ms=at, account=account, code="UNSENDABLE", text=words))
     events += [
-        ev.CancelSettled(at_ms=at, account=account, oid=cancel.oid, cloid=cancel.cloid, result="gone")
+        ev.CancelSettled(at_ms=at, account=account, oid=cancel.oid, cloid=cancel.cloid, result="unknown")
         for cancel in batch.cancels
     ]
     return events

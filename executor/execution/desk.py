@@ -153,19 +153,23 @@ class Desk:
             request = signed(self.signer, record)
             faults.point("signed")
         except SignerRefused as no:
-            return self._unsigned(turn, batch, no, market)
-        except (ExecutorError, LookupError, ValueError) as error:
+            given_up = refused_by_signer(self.state, batch, no.rule, no.code, no.message, turn.now_ms)
+            return self._in_parts(turn, batch, given_up, market)
+        except (LookupError, ValueError) as error:
+            given_up = unsendable(self.state, batch, "UNSENDABLE", str(error), turn.now_ms)
+            return self._in_parts(turn, batch, given_up, market)
+        except ExecutorError as error:
             self.note(turn, unsendable(self.state, batch, "UNSENDABLE", str(error), turn.now_ms))
             return []
         self.note(turn, [record])
         turn.outgoing.append(Outgoing(self.state.account, record, request))
         return [record]
 
-    def _unsigned(self, turn: Turn, batch: Batch, no: SignerRefused, market: Market) -> list[ev.SendStarted]:
-        """What the signer refuses costs no other order: halves are tried, until the refused one stands alone."""
+    def _in_parts(self, turn: Turn, batch: Batch, given_up: list[ev.Event], market: Market) -> list[ev.SendStarted]:
+        """What cannot go costs no other order: halves are tried, until what cannot stands alone and is given up."""
         parts = halves(batch)
         if not parts:
-            self.note(turn, refused_by_signer(self.state, batch, no.rule, no.code, no.message, turn.now_ms))
+            self.note(turn, given_up)
         return [record for part in parts for record in self._send(turn, part, market)]
 
     def _expiry(self, legs: Sequence[Leg], now_ms: int) -> int:

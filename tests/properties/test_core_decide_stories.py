@@ -105,7 +105,7 @@ class Wild(Story):
     def cancelled(self, cloid: str, how: str) -> Answer:
         if how == "never":
             return Done()
-        return Done() if self.resting.pop(cloid, None) is not None else Rejected("GONE", "never placed")
+        return Done() if self.resting.pop(cloid, None) is not None else Rejected("ORDER_GONE", "never placed")
 
     def order(self, leg: Leg, how: str) -> Answer:
         if how == "never":

@@ -231,6 +231,14 @@ def test_a_used_nonce_on_a_first_send_stops_entries_once() -> None:
     assert answer(fresh, used, resend=True) == []
 
 
+def test_a_used_nonce_on_the_first_send_of_a_cancel_or_setting_stops_entries_too() -> None:
+    used = Unknown("DUPLICATE_NONCE", "used")
+    wanted = ev.LeverageWanted(at_ms=1, key="k", coin="BTC", leverage=3, is_cross=False)
+    for state in (asked_to_cancel(), desk(wanted, sent(purpose="leverage", coin="BTC"))):
+        assert names(answer(state, used))[-2:] == ["BreakerLatched", "AlarmRaised"]
+        assert "signer_conflict" in state.breakers
+
+
 # -- lawful ---
 
 
@@ -276,13 +284,27 @@ def test_a_cancel_that_was_done_ends_the_leg_as_we_asked() -> None:
     assert state.targets["BTC"][0].failed_at_ms == 0
 
 
-@pytest.mark.parametrize(("said", "doubted", "left"), [(NO, True, 0), (LOST, False, 1)])
-def test_a_cancel_refused_is_three_facts_in_one_and_one_lost_is_asked_again(
+GONE = Rejected("ORDER_GONE", "Order was never placed, already canceled, or filled. asset=0")
+BUDGET = Rejected("ADDRESS_BUDGET_EXHAUSTED", "Too many cumulative requests sent")
+
+
+@pytest.mark.parametrize(("said", "doubted", "left"), [(GONE, True, 0), (LOST, False, 1), (BUDGET, False, 1)])
+def test_only_the_word_that_there_is_no_such_order_settles_a_cancel_and_all_else_is_asked_again(
     said: Answer, doubted: bool, left: int
 ) -> None:
     state = asked_to_cancel()
     answer(state, said)
     assert (state.legs["0x1"].state, state.legs["0x1"].doubted, len(state.cancels)) == ("resting", doubted, left)
+
+
+def test_why_a_cancel_was_refused_stands_in_the_record_and_a_person_is_told_at_the_third_time() -> None:
+    for attempt in range(1, 5):
+        state = asked_to_cancel()
+        state.cancels["0x1"].attempts = attempt
+        events = answer(state, BUDGET)
+        [closed] = [e for e in events if isinstance(e, ev.RequestClosed)]
+        assert closed.text == "ADDRESS_BUDGET_EXHAUSTED: Too many cumulative requests sent"
+        assert [e.code for e in events if isinstance(e, ev.AlarmRaised)] == ["CANCEL_REFUSED"] * (attempt == 3)
 
 
 def test_foreign_orders_are_cancelled_by_oid() -> None:

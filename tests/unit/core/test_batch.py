@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from story import Story
 
 from executor.core import events as ev
 from executor.core.answers import fill_events, lookup_events
-from executor.core.batch import MAX_BATCH, Batch, entry_batches, halves, ready_entries, urgent
+from executor.core.batch import (
+    CANCEL_RETRY_MS,
+    CANCEL_SLOWEST,
+    MAX_BATCH,
+    Batch,
+    entry_batches,
+    halves,
+    ready_entries,
+    urgent,
+)
 from executor.core.facts import Fill, OpenOrder, OrderFact
 from executor.core.state import Cancel, Leg, Leverage
 from executor.core.types import Side
@@ -135,17 +145,22 @@ def test_a_stop_that_was_refused_goes_again_on_its_own():
     assert {len(legs) for legs in sent if any(attempt > 1 for *_, attempt in legs)} == {1}
 
 
-def test_a_cancel_whose_answer_nobody_knows_is_asked_again_each_second():
+def test_a_cancel_whose_answer_nobody_knows_is_asked_again_ever_more_slowly():
     s = Story()
     s.state.cancels["0x1"] = Cancel("BTC", None, "0x1", "x")
+    s.state.orders[9] = OpenOrder(9, "0x1", "BTC", Side.SELL, D(90), D(1), D(1), False, None, "Limit", False, 0)
     s.set("cancel", *["unknown"] * 20)
     s.settle()
     asked = [b for b in s.sent if b.purpose == "cancel"]
     assert len(asked) == 1
     assert urgent(s.state)
-    for _ in range(8):
+    times = []
+    for _ in range(4 * 100):
+        before = len(s.sent)
         s.later(250)
-    assert len([b for b in s.sent if b.purpose == "cancel"]) == 3
+        times += [s.now] * (len(s.sent) - before)
+    assert [b - a for a, b in pairwise(times)][:3] == [2_000, 3_000, 4_000]
+    assert max(b - a for a, b in pairwise(times)) == CANCEL_RETRY_MS * CANCEL_SLOWEST
 
 
 def test_a_cancel_or_a_setting_that_is_out_is_not_asked_again():
@@ -273,6 +288,8 @@ def test_a_batch_comes_apart_into_halves_until_one_order_stands_alone():
     for _ in range(3):
         s.long(1)
     batch = Batch("entry", tuple(s.state.legs_of("BTC", "entry")))
+    cancels = tuple(Cancel("BTC", i, None, "x") for i in range(3))
+    assert [half.cancels for half in halves(Batch("cancel", cancels=cancels))] == [cancels[:1], cancels[1:]]
     first, second = halves(batch)
     assert (*first.legs, *second.legs) == batch.legs
     assert {first.purpose, second.purpose} == {"entry"}

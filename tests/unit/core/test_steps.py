@@ -264,10 +264,41 @@ def test_flatten_keeps_triggers_while_an_order_is_unknown():
 def test_flatten_asks_for_each_cancel_once():
     s = Story()
     s.state.orders = {1: order(1), 2: order(2, cloid="0xabc")}
-    s.set("cancel", "reject", "reject")
+    s.set("cancel", "ORDER_GONE", "ORDER_GONE")
     s.command(ev.FlattenStarted, by="x")
     assert len(s.of(ev.CancelWanted)) == 2
     assert not s.state.orders
+
+
+def test_flatten_is_not_over_while_the_venue_refuses_to_cancel_what_rests():
+    """No requests left, a nonce too low, an answer 422: none of them says that the order is gone."""
+    s = Story(lists=False)
+    s.note(order_list_events(s.state, [order(1)], s.now, s.now))
+    s.set("cancel", *["ADDRESS_BUDGET_EXHAUSTED", "EXPIRED", "NONCE_TOO_LOW"])
+    s.command(ev.FlattenStarted, by="x")
+    for _ in range(5):
+        s.now += 1_000
+        s.read()
+    assert s.of(ev.FlattenDone) == []
+    assert s.alarms() == ["CANCEL_REFUSED"]
+    s.later(1_000)
+    assert len(s.of(ev.FlattenDone)) == 1
+
+
+def test_a_cancel_is_let_go_once_its_order_is_not_listed_any_more():
+    """One that cannot be made would hold a flatten up for ever."""
+    s = Story(lists=False)
+    s.note(order_list_events(s.state, [order(1), order(2, cloid="0xabc")], s.now, s.now))
+    s.set("cancel", *["NONCE_TOO_LOW"] * 50)
+    s.command(ev.FlattenStarted, by="x")
+    assert set(s.state.cancels) == {"1", "0xabc"}
+    s.now += 1
+    s.note(order_list_events(s.state, [order(2, cloid="0xabc")], s.now, s.now))
+    s.settle()
+    assert set(s.state.cancels) == {"0xabc"}
+    s.note(order_list_events(s.state, [], s.now, s.now))
+    s.settle()
+    assert s.state.cancels == {}
 
 
 def test_flatten_drops_what_was_planned():

@@ -155,7 +155,7 @@ def test_cancel_loses_to_fill():
     s.long(1)
     s.target(120)
     [leg] = s.state.legs_of("BTC", "target")
-    s.set("cancel", "reject")
+    s.set("cancel", "ORDER_GONE")
     s.note([ev.CancelWanted(at_ms=s.now, account="main", coin="BTC", oid=leg.oid, cloid=leg.cloid, why="test")])
     s.lists = False
     s.settle()

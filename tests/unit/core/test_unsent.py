@@ -73,15 +73,18 @@ def test_an_exit_that_could_not_be_sent_counts_as_an_attempt_and_goes_again():
     assert s.alarms() == ["UNSENDABLE"]
 
 
-def test_a_cancel_that_could_not_be_sent_is_let_go():
+def test_a_cancel_that_could_not_be_sent_is_tried_again_and_told_once():
     s = Story()
     s.long(1)
     s.stop(90)
     s.settle = s.steps
     [leg] = s.state.legs_of("BTC", "stop")
     s.note([ev.CancelWanted(at_ms=s.now, account="main", coin="BTC", oid=leg.oid, cloid=leg.cloid, why="test")])
-    batch = next(batch for batch in urgent(s.state) if batch.purpose == "cancel")
-    s.note(refused_by_signer(s.state, batch, "vault", "SIGNER_VAULT", "another", s.now))
-    assert not s.state.cancels
-    [told] = s.of(ev.SignerRefused)
-    assert (told.key, told.coin) == (None, None)
+    for attempt in range(1, 4):
+        [batch] = urgent(s.state, s.now)
+        s.note(refused_by_signer(s.state, batch, "vault", "SIGNER_VAULT", "another", s.now))
+        assert s.state.cancels[leg.cloid].attempts == attempt
+        assert urgent(s.state, s.now) == []
+        s.now += 1_000 * attempt
+    assert [(told.key, told.coin) for told in s.of(ev.SignerRefused)] == [(None, None)] * 3
+    assert s.alarms() == ["UNSENDABLE"]

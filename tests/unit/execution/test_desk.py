@@ -250,12 +250,37 @@ def test_an_exit_that_cannot_be_signed_is_not_told_as_a_refused_entry():
     assert [e.part for e in turn.events if isinstance(e, ev.ActionRefused)] != ["entry"]
 
 
-def test_a_cancel_that_cannot_be_signed_is_given_up():
+def wants(b: Bench, turn: Turn, *coins: str) -> None:
+    for oid, coin in enumerate(coins, 3):
+        b.desk.note(turn, [ev.CancelWanted(at_ms=T0, account="main", coin=coin, oid=oid, cloid=None, why="x")])
+    shown = [
+        OpenOrder(i, None, c, Side.BUY, D(9), D(1), D(1), False, None, "", False, T0) for i, c in enumerate(coins, 3)
+    ]
+    b.desk.note(turn, [ev.OrdersRead(at_ms=T0, account="main", orders=tuple(shown), asked_ms=T0)])
+
+
+def test_a_cancel_that_cannot_be_signed_is_tried_again_and_does_not_run_hot():
     b = Bench(Refuses())
     turn = b.turn()
-    b.desk.note(turn, [ev.CancelWanted(at_ms=T0, account="main", coin="BTC", oid=3, cloid=None, why="x")])
+    wants(b, turn, "BTC")
     b.finish(turn)
-    assert not b.story.state.cancels
+    for _ in range(20):
+        b.finish(b.turn())
+    assert [cancel.attempts for cancel in b.story.state.cancels.values()] == [1]
+    b.desk.signer = KeySigner(PrivateKey(b"\x01" * 32), mainnet=False)
+    b.story.now += 1_000
+    assert [o.record.oids for o in b.finish(b.turn()).outgoing] == [(3,)]
+
+
+def test_a_cancel_that_cannot_be_made_costs_no_other_of_its_batch():
+    b = Bench()
+    turn = b.turn()
+    wants(b, turn, "BTC", "NEW", "ETH", "SOL")
+    assert sorted(oid for o in b.finish(turn).outgoing for oid in o.record.oids) == [3, 5, 6]
+    assert [e.text for e in b.events if isinstance(e, ev.AlarmRaised)] == [
+        "a cancel request could not be made: the venue no longer lists NEW"
+    ]
+    assert (b.story.state.cancels["4"].asked, b.story.state.cancels["4"].attempts) == (False, 1)
 
 
 # -- news ----------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""From the venue's words to events: answers to our requests, pushed order updates and fills, look-ups.
+"""From the venue's words to events: answers to our requests, pushed order updates and fills.
 
 An answer is a claim about one request, read by the one classifier (``hyperliquid.answers``). What is said twice
 changes nothing; what does not fit is an anomaly and leaves state alone.
@@ -19,9 +19,6 @@ from executor.core.prior import LIVE, ending_of
 from executor.core.settings import ABSENT_MARGIN_MS
 from executor.core.state import DeskState, Leg, Request
 from executor.core.types import ZERO
-
-FILLS_LAG_MS = 2_000
-"""How long after an order is over its fills may still be on their way to the list of fills."""
 
 VERB_OF: dict[type[ev.Event], Callable[[ev.Event], str]] = {
     ev.LegRested: lambda event: "rested",
@@ -198,7 +195,7 @@ def _cancel_answers(
         result = _settled(answer)
         leg = state.legs.get(name or "")
         if result == "done" and leg is not None and leg.open:
-            events += lawful(state, _canceled(state, leg, now_ms))  # first: while the cancel stands, it was asked for
+            events += lawful(state, canceled(state, leg, now_ms))  # first: while the cancel stands, it was asked for
         if result == "unknown" and isinstance(answer, Rejected):
             refusal = f"{answer.reason}: {answer.text}"
             events += _refused_cancel(state, name or str(oid), refusal, now_ms)
@@ -220,7 +217,8 @@ def _refused_cancel(state: DeskState, name: str, refusal: str, now_ms: int) -> l
     return [ev.AlarmRaised(at_ms=now_ms, account=state.account, code="CANCEL_REFUSED", text=text)]
 
 
-def _canceled(state: DeskState, leg: Leg, now_ms: int) -> ev.LegEnded:
+def canceled(state: DeskState, leg: Leg, now_ms: int) -> ev.LegEnded:
+    """An order of ours that is no more, without the venue's own record of its end."""
     return ev.LegEnded(
         at_ms=now_ms,
         account=state.account,
@@ -290,7 +288,7 @@ _BY_PURPOSE: dict[str, Callable[[DeskState, Request, Sequence[Answer], int, bool
 }
 
 
-# -- news and look-ups --------------------------------------------------------------------------------------------
+# -- news ---------------------------------------------------------------------------------------------------------
 
 
 def fill_events(state: DeskState, fills: Iterable[Fill], now_ms: int) -> list[ev.Event]:
@@ -379,54 +377,3 @@ def status_of_leg(state: DeskState, leg: Leg, fact: OrderFact, now_ms: int) -> l
         status=fact.status,
     )
     return lawful(state, ended)
-
-
-def _may_have_more(leg: Leg, fact: OrderFact, mine: Sequence[Fill], venue_now_ms: int) -> bool:
-    """Whether an order that is over may have fills that are not listed yet.
-
-    A partial exit that ended with some of its fills still to come would be sent again, and close more than it should.
-    """
-    over = ending_of(fact.status) in ("filled", "canceled") or (fact.order is None and mine)
-    if not leg.in_flight or not over or sum((fill.size for fill in mine), ZERO) >= leg.size:
-        return False
-    over_ms = max([fill.at_ms for fill in mine] + ([fact.at_ms] if fact.order else []))
-    return venue_now_ms - over_ms < FILLS_LAG_MS
-
-
-def lookup_events(
-    state: DeskState, leg: Leg, fact: OrderFact, fills: Sequence[Fill], venue_now_ms: int, *, listed: bool
-) -> list[ev.Event]:
-    """What a look-up of an unknown or doubted leg proves.
-
-    Found: its status, and its fills; where some may still come, it is asked again. Not found: absent only when
-    the venue's time is past its expiry and margin, it is in no list of open orders, and has no fill. Until then nothing
-    (design.md section 4). A leg that did rest and of which all this is true is gone: the venue keeps the records of
-    the last 2000 orders only (hyperliquid.md section 1.3).
-    """
-    mine = [fill for fill in fills if fill.cloid == leg.cloid or (leg.oid is not None and fill.oid == leg.oid)]
-    if leg.state is LegState.PLANNED and fact.order is None and not mine and not listed:
-        return [ev.LegCleared(at_ms=venue_now_ms, account=state.account, key=leg.key, cloid=leg.cloid)]
-    events = fill_events(state, mine, venue_now_ms)
-    if fact.status == "filled" and not mine and leg.filled == 0:
-        return []
-    if _may_have_more(leg, fact, mine, venue_now_ms):
-        return events
-    if fact.order is not None:
-        return [*status_of_leg(state, leg, fact, venue_now_ms), *events]
-    if mine:
-        ended = ev.LegEnded(
-            at_ms=venue_now_ms,
-            account=state.account,
-            key=leg.key,
-            cloid=leg.cloid,
-            oid=mine[0].oid,
-            ending="filled",
-            status="seen in fills",
-        )
-        return [*lawful(state, ended), *events]
-    proved = leg.deadline_ms is not None and venue_now_ms > leg.deadline_ms
-    if listed or not proved:
-        return []
-    if leg.state is not LegState.UNKNOWN:
-        return lawful(state, _canceled(state, leg, venue_now_ms)) if leg.open else []
-    return lawful(state, ev.LegAbsent(at_ms=venue_now_ms, account=state.account, key=leg.key, cloid=leg.cloid))

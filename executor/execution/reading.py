@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import structlog
 
 from executor.core import events as ev
-from executor.core.answers import lookup_events
 from executor.core.earnings import funding_events
 from executor.core.facts import AccountFact, Fill, OpenOrder
 from executor.core.lifecycle import LegState
+from executor.core.lookups import lookup_events
 from executor.core.reconcile import (
     account_events,
     missing,

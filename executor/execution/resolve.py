@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Literal
 
 import structlog
 
-from executor.core.answers import lookup_events
 from executor.core.facts import Fill, OpenOrder, OrderFact
 from executor.core.lifecycle import LegState
+from executor.core.lookups import lookup_events
 from executor.core.reconcile import with_causes
 from executor.core.settings import LOOK_SLOWEST_MS, RESEND_EVERY_MS, RESEND_STOPS_MS
 from executor.core.state import Leg, Request

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from story import T0, Story
 
 from executor.core import events as ev
-from executor.core.answers import answer_events, lookup_events, order_events
+from executor.core.answers import answer_events, order_events
 from executor.core.evolve import evolve
 from executor.core.facts import (
     AccountFact,
@@ -25,6 +25,7 @@ from executor.core.facts import (
     Resting,
 )
 from executor.core.identity import CLOID_TAG
+from executor.core.lookups import lookup_events
 from executor.core.reconcile import (
     CLAIM_MS,
     account_events,

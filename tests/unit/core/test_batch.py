@@ -9,7 +9,7 @@ import pytest
 from story import Story
 
 from executor.core import events as ev
-from executor.core.answers import fill_events, lookup_events
+from executor.core.answers import fill_events
 from executor.core.batch import (
     CANCEL_RETRY_MS,
     CANCEL_SLOWEST,
@@ -21,6 +21,7 @@ from executor.core.batch import (
     urgent,
 )
 from executor.core.facts import Fill, OpenOrder, OrderFact
+from executor.core.lookups import lookup_events
 from executor.core.state import Cancel, Leg, Leverage
 from executor.core.types import Side
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from story import Story, quote
 
 from executor.core import events as ev
-from executor.core.answers import lookup_events
 from executor.core.facts import AccountFact, Fill, OrderFact
+from executor.core.lookups import lookup_events
 from executor.core.protect import TRIGGERED_MS
 from executor.core.reconcile import account_events, order_list_events, told_fills, with_causes
 from executor.core.stopcheck import liquidation_px

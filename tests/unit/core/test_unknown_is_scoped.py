@@ -8,8 +8,9 @@ import pytest
 from story import T0, Story
 
 from executor.core import events as ev
-from executor.core.answers import absent_from_ms, lookup_events
+from executor.core.answers import absent_from_ms
 from executor.core.facts import Fill, OpenOrder, OrderFact
+from executor.core.lookups import lookup_events
 from executor.core.settings import ABSENT_MARGIN_MS
 from executor.core.types import Side
 

@@ -102,7 +102,7 @@ def _number(value: Decimal | int | str | None) -> Decimal | None:
 _COINS: tuple[tuple[str, int, int], ...] = (
     ("BTC", 5, 40), ("ETH", 4, 25), ("ATOM", 2, 5), ("MATIC", 1, 20), ("DYDX", 1, 5), ("SOL", 2, 20), ("AVAX", 2, 10),
     ("BNB", 3, 10), ("APE", 1, 5), ("OP", 1, 5), ("LTC", 2, 10), ("ARB", 1, 10), ("DOGE", 0, 10), ("INJ", 1, 10),
-    ("SUI", 1, 10), ("kPEPE", 0, 10), ("VINE", 0, 3),
+    ("SUI", 1, 10), ("kPEPE", 0, 10), ("VINE", 0, 3), ("kBONK", 0, 10),
 )  # fmt: skip
 """Name, szDecimals, maximum leverage, in the order (and so with the ids) of mainnet's first markets."""
 
@@ -123,7 +123,7 @@ def default_meta() -> Json:
         row["marginTableId"] = _TABLE_OF.get(name, leverage)
         rows.append(row)
     rows[3]["isDelisted"] = True
-    rows[-1] |= {"onlyIsolated": True, "marginMode": "noCross"}
+    rows[16] |= {"onlyIsolated": True, "marginMode": "noCross"}
     tables = [[i, _table(text, tiers)] for i, (text, tiers) in _TABLES.items()]
     return {"universe": rows, "marginTables": tables, "collateralToken": 0}
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 import pytest
 
+from executor.config import config_template
 from executor.hyperliquid.meta import parse_meta
 from executor.hyperliquid.quantise import is_valid_px, is_valid_size
 from executor.paper.tape import BUNDLED, Tape, TapePlayer, read_tape, tick_of
@@ -30,6 +32,12 @@ def test_the_universe_is_realistic(tape):
     assert [a.coin for a in universe.assets if a.delisted] == ["MATIC"]
     assert [a.coin for a in universe.assets if a.isolated_only] == ["VINE"]
     assert all(universe.tiers(a.coin) for a in universe.assets)
+
+
+def test_the_coins_that_init_suggests_in_its_routes_are_on_it_to_be_tried(tape):
+    suggested = re.findall(r"symbols: \{\w+: (\w+)\}", config_template())
+    assert suggested
+    assert set(suggested) <= set(tape.frames[0])
 
 
 def test_every_quote_is_on_the_grid_and_uncrossed(tape):

@@ -177,10 +177,10 @@ class Venue(Protocol):
     def quote_as_of_ms(self, coin: str) -> int | None:
         """Until when, by the venue's time, the quote of a coin is known to stand; ``None``: since its own time."""
 
-    async def warm(self, coin: str, max_age_ms: int | None = None) -> Quote:
+    async def warm(self, coin: str, max_age_ms: int | None = None, lane: Lane = Lane.ENTRY) -> Quote:
         """A quote for a coin, at most one l2Book call when it is cold; keeps its bbo from then on.
 
-        With ``max_age_ms`` a quote that was last known to stand longer ago counts as cold, too.
+        With ``max_age_ms`` a quote that was last known to stand longer ago counts as cold, too. ``lane`` is who waits.
         """
 
     def follow(self, address: str, sink: Callable[[AccountNews], None]) -> None:

@@ -164,11 +164,11 @@ class HyperliquidVenue:
         """Until when a pushed quote is known to stand, by the venue's time; ``None`` where its own time counts."""
         return self._quotes.as_of_ms(coin)
 
-    async def warm(self, coin: str, max_age_ms: int | None = None) -> Quote:
+    async def warm(self, coin: str, max_age_ms: int | None = None, lane: Lane = Lane.ENTRY) -> Quote:
         """A quote, from the feed when it is fresh, else by one l2Book call; the coin must be listed."""
         if self.rules.asset(coin) is None:
             raise VenueAnswerOdd(f"{coin!r:.40} is not listed")
-        return await self._quotes.warm(coin, max_age_ms)
+        return await self._quotes.warm(coin, max_age_ms, lane)
 
     # -- orders -------------------------------------------------------------------------------------------------
 

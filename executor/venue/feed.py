@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from executor.core.types import Quote
 from executor.hyperliquid import parse
+from executor.ports import Lane
 from executor.venue.clock_offset import VenueClock
 from executor.venue.socket import VenueSocket
 
@@ -17,7 +18,7 @@ MAX_COINS = 60
 FRESH_MS = 60_000
 """How old a pushed quote may be: the venue pushes changes only, so a quiet coin's stands unchanged."""
 
-ReadBook = Callable[[str], Awaitable[Quote]]
+ReadBook = Callable[[str, Lane], Awaitable[Quote]]
 
 
 class QuoteFeed:
@@ -34,24 +35,25 @@ class QuoteFeed:
         self._in_use: OrderedDict[str, None] = OrderedDict()
         self._marks: dict[str, Decimal] = {}
         self._heard_ms: dict[str, int] = {}
-        self._reading: dict[str, asyncio.Task[Quote]] = {}
+        self._reading: dict[tuple[str, Lane], asyncio.Task[Quote]] = {}
         socket.routes["bbo"] = self._on_bbo
         socket.routes["activeAssetCtx"] = self._on_mark
         socket.listeners.append(self._on_state)
 
-    async def warm(self, coin: str, max_age_ms: int | None = None) -> Quote:
+    async def warm(self, coin: str, max_age_ms: int | None = None, lane: Lane = Lane.ENTRY) -> Quote:
         """A fresh quote of a listed coin; callers that ask for the same cold coin at once share one l2Book call.
 
-        ``max_age_ms`` asks for one that was known to stand so lately, also where the socket counts as healthy.
+        ``max_age_ms`` asks for one that was known to stand so lately, also where the socket counts as healthy. Nobody
+        waits for the call of somebody less urgent, whose ``lane`` may hold it back.
         """
         self._use(coin)
         quote = self._quotes.get(coin)
         if quote is not None and self._is_fresh(coin, max_age_ms):
             return quote
-        reading = self._reading.get(coin)
+        reading = next((self._reading[coin, one] for one in Lane if one <= lane and (coin, one) in self._reading), None)
         if reading is None:
-            reading = self._reading[coin] = asyncio.create_task(self._read(coin), name=f"l2Book-{coin}")
-            reading.add_done_callback(lambda done: self._read_ended(coin, done))
+            reading = self._reading[coin, lane] = asyncio.create_task(self._read(coin, lane), name=f"l2Book-{coin}")
+            reading.add_done_callback(lambda done: self._read_ended(coin, lane, done))
         return await asyncio.shield(reading)
 
     def as_of_ms(self, coin: str) -> int | None:
@@ -70,9 +72,9 @@ class QuoteFeed:
             reading.cancel()
         await asyncio.gather(*out, return_exceptions=True)
 
-    def _read_ended(self, coin: str, reading: asyncio.Task[Quote]) -> None:
+    def _read_ended(self, coin: str, lane: Lane, reading: asyncio.Task[Quote]) -> None:
         """Make way for the next read; its error was told to everyone who still waited."""
-        del self._reading[coin]
+        del self._reading[coin, lane]
         if not reading.cancelled():
             reading.exception()
 
@@ -99,10 +101,10 @@ class QuoteFeed:
             return False
         return max_age_ms is None or self._socket.silent_ms() <= max_age_ms
 
-    async def _read(self, coin: str) -> Quote:
+    async def _read(self, coin: str, lane: Lane) -> Quote:
         self.cold_reads += 1
         heard_ms = self._heard_ms.get(coin)
-        quote = _marked(await self._read_book(coin), self._marks.get(coin))
+        quote = _marked(await self._read_book(coin, lane), self._marks.get(coin))
         overtaken = self._heard_ms.get(coin) not in (None, heard_ms)
         if coin in self._in_use and not overtaken:
             self._quotes[coin] = quote
@@ -125,8 +127,12 @@ class QuoteFeed:
             self._quotes[coin] = _marked(quote, mark)
 
     def _on_state(self, _up: bool) -> None:
-        """After a time without a socket no quote counts as fresh until it was pushed or read again."""
+        """After a time without a socket no quote counts as fresh until it was pushed or read again.
+
+        Nor does a mark: what is read meanwhile has none, and the middle of its book stands for it (``Market.mark``).
+        """
         self._heard_ms.clear()
+        self._marks.clear()
 
 
 def _marked(quote: Quote, mark: Decimal | None) -> Quote:

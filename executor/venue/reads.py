@@ -81,11 +81,11 @@ class Reads:
     async def ask(self, kind: str, lane: Lane = Lane.READ, **fields: object) -> object:
         """One ``/info`` answer, tried a few times while the venue is unavailable.
 
-        What goes before other reads is tried once: whoever is in such a hurry asks again, and a storm takes its budget.
+        What goes before entries is tried once: whoever is in such a hurry asks again, and a storm takes its budget.
         """
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(VenueUnavailable),
-            stop=stop_after_attempt(1 if lane is Lane.RESIZE else ATTEMPTS),
+            stop=stop_after_attempt(ATTEMPTS if lane >= Lane.ENTRY else 1),
             wait=wait_random_exponential(multiplier=0.2, max=2),
             sleep=self._sleep,
             reraise=True,
@@ -98,10 +98,10 @@ class Reads:
         """The raw universe."""
         return await self.ask("meta")
 
-    async def book(self, coin: str) -> Quote:
-        """Best bid and offer. Never waits for the budget: an exit may need it."""
+    async def book(self, coin: str, lane: Lane) -> Quote:
+        """Best bid and offer."""
         sent_ms = self._clock.mono_ms()
-        answer = await self.ask("l2Book", Lane.CLOSE, coin=coin)
+        answer = await self.ask("l2Book", lane, coin=coin)
         quote = parse.parse_l2_book(answer)
         self._stamp(sent_ms, answer)
         return quote
@@ -127,13 +127,13 @@ class Reads:
         self._clock.observe_answer(sent_ms, self._clock.mono_ms(), fact.at_ms)
         if address.lower() not in self._unified:
             return fact
-        held = next((b for b in await self.spot_state(address) if b.coin == COLLATERAL), None)
+        held = next((b for b in await self.spot_state(address, lane) if b.coin == COLLATERAL), None)
         total, hold = (held.total, held.hold) if held else (Decimal(0), Decimal(0))
         return replace(fact, equity_usd=total, withdrawable_usd=max(total - hold, Decimal(0)))
 
-    async def spot_state(self, address: str) -> tuple[Balance, ...]:
+    async def spot_state(self, address: str, lane: Lane = Lane.READ) -> tuple[Balance, ...]:
         """Token balances."""
-        answer = reading.mapping(await self.ask("spotClearinghouseState", user=address), "spotClearinghouseState")
+        answer = reading.mapping(await self.ask("spotClearinghouseState", lane, user=address), "spotClearinghouseState")
         rows = (reading.mapping(row, "balances[]") for row in reading.items(answer, "balances"))
         return tuple(
             Balance(reading.text(row, "coin"), reading.number(row, "total"), reading.number(row, "hold"))

@@ -16,7 +16,7 @@ from executor.core.source_events import Origin
 from executor.errors import VenueError
 from executor.hyperliquid.answers import classify
 from executor.hyperliquid.meta import parse_meta
-from executor.ports import FeedNews, FillsNews, OrdersNews
+from executor.ports import FeedNews, FillsNews, Lane, OrdersNews
 from executor.sources.fractrade_wire import decode
 from executor.testing import META, ManualClock
 from executor.venue import envelope
@@ -86,7 +86,7 @@ READS = {
         lambda reads: reads.leverage(ME, "BTC"),
         {"coin": "BTC", "leverage": {"type": "isolated", "value": 5}},
     ),
-    "book": (lambda reads: reads.book("BTC"), {"coin": "BTC", "time": T0, "levels": LEVELS}),
+    "book": (lambda reads: reads.book("BTC", Lane.CLOSE), {"coin": "BTC", "time": T0, "levels": LEVELS}),
     "time": (lambda reads: reads.exchange_time("BTC"), {"coin": "BTC", "time": T0, "levels": LEVELS}),
     "meta": (_meta, META),
     "rate_limit": (lambda reads: reads.rate_limit(ME), {"cumVlm": "0.0", "nRequestsUsed": 1, "nRequestsCap": 10_000}),

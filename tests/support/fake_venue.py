@@ -53,7 +53,7 @@ class FakeVenue:
     def quote_as_of_ms(self, coin):
         return None
 
-    async def warm(self, coin, max_age_ms=None):
+    async def warm(self, coin, max_age_ms=None, lane=None):
         return self.quotes[coin]
 
     async def fills_since(self, address, start_ms, lane=None):

@@ -9,6 +9,7 @@ import pytest
 
 from executor.core.types import Quote
 from executor.errors import VenueUnavailable
+from executor.ports import Lane
 from executor.testing import ManualClock
 from executor.venue.budgets import Budgets
 from executor.venue.clock_offset import VenueClock
@@ -39,13 +40,15 @@ class Stage:
         venue_clock = VenueClock(self.clock)
         self.socket = HealthySocket("ws://nowhere", venue_clock, Budgets(), SocketSettings())
         self.reads: list[str] = []
+        self.lanes: list[Lane] = []
         self.failing = False
         self.gate = asyncio.Event()
         self.gate.set()
         self.feed = QuoteFeed(self.socket, venue_clock, self.read, max_coins)
 
-    async def read(self, coin: str) -> Quote:
+    async def read(self, coin: str, lane: Lane) -> Quote:
         self.reads.append(coin)
+        self.lanes.append(lane)
         await self.gate.wait()
         if self.failing:
             raise VenueUnavailable("down")
@@ -72,6 +75,18 @@ async def test_a_cold_coin_is_read_once_however_many_ask() -> None:
     stage.gate.set()
     assert {(quote.bid, quote.ask) for quote in await asyncio.gather(*asking)} == {BOOK}
     assert (stage.reads, stage.feed.cold_reads) == (["A"], 1)
+
+
+async def test_a_read_is_shared_with_those_less_urgent_and_an_exit_waits_for_no_entrys() -> None:
+    stage = Stage()
+    stage.gate.clear()
+    asking = []
+    for lane in (Lane.ENTRY, Lane.ENTRY, Lane.CLOSE, Lane.RESIZE, Lane.CLOSE, Lane.ENTRY):
+        asking.append(asyncio.create_task(stage.feed.warm("A", lane=lane)))
+        await asyncio.sleep(0)
+    stage.gate.set()
+    assert {(quote.bid, quote.ask) for quote in await asyncio.gather(*asking)} == {BOOK}
+    assert stage.lanes == [Lane.ENTRY, Lane.CLOSE]
 
 
 async def test_a_pushed_quote_is_fresh_for_a_minute() -> None:
@@ -137,6 +152,18 @@ async def test_after_a_reconnect_a_quote_must_be_heard_again() -> None:
     assert (await stage.feed.warm("A")).bid == BOOK[0]
 
 
+async def test_what_was_marked_before_the_socket_went_down_marks_nothing_that_is_read_after() -> None:
+    stage = Stage()
+    await stage.feed.warm("A")
+    stage.push("A", "20", "21")
+    stage.mark("A", "20.4")
+    stage.socket.healthy = False
+    for listener in stage.socket.listeners:
+        listener(False)
+    assert stage.feed.quotes["A"].mark == Decimal("20.4"), "the last known stays to be seen"
+    assert await stage.feed.warm("A") == Quote(*BOOK, None, stage.clock.now_ms(), *SIZES)
+
+
 async def test_a_push_that_overtakes_the_read_wins() -> None:
     stage = Stage()
     stage.gate.clear()
@@ -194,8 +221,9 @@ async def test_pushed_times_set_the_clock() -> None:
 async def test_stopping_ends_the_reads_that_are_out() -> None:
     stage = Stage()
     stage.gate.clear()
-    asking = asyncio.create_task(stage.feed.warm("A"))
+    asking = [asyncio.create_task(stage.feed.warm("A", lane=lane)) for lane in (Lane.ENTRY, Lane.CLOSE)]
     await asyncio.sleep(0)
     await stage.feed.stop()
-    with pytest.raises(asyncio.CancelledError):
-        await asking
+    for one in asking:
+        with pytest.raises(asyncio.CancelledError):
+            await one

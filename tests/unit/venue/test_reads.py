@@ -89,6 +89,14 @@ async def test_equity_is_read_where_the_accounts_mode_keeps_it() -> None:
     assert (await reads.account(ME)).equity_usd == Decimal(1000)
 
 
+async def test_the_money_of_a_unified_account_is_read_as_urgently_as_its_positions() -> None:
+    asked = Asked()
+    reads = asked.reads()
+    reads.set_mode(ME, "unifiedAccount")
+    await reads.account(ME, Lane.RESIZE)
+    assert [lane for _, lane, _ in asked.calls] == [Lane.RESIZE, Lane.RESIZE]
+
+
 async def test_a_unified_account_without_the_collateral_has_nothing() -> None:
     reads = Asked(spotClearinghouseState=saying({"balances": []})).reads()
     reads.set_mode(ME, "unifiedAccount")
@@ -109,12 +117,23 @@ async def test_an_unavailable_venue_is_asked_three_times_and_an_odd_one_once() -
     assert len(asked.calls) == 1
 
 
-async def test_a_book_never_waits_for_the_budget_and_sets_the_clock() -> None:
+@pytest.mark.parametrize(("lane", "tries"), [(Lane.CLOSE, 1), (Lane.RESIZE, 1), (Lane.ENTRY, 3), (Lane.READ, 3)])
+async def test_what_goes_before_entries_is_asked_once(lane: Lane, tries: int) -> None:
+    def unavailable(_: dict[str, Any]) -> object:
+        raise VenueUnavailable("down")
+
+    asked = Asked(l2Book=unavailable)
+    with pytest.raises(VenueUnavailable):
+        await asked.reads().book("ETH", lane)
+    assert [went for _, went, _ in asked.calls] == [lane] * tries
+
+
+async def test_a_book_is_as_urgent_as_who_asks_for_it_and_sets_the_clock() -> None:
     asked = Asked()
     asked.exchange.now_ms = lambda: asked.clock.now_ms() + 7_000
     clock = VenueClock(asked.clock)
     reads = Reads(asked, clock)
-    quote = await reads.book("ETH")
+    quote = await reads.book("ETH", Lane.CLOSE)
     assert (quote.bid, quote.ask) == (Decimal("2999.9"), Decimal("3000.1"))
     assert quote.at_ms == asked.clock.now_ms() + 7_000, "as old as the venue says"
     assert asked.calls == [("l2Book", Lane.CLOSE, {"coin": "ETH"})]

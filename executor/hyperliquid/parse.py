@@ -5,15 +5,29 @@ Shapes: hyperliquid.md sections 1.1 to 1.4 (requests) and 4.4 (channels), checke
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from typing import TypeVar
 
 from executor.core.facts import AccountFact, Fill, Funding, LeverageFact, OpenOrder, OrderFact, PositionFact
 from executor.core.types import ZERO, Quote, Side
 from executor.errors import VenueAnswerOdd
 from executor.hyperliquid import reading
 
+OfCoin = TypeVar("OfCoin", Fill, Funding, OpenOrder)
+
 _SIDES = {"B": Side.BUY, "A": Side.SELL}
+
+COLLATERAL = "USDC"
+"""What perps of the first dex pay fees in (section 1.4); a spot purchase pays in what was bought."""
+
+
+def is_perp(coin: str) -> bool:
+    """Whether a coin's name is one of the first dex's perps, the only ones we know (section 0).
+
+    Spot pairs are ``@107`` or ``PURR/USDC``, outcomes ``#n`` or ``+n``, perps of other dexes ``dex:COIN``.
+    """
+    return coin[:1] not in ("@", "#", "+") and "/" not in coin and ":" not in coin
 
 
 def parse_account(obj: object) -> AccountFact:
@@ -60,8 +74,12 @@ def parse_leverage(obj: object) -> LeverageFact:
     return LeverageFact(reading.text(row, "coin"), leverage, is_cross)
 
 
-def parse_fill(obj: object) -> Fill:
-    """One fill of ``userFills``, ``userFillsByTime`` or the fill channels."""
+def parse_fill(obj: object, account: str) -> Fill:
+    """One fill of ``userFills``, ``userFillsByTime`` or the fill channels of ``account``.
+
+    Whoever trades against a liquidation has it in his fill too (``liquidatedUser``). A fee that is not paid in US
+    dollars is left out.
+    """
     row = reading.mapping(obj, "fill")
     return Fill(
         tid=reading.integer(row, "tid"),
@@ -71,18 +89,39 @@ def parse_fill(obj: object) -> Fill:
         side=_side(row),
         px=reading.number(row, "px"),
         size=reading.number(row, "sz"),
-        fee_usd=reading.number(row, "fee"),
+        fee_usd=_fee_usd(row),
         closed_pnl_usd=reading.number(row, "closedPnl"),
         start_position=reading.number(row, "startPosition"),
         at_ms=reading.integer(row, "time"),
         crossed=row.get("crossed") is True,
-        liquidation=row.get("liquidation") is not None,
+        liquidation=_is_liquidated(row, account),
     )
 
 
-def parse_fills(obj: object) -> tuple[Fill, ...]:
-    """An array of fills, in the order given (``userFills`` newest first, ``userFillsByTime`` oldest first)."""
-    return tuple(parse_fill(row) for row in reading.sequence(obj, "fills"))
+def _fee_usd(row: reading.Object) -> Decimal:
+    fee = reading.number(row, "fee")
+    return fee if row.get("feeToken") in (None, COLLATERAL) else ZERO
+
+
+def _is_liquidated(row: reading.Object, account: str) -> bool:
+    """Whether the fill is of a liquidation, and the account's own where it names whose."""
+    if row.get("liquidation") is None:
+        return False
+    whose = reading.optional_text(reading.child(row, "liquidation"), "liquidatedUser")
+    return whose is None or whose.lower() == account.lower()
+
+
+def parse_fills(obj: object, account: str) -> tuple[Fill, ...]:
+    """An array of fills, in the order given (``userFills`` newest first, ``userFillsByTime`` oldest first).
+
+    Spot trades and those of other dexes stand among them (``perps_only``).
+    """
+    return tuple(parse_fill(row, account) for row in reading.sequence(obj, "fills"))
+
+
+def perps_only(facts: Iterable[OfCoin]) -> tuple[OfCoin, ...]:
+    """Of fills, orders or payments those of the perps we know: the rest of the account is not ours to count."""
+    return tuple(fact for fact in facts if is_perp(fact.coin))
 
 
 def parse_fundings(obj: object) -> tuple[Funding, ...]:
@@ -103,15 +142,18 @@ def _side(row: reading.Object) -> Side:
 
 
 def parse_open_orders(obj: object) -> tuple[OpenOrder, ...]:
-    """``frontendOpenOrders``: each order once, although children stand under their parent and on their own too."""
-    rows = reading.sequence(obj, "frontendOpenOrders")
-    orders = (_order(row) for top in rows for row in _with_children(reading.mapping(top, "order")))
-    return tuple({order.oid: order for order in orders}.values())
+    """``frontendOpenOrders``: the perp orders that may execute, each once.
+
+    What stands in a listed parent's ``children`` waits for it to fill: it protects nothing, and goes with its parent
+    (section 6.4). It may stand on its own in the list too.
+    """
+    rows = [reading.mapping(row, "order") for row in reading.sequence(obj, "frontendOpenOrders")]
+    waiting = {reading.integer(child, "oid") for row in rows for child in _children(row)}
+    orders = {order.oid: order for order in map(_order, rows) if order.oid not in waiting}
+    return perps_only(orders.values())
 
 
-def _with_children(row: reading.Object) -> Iterator[reading.Object]:
-    """The row and its children, which have none of their own (the venue knows parents and children only)."""
-    yield row
+def _children(row: reading.Object) -> Iterator[reading.Object]:
     for child in reading.sequence(row.get("children", []), "children"):
         yield reading.mapping(child, "children[]")
 

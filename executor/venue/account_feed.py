@@ -61,7 +61,8 @@ class AccountFeed:
         row = reading.mapping(data, "userFills")
         if reading.text(row, "user").lower() != self.address:
             raise VenueAnswerOdd("userFills of another account")
-        self._tell(FillsNews(parse.parse_fills(row.get("fills")), row.get("isSnapshot") is True))
+        fills = parse.perps_only(parse.parse_fills(row.get("fills"), self.address))
+        self._tell(FillsNews(fills, row.get("isSnapshot") is True))
 
     def _on_orders(self, data: object) -> None:
         self._tell(OrdersNews(parse.parse_order_updates(data)))

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from typing import TypeVar
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -141,19 +142,22 @@ class Reads:
         )
 
     async def open_orders(self, address: str, lane: Lane = Lane.READ) -> tuple[OpenOrder, ...]:
-        """Every live order and armed trigger."""
+        """Every live order and armed trigger of perps."""
         return parse.parse_open_orders(await self.ask("frontendOpenOrders", lane, user=address))
 
     async def fills_since(self, address: str, start_ms: int, lane: Lane = Lane.READ) -> tuple[Fill, ...]:
-        """Fills from this venue time on, oldest first; (tid, oid) tells them apart."""
-        return await self._since(
-            "userFillsByTime", parse.parse_fills, lambda fill: (fill.tid, fill.oid), address, start_ms, lane
+        """Fills of perps from this venue time on, oldest first; (tid, oid) tells them apart."""
+        read = partial(parse.parse_fills, account=address)
+        return parse.perps_only(
+            await self._since("userFillsByTime", read, lambda fill: (fill.tid, fill.oid), address, start_ms, lane)
         )
 
     async def fundings_since(self, address: str, start_ms: int) -> tuple[Funding, ...]:
         """Funding payments from this venue time on, oldest first; time and coin tell them apart."""
-        return await self._since(
-            "userFunding", parse.parse_fundings, lambda one: (one.at_ms, one.coin), address, start_ms
+        return parse.perps_only(
+            await self._since(
+                "userFunding", parse.parse_fundings, lambda one: (one.at_ms, one.coin), address, start_ms
+            )
         )
 
     async def _since(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -83,8 +84,8 @@ READERS: list[Callable[[object], Any]] = [
     meta.parse_meta,
     parse.parse_account,
     parse.parse_bbo,
-    parse.parse_fill,
-    parse.parse_fills,
+    partial(parse.parse_fill, account="0x1"),
+    partial(parse.parse_fills, account="0x1"),
     parse.parse_l2_book,
     parse.parse_leverage,
     parse.parse_mark,

@@ -23,6 +23,17 @@ def recorded(name: str) -> Any:
     return json.loads((DATA / f"{name}.json").read_text())["response"]
 
 
+ME = "0x" + "a" * 40
+
+
+def fill_of_me(obj: object) -> Fill:
+    return parse.parse_fill(obj, ME)
+
+
+def fills_of_me(obj: object) -> tuple[Fill, ...]:
+    return parse.parse_fills(obj, ME)
+
+
 def account_json() -> dict[str, Any]:
     """The recorded account (2023), with the ``time`` key every answer has had since."""
     return {**recorded("get_user_state"), "time": 1708622398623}
@@ -58,7 +69,7 @@ def test_an_isolated_position_and_a_flat_row() -> None:
 @pytest.mark.parametrize("name", ["get_user_fills", "get_user_fills_by_time"])
 def test_the_recorded_fills(name: str) -> None:
     rows = fills_json(name)
-    fills = parse.parse_fills(rows)
+    fills = parse.parse_fills(rows, ME)
     assert len(fills) == len(rows)
     assert fills[0] == Fill(
         0,
@@ -77,30 +88,54 @@ def test_the_recorded_fills(name: str) -> None:
     )
 
 
-def test_todays_fill_with_cloid_and_liquidation() -> None:
-    row = {
-        **fills_json("get_user_fills")[0],
-        "side": "B",
-        "crossed": False,
-        "cloid": "0x1",
-        "fee": "-0.01",
-        "liquidation": {"liquidatedUser": "0x2", "markPx": "1", "method": "market"},
-    }
-    fill = parse.parse_fill(row)
+def todays_fill(**more: Any) -> Fill:
+    row = {**fills_json("get_user_fills")[0], "side": "B", "crossed": False, "cloid": "0x1", "fee": "-0.01", **more}
+    return parse.parse_fill(row, ME)
+
+
+def test_todays_fill_with_cloid() -> None:
+    fill = todays_fill()
     assert (fill.cloid, fill.side, fill.crossed, fill.liquidation, fill.fee_usd) == (
         "0x1",
         Side.BUY,
         False,
-        True,
+        False,
         D("-0.01"),
     )
 
 
-def test_the_recorded_open_orders_stand_once_each_although_nested_too() -> None:
-    orders = parse.parse_open_orders(recorded("get_frontend_open_orders"))
-    oids = [order.oid for order in orders]
-    assert len(oids) == len(set(oids))
-    stop = next(order for order in orders if order.oid == 3184595906)
+@pytest.mark.parametrize(
+    ("whose", "ours"),
+    [({"liquidatedUser": ME.upper().replace("X", "x")}, True), ({"liquidatedUser": "0x2"}, False), ({}, True)],
+    ids=["ours", "another's", "nobody named"],
+)
+def test_a_liquidation_is_ours_unless_it_is_said_to_be_anothers(whose: dict[str, str], ours: bool) -> None:
+    """Who buys what somebody else is liquidated of has it in his fill too."""
+    assert todays_fill(liquidation={**whose, "markPx": "1", "method": "market"}).liquidation is ours
+
+
+def test_a_fee_counts_in_dollars_alone() -> None:
+    """A spot purchase pays in what was bought: 14 PURR are not 14 dollars."""
+    assert [todays_fill(**token).fee_usd for token in ({"feeToken": "USDC"}, {}, {"feeToken": "PURR"})] == [
+        D("-0.01"),
+        D("-0.01"),
+        D(0),
+    ]
+
+
+@pytest.mark.parametrize("coin", ["@107", "PURR/USDC", "#12", "+12", "xyz:NVDA"])
+def test_what_is_no_perp_of_the_first_dex_is_left_out(coin: str) -> None:
+    fills = [todays_fill(coin=name) for name in ("BTC", coin, "kPEPE")]
+    assert [fill.coin for fill in parse.perps_only(fills)] == ["BTC", "kPEPE"]
+    row = {**recorded("get_frontend_open_orders")[0], "coin": coin}
+    assert parse.parse_open_orders([row]) == ()
+
+
+def test_the_recorded_children_of_a_resting_parent_protect_nothing_yet() -> None:
+    """They stand under their parent and on their own; one that rests alone is armed."""
+    rows = recorded("get_frontend_open_orders")
+    assert [order.oid for order in parse.parse_open_orders(rows)] == [3184595905]
+    target, stop = parse.parse_open_orders(rows[:2])
     assert stop == OpenOrder(
         3184595906,
         None,
@@ -115,14 +150,12 @@ def test_the_recorded_open_orders_stand_once_each_although_nested_too() -> None:
         False,
         stop.at_ms,
     )
-    assert stop.is_stop
-    assert next(order for order in orders if order.oid == 3184595907).is_target
+    assert (stop.is_stop, target.is_target) == (True, True)
 
 
-def test_a_child_that_stands_under_its_parent_only_is_found() -> None:
-    parent = next(row for row in recorded("get_frontend_open_orders") if row["children"])
-    orders = parse.parse_open_orders([parent])
-    assert {order.oid for order in orders} == {parent["oid"], *(child["oid"] for child in parent["children"])}
+def test_an_order_listed_twice_counts_once() -> None:
+    [row] = recorded("get_frontend_open_orders")[:1]
+    assert len(parse.parse_open_orders([row, row])) == 1
 
 
 def test_the_recorded_history_reads_like_order_updates() -> None:
@@ -202,12 +235,14 @@ ORDER = recorded("get_frontend_open_orders")[0]
             {"coin": "A", "leverage": {"type": "cross", "value": "1"}},
             "value: expected an integer",
         ),
-        (parse.parse_fills, {}, "fills: expected an array"),
-        (parse.parse_fills, [{**FILL, "tid": None}], "tid: expected an integer"),
-        (parse.parse_fill, {**FILL, "px": "NaN"}, "px: expected a decimal string"),
-        (parse.parse_fill, {**FILL, "side": "S"}, "side: expected B or A"),
+        (fills_of_me, {}, "fills: expected an array"),
+        (fills_of_me, [{**FILL, "tid": None}], "tid: expected an integer"),
+        (fill_of_me, {**FILL, "px": "NaN"}, "px: expected a decimal string"),
+        (fill_of_me, {**FILL, "side": "S"}, "side: expected B or A"),
+        (fill_of_me, {**FILL, "liquidation": True}, "liquidation: expected an object"),
         (parse.parse_open_orders, [{**ORDER, "children": None}], "children: expected an array"),
         (parse.parse_open_orders, [{**ORDER, "children": [1]}], r"children\[\]: expected an object"),
+        (parse.parse_open_orders, [{**ORDER, "children": [{}]}], "oid: expected an integer"),
         (parse.parse_open_orders, [{**ORDER, "triggerPx": None}], "triggerPx: expected a decimal string"),
         (parse.parse_order_status, {"status": "somewhere"}, "orderStatus.status"),
         (parse.parse_order_status, {"status": "order"}, "order: expected an object"),

@@ -75,6 +75,15 @@ def test_a_snapshot_is_flagged_and_news_is_not(stage: Stage) -> None:
     assert stage.news == [FillsNews((), snapshot=True), FillsNews((), snapshot=False), FillsNews((), snapshot=False)]
 
 
+def test_fills_of_perps_are_told_alone_and_a_liquidation_as_whose_it_is(stage: Stage) -> None:
+    numbers = {"px": "1", "sz": "1", "startPosition": "0", "closedPnl": "0", "fee": "0", "time": 5, "side": "B"}
+    fill = {"tid": 1, "oid": 1, "liquidation": {"liquidatedUser": OTHER}, **numbers}
+    stage.frame("userFills", {"user": ME, "fills": [{"coin": "@107", **fill}, {"coin": "BTC", **fill}]})
+    [news] = stage.news
+    assert isinstance(news, FillsNews)
+    assert [(one.coin, one.liquidation) for one in news.fills] == [("BTC", False)]
+
+
 def test_order_updates_are_parsed(stage: Stage) -> None:
     stage.frame("orderUpdates", [])
     assert stage.news == [OrdersNews(())]

@@ -67,6 +67,22 @@ async def test_both_sides_of_one_trade_are_two_fills() -> None:
     assert len(await asked.reads().fills_since(ME, 0)) == 2
 
 
+async def test_fills_and_payments_of_other_markets_are_paged_over_and_left_out() -> None:
+    """A page full of spot trades is no end of the list, and no perp position comes of one."""
+    fills = [{**fill(n, n), "coin": "@107" if n < FULL_PAGE else "BTC"} for n in range(FULL_PAGE + 3)]
+    asked = Asked(userFillsByTime=pages(fills, FULL_PAGE))
+    assert [one.tid for one in await asked.reads().fills_since(ME, 0)] == [FULL_PAGE, FULL_PAGE + 1, FULL_PAGE + 2]
+    paid = [{"time": 5, "delta": {"coin": coin, "usdc": "-1"}} for coin in ("xyz:NVDA", "BTC")]
+    assert [one.coin for one in await Asked(userFunding=saying(paid)).reads().fundings_since(ME, 0)] == ["BTC"]
+
+
+@pytest.mark.parametrize(("whose", "ours"), [(ME, True), ("0x" + "9" * 40, False)])
+async def test_a_liquidation_is_told_as_the_accounts_that_was_liquidated(whose: str, ours: bool) -> None:
+    row = {**fill(1, 5), "liquidation": {"liquidatedUser": whose, "markPx": "1", "method": "market"}}
+    [told] = await Asked(userFillsByTime=saying([row])).reads().fills_since(ME, 0)
+    assert told.liquidation is ours
+
+
 async def test_fills_that_cannot_be_paged_through_are_odd_and_not_endless() -> None:
     stuck = [fill(n, 1_000) for n in range(FULL_PAGE + 1)]
     with pytest.raises(VenueAnswerOdd):

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -31,6 +31,7 @@ from executor.execution.desk import Desk
 from executor.execution.proof import Prover
 from executor.execution.strategies import StrategyCaller, Wanted
 from executor.execution.turn import Turn
+from executor.ports import Lane
 
 if TYPE_CHECKING:
     from executor.execution.worker import Worker
@@ -80,6 +81,21 @@ def _recorded(derived: Derivation) -> Wanted:
 def as_traded(received: ev.ActionReceived, caller: StrategyCaller | None) -> ev.ActionReceived:
     """The action as its route trades it: the mirror image for an opposite strategy (``core/mirror.py``)."""
     return mirrored(received) if caller is not None and caller.opposite and received.derived is None else received
+
+
+async def _unless(overtaken: Callable[[], bool], work: Coroutine[Any, Any, None]) -> bool:
+    """Let something be done until it is, or until it is overtaken; whether it was done."""
+    working = asyncio.create_task(work)
+    try:
+        while not working.done() and not overtaken():
+            await asyncio.wait({working}, timeout=0.02)
+        if not working.done():
+            return False
+        working.result()  # raises what went wrong
+        return True
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
 
 
 class Preparer:
@@ -202,7 +218,7 @@ class Preparer:
         if looked_up:
             prior = await self.prover.prove(received, lambda: self._exit_waits(received))
         if received.coin is not None and self._cold(received.coin):
-            await self.warm(received.coin)
+            await self._price(received)
         elif self._stale(received):
             await self._renew(received)
         if self._needs_leverage(received):
@@ -233,19 +249,28 @@ class Preparer:
         queue = self._queues.get(received.coin or "", ())
         return any(closes(one) for one in (received, *queue))
 
+    def _lane(self, received: ev.ActionReceived) -> Lane:
+        """Who waits for this action's price: a read for an exit or a stop is held back by nothing."""
+        if self._exit_waits(received) or received.action_type == ActionType.STOP_LOSS:
+            return Lane.CLOSE
+        return Lane.ENTRY if opens(received) else Lane.RESIZE
+
+    async def _price(self, received: ev.ActionReceived) -> None:
+        """Read the first price of a coin; once more where somebody comes behind who is in a greater hurry."""
+        coin, lane = received.coin or "", self._lane(received)
+        if not await _unless(lambda: self._lane(received) < lane, self.warm(coin, None, lane)):
+            await self.warm(coin, None, self._lane(received))
+
     async def _renew(self, received: ev.ActionReceived) -> None:
         """Read an old quote anew, until an exit waits behind the entry: that one goes by the price there is."""
-        reading = asyncio.create_task(self.warm(received.coin or "", self._desk.settings.quote_check.max_age_ms))
-        while not reading.done() and not self._exit_waits(received):
-            await asyncio.wait({reading}, timeout=0.02)
-        reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)
+        max_age_ms = self._desk.settings.quote_check.max_age_ms
+        await _unless(lambda: self._exit_waits(received), self.warm(received.coin or "", max_age_ms, Lane.ENTRY))
 
-    async def warm(self, coin: str, max_age_ms: int | None = None) -> None:
+    async def warm(self, coin: str, max_age_ms: int | None, lane: Lane) -> None:
         """Get a price for a coin and have it kept; where none is to be had that is told, and no more."""
         try:
             async with asyncio.timeout(WARM_TIMEOUT_S):
-                await self._worker.venue.warm(coin, max_age_ms)
+                await self._worker.venue.warm(coin, max_age_ms, lane)
         except (VenueError, TimeoutError) as error:
             log.warning("no quote", action="warm_failed", coin=coin, error=str(error))
 

@@ -336,7 +336,7 @@ class Ticker:
                 cold = coin not in worker.venue.quotes and worker.venue.rules.asset(coin) is not None
                 if cold and now_s - self._warmed_s.get(coin, -WARM_EVERY_S) >= WARM_EVERY_S:
                     self._warmed_s[coin] = now_s
-                    worker.spawn(worker.preparers[name].warm(coin), f"warm {coin}")
+                    worker.spawn(worker.preparers[name].warm(coin, None, Lane.RESIZE), f"warm {coin}")
 
 
 def needs_price(state: DeskState) -> list[str]:

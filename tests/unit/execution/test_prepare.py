@@ -21,7 +21,7 @@ from executor.core.facts import AccountFact, OpenOrder, OrderFact
 from executor.core.intake import IntakeState, Route, admit, evolve_intake
 from executor.core.position import Holding, Position
 from executor.core.settings import QuoteCheck
-from executor.core.source_events import SetStop, Trade
+from executor.core.source_events import SetStop, SetTarget, Trade
 from executor.core.state import DeskState
 from executor.core.types import Agent, Side
 from executor.errors import VenueUnavailable
@@ -32,6 +32,7 @@ from executor.execution.proof import AHEAD_LOOKED_UP, fills_from_ms
 from executor.execution.strategies import StrategyCaller
 from executor.execution.worker import Worker
 from executor.ledger.memory import MemoryLedger
+from executor.ports import Lane
 from executor.venue.signer import Signer
 from strategies.follow import Follow
 
@@ -44,6 +45,7 @@ class Venue(FakeVenue):
     def __init__(self) -> None:
         super().__init__()
         self.asked: list[str] = []
+        self.lanes: list[Lane] = []
         self.down = False
         self.answers = asyncio.Event()
         self.answers.set()
@@ -53,7 +55,8 @@ class Venue(FakeVenue):
         if self.down:
             raise VenueUnavailable("down")
 
-    async def warm(self, coin, max_age_ms=None):
+    async def warm(self, coin, max_age_ms=None, lane=None):
+        self.lanes.append(lane)
         self.ask("warm")
         await self.answers.wait()
         self.quotes[coin] = replace(quote(100), at_ms=self.at_ms)
@@ -123,6 +126,42 @@ async def test_a_cold_symbol_costs_one_call():
         await done(worker)
         assert venue.asked == ["warm"]
         assert worker.desks["main"].state.position("BTC").owned == 1
+
+
+async def test_a_price_is_read_as_urgently_as_who_waits_for_it():
+    async with working() as (worker, venue):
+        emit(worker, Side.BUY, "2", sender_id="in")
+        await done(worker)
+        venue.down, venue.quotes = True, {}
+        emit(worker, Side.BUY, "1", sender_id="entry", coin="ETH")
+        emit(worker, Side.SELL, "1", sender_id="exit")
+        events = await done(worker, 3)
+        assert venue.lanes == [Lane.ENTRY, Lane.CLOSE]
+        for kind in (SetStop, SetTarget):
+            action = Story().action(kind, Side.SELL, "1", sender_id=kind.__name__, trigger_px=D(90))
+            worker.emit("{}", action)
+        while len(venue.lanes) < 4:
+            await asyncio.sleep(0)
+        assert venue.lanes[2:] == [Lane.CLOSE, Lane.RESIZE]
+        assert [e.reason for e in events if isinstance(e, ev.ActionRefused)] == ["NO_QUOTE"]
+
+
+async def test_a_price_read_for_an_entry_goes_first_as_soon_as_an_exit_waits_behind_it():
+    async with working() as (worker, venue):
+        emit(worker, Side.BUY, "2", sender_id="in")
+        await done(worker)
+        del venue.quotes["BTC"]
+        venue.answers.clear()
+        emit(worker, Side.BUY, "1", sender_id="more")
+        while not venue.asked:
+            await asyncio.sleep(0)
+        emit(worker, Side.SELL, "3", sender_id="out")
+        async with asyncio.timeout(20):
+            while venue.lanes != [Lane.ENTRY, Lane.CLOSE]:
+                await asyncio.sleep(0.01)
+        venue.answers.set()
+        await done(worker, 3)
+        assert worker.desks["main"].state.position("BTC").owned == 0
 
 
 LIMITED = {"quote_check": QuoteCheck(max_age_ms=5_000)}

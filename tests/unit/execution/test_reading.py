@@ -190,7 +190,8 @@ class Shop:
         self.asked: list[str] = []
         self.ticker = Ticker(self)  # type: ignore[arg-type]  # a worker as far as a ticker asks here
 
-    async def warm(self, coin: str) -> None:
+    async def warm(self, coin: str, max_age_ms: int | None, lane: Lane) -> None:
+        assert lane is Lane.RESIZE
         self.asked.append(coin)
 
     def spawn(self, work: Coroutine[Any, Any, None], _: str) -> None:

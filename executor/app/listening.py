@@ -10,6 +10,7 @@ from executor.backoff import Backoff
 from executor.clock import Clock
 from executor.core.source_events import Origin, Status
 from executor.errors import ConfigError, CredentialRefused
+from executor.execution.desk import Desk
 from executor.execution.worker import Worker
 from executor.ports import ChannelState, Source
 from executor.sources.connection import redacted
@@ -91,6 +92,14 @@ class Listener:
             origin = Origin(system, source, channel, self._clock.now_ms())
             self._worker.emit(b"", Status(origin=origin, state="closed", agent_ids=agent_ids, detail=self._broken))
         return error
+
+
+def at_stake(desk: Desk) -> bool:
+    """Whether an account needs a worker that hears nothing: it holds something to look after, or was not read yet."""
+    state = desk.state
+    adopted = desk.settings.foreign_positions == "adopt" and any(one.size != 0 for one in state.positions.values())
+    ours = state.live or state.exits or any(one.owned != 0 for one in state.positions.values())
+    return bool(not state.reconciled or adopted or ours or state.flattening)
 
 
 def _closed(channel: ChannelState, why: str) -> ChannelState:

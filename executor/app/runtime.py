@@ -15,7 +15,7 @@ from executor.app import compose
 from executor.app.control import ControlServer
 from executor.app.heartbeat import Heartbeat
 from executor.app.identity import DRY_RUN_ENDPOINT, Trader
-from executor.app.listening import Listener
+from executor.app.listening import Listener, at_stake
 from executor.app.notify import AtLeast
 from executor.clock import Clock, SystemClock, chance
 from executor.config import Loaded
@@ -46,6 +46,9 @@ TELL_EVERY_S = 60.0
 """How often a worker whose ledger failed says so again."""
 
 VENUE_RETRY_S = 2.0
+
+LOOK_S = 0.2
+"""How often a worker that no source can tell anything any more looks whether something is left to protect."""
 
 UNREAD_MS = 180_000
 """An account that was not read for this long is not looked after: reads are recorded each minute, and more often."""
@@ -83,6 +86,7 @@ class Runtime:
         self._stack = AsyncExitStack()
         self.sources: list[Listener] = []
         self.refused: CredentialRefused | None = None
+        self._ended: set[str] = set()
         self.stopped = asyncio.Event()
         self._snapshot_seq = 0
         self._told_s = 0.0
@@ -244,11 +248,20 @@ class Runtime:
         except CredentialRefused as error:
             log.critical(str(error), action="source_refused", source=source.name)
             self.refused = error
-            if not self._heard():
+        self._ended.add(source.name)
+        if len(self._ended) == len(self.sources):
+            await self._end_when_idle()
+
+    async def _end_when_idle(self) -> None:
+        """No channel can open any more. Whoever heard one, or holds something, stays up, degraded, and protects."""
+        while self.refused is not None and not self._heard():
+            if not any(at_stake(desk) for desk in self.worker.desks.values()):
                 self.stopped.set()
+                return
+            await asyncio.sleep(LOOK_S)
 
     def _heard(self) -> bool:
-        """Whether any channel ever opened: then the worker stays up, degraded, and protects."""
+        """Whether any channel ever opened."""
         return any(source.heard for source in self.sources)
 
     def ready(self) -> bool:

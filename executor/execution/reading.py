@@ -64,7 +64,10 @@ ALONE_S = 1.0
 
 
 WARM_EVERY_S = 5.0
-"""How often a price that could not be had is asked for again."""
+"""How often a price is read that no feed vouches for."""
+
+WARM_APART_S = 0.5
+"""How far apart such reads are at least, in the long run: 240 of the 1200 units of a minute, however many the coins."""
 
 
 class Pace:
@@ -326,17 +329,28 @@ class Ticker:
                 self._worker.wake_reconcile[name].set()
 
     def _keep_prices(self) -> None:
-        """What is held needs its price, also where no signal asked for one since the start.
+        """What is held needs its price, also where no signal asked for one since the start, or its feed is down.
 
-        By the mark a crossed stop is seen, and an exit of our own making is priced by the book.
+        By the mark a crossed stop is seen, and an exit is priced by the book: one that goes by a price from before the
+        socket went down may never match.
         """
         worker, now_s = self._worker, self._worker.clock.monotonic_s()
-        for name, desk in worker.desks.items():
-            for coin in needs_price(desk.state):
-                cold = coin not in worker.venue.quotes and worker.venue.rules.asset(coin) is not None
-                if cold and now_s - self._warmed_s.get(coin, -WARM_EVERY_S) >= WARM_EVERY_S:
-                    self._warmed_s[coin] = now_s
-                    worker.spawn(worker.preparers[name].warm(coin, None, Lane.RESIZE), f"warm {coin}")
+        cold = self._unvouched()
+        every_s = max(WARM_EVERY_S, WARM_APART_S * len(cold))
+        for coin, name in cold.items():
+            if now_s - self._warmed_s.get(coin, -every_s) >= every_s:
+                self._warmed_s[coin] = now_s
+                worker.spawn(worker.preparers[name].warm(coin, None, Lane.RESIZE), f"warm {coin}")
+
+    def _unvouched(self) -> dict[str, str]:
+        """Coins whose price is needed and not kept by a feed, each with an account that needs it."""
+        venue = self._worker.venue
+        needed = {coin: name for name, desk in self._worker.desks.items() for coin in needs_price(desk.state)}
+        return {
+            coin: name
+            for coin, name in needed.items()
+            if venue.quote_as_of_ms(coin) is None and venue.rules.asset(coin) is not None
+        }
 
 
 def needs_price(state: DeskState) -> list[str]:

@@ -31,6 +31,7 @@ from executor.execution.reading import (
     needs_price,
 )
 from executor.execution.turn import Turn
+from executor.hyperliquid import limits
 from executor.ports import Lane
 from executor.testing import ManualClock
 from executor.testing.virtual_loop import VirtualLoop
@@ -178,17 +179,27 @@ def test_a_price_is_kept_of_what_is_held_owed_or_wished_and_of_nothing_else():
     assert needs_price(s.state) == ["BTC", "ETH"]
 
 
+class AnyCoin:
+    """Rules of a venue that lists whatever it is asked about."""
+
+    def asset(self, coin: str) -> str:
+        return coin
+
+
 class Shop:
-    """A worker, its venue and its preparer in one, that has no price yet."""
+    """A worker, its venue and its preparer in one, that has no price yet; ``vouched`` are the coins of a live feed."""
 
     def __init__(self) -> None:
         self.story = Story()
         self.story.long(1)
         self.venue, self.preparers, self.desks = self, {"main": self}, {"main": self.story}
-        self.rules, self.quotes = self.story.market.rules, dict[str, Any]()
+        self.rules, self.vouched = self.story.market.rules, set[str]()
         self.clock = ManualClock()
         self.asked: list[str] = []
         self.ticker = Ticker(self)  # type: ignore[arg-type]  # a worker as far as a ticker asks here
+
+    def quote_as_of_ms(self, coin: str) -> int | None:
+        return T0 if coin in self.vouched else None
 
     async def warm(self, coin: str, max_age_ms: int | None, lane: Lane) -> None:
         assert lane is Lane.RESIZE
@@ -205,10 +216,29 @@ def test_the_price_of_what_is_held_is_asked_for_until_it_is_there():
         shop.clock.advance(int(after_s * 1000))
         shop.ticker._keep_prices()
         assert shop.asked == ["BTC"] * asked
-    shop.quotes["BTC"] = shop.story.quotes["BTC"]
+    shop.vouched.add("BTC")
     shop.clock.advance(60_000)
     shop.ticker._keep_prices()
     assert len(shop.asked) == 2
+    shop.vouched.clear()  # the socket is down: the quote that was pushed last may be any age
+    shop.ticker._keep_prices()
+    assert len(shop.asked) == 3
+
+
+@pytest.mark.parametrize("coins", [1, 10, 20, 60])
+def test_prices_of_many_coins_are_read_at_once_and_then_within_a_fifth_of_the_budget(coins):
+    shop = Shop()
+    shop.rules = AnyCoin()
+    for number in range(coins - 1):
+        shop.story.state.stops[f"C{number}"] = []
+    shop.ticker._keep_prices()
+    assert len(shop.asked) == coins
+    for _ in range(600):
+        shop.clock.advance(250)
+        shop.ticker._keep_prices()
+    a_minute = (len(shop.asked) - coins) / 2.5
+    assert a_minute == min(12 * coins, 120)
+    assert a_minute * limits.info_weight("l2Book") <= limits.IP_WEIGHT_PER_MINUTE / 5
 
 
 async def test_a_read_that_is_cancelled_at_the_end_leaves_nothing_for_the_log():

@@ -8,11 +8,13 @@ import pytest
 
 from executor.core.facts import RawReply
 from executor.errors import VenueAnswerOdd, VenueUnavailable
+from executor.hyperliquid import limits
 from executor.ports import Lane, SignedRequest
 from executor.testing import ManualClock
 from executor.venue.budgets import Budgets
 from executor.venue.clock_offset import VenueClock
 from executor.venue.http import HttpDoor
+from executor.venue.reads import Reads
 from executor.venue.socket import SocketSettings, VenueSocket
 from executor.venue.transport import LATELY, Transport
 
@@ -163,3 +165,20 @@ async def test_what_went_before_is_remembered_within_bounds() -> None:
     for nonce in range(3_000):
         await stage.transport.submit(SignedRequest(ORDERS, nonce, {}, None, None), Lane.CLOSE, 1.0)
     assert len(stage.transport._lately) <= LATELY
+
+
+async def test_prices_of_what_is_held_leave_the_budget_of_a_storm_to_the_exits() -> None:
+    """Sixty coins after a restart, each read every five seconds for ten minutes of 429."""
+    stage, most = Stage(answer(429, error="too many")), 0
+    reads = Reads(stage.transport.info, stage.clock)
+    for _ in range(120):
+        reading = [asyncio.ensure_future(reads.book(f"C{coin}", Lane.RESIZE)) for coin in range(60)]
+        await asyncio.wait(reading, timeout=0)  # whoever is held back gives up, as who asked did
+        for one in reading:
+            one.cancel()
+        failed = await asyncio.gather(*reading, return_exceptions=True)
+        assert all(isinstance(error, VenueUnavailable | asyncio.CancelledError) for error in failed)
+        most = max(most, stage.used())
+        stage.manual.advance(5_000)
+    assert 0 < most <= 0.6 * limits.IP_WEIGHT_PER_MINUTE
+    assert stage.budgets.wait_ms(Lane.CLOSE, 1, stage.clock.mono_ms()) == 0

@@ -99,7 +99,11 @@ def config_validate(config: ConfigFile = CONFIG, overrides: Overrides = None, js
     show(cell(f"{config} is valid ({settings.config.mode})", "green"))
 
 
-def config_schema(config: ConfigFile = CONFIG, json_out: Json = False) -> None:
+def config_schema(
+    config: ConfigFile = CONFIG,
+    overrides: Overrides = None,  # no value changes it: who writes it for every command may here too
+    json_out: Json = False,
+) -> None:
     """The JSON Schema of the configuration, every registered plugin included; JSON with or without --json."""
     from executor import plugins
     from executor.config import json_schema

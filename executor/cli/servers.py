@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ import typer
 
 from executor.cli.guard import usage
 from executor.cli.options import Json
-from executor.cli.output import clean, err, out, print_json, show
+from executor.cli.output import clean, err, out, print_line, show
 
 Host = Annotated[str, typer.Option("--host", help="Whom to listen to: 127.0.0.1 is this machine alone.")]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free port.")]
@@ -108,43 +108,50 @@ def _deposit(text: str) -> tuple[str, Decimal]:
     return address.lower(), amount
 
 
-def sim_fractrade(host: Host = LOOPBACK, port: Port = 0, script: Script = None) -> None:
+def sim_fractrade(host: Host = LOOPBACK, port: Port = 0, script: Script = None, json_out: Json = False) -> None:
     """A Fractrade on this machine: three channels, credentials, limits, and a script of signals."""
     _begin(host, OPEN_SIM)
     from executor.sim.play import serve
     from executor.sim.script import load_script
 
-    _serve(serve(host, port, load_script(script), _said()))
+    _serve(serve(host, port, load_script(script), **_told(json_out)))
 
 
-def sim_nexgent(host: Host = LOOPBACK, port: Port = 0, script: Script = None, ping_s: PingS = PING_S) -> None:
+def sim_nexgent(
+    host: Host = LOOPBACK, port: Port = 0, script: Script = None, ping_s: PingS = PING_S, json_out: Json = False
+) -> None:
     """A Nexgent on this machine: tokens, snapshots, updates and prices, with the real server's traps."""
     _begin(host, OPEN_SIM)
     from executor.sim.nexgent_script import load, serve
 
-    _serve(serve(host, port, load(script), _said(), ping_s=ping_s))
+    _serve(serve(host, port, load(script), **_told(json_out), ping_s=ping_s))
 
 
-def sim_halyrd(host: Host = LOOPBACK, port: Port = 0, script: Script = None) -> None:
+def sim_halyrd(host: Host = LOOPBACK, port: Port = 0, script: Script = None, json_out: Json = False) -> None:
     """A Halyrd on this machine: the event stream of one agent and the REST lists behind it."""
     _begin(host, "whoever reaches it can listen; it has no credentials")
     from executor.sim.halyrd_script import load, serve
 
-    _serve(serve(host, port, load(script), _said()))
+    _serve(serve(host, port, load(script), **_told(json_out)))
 
 
-def sim_tradeready(host: Host = LOOPBACK, port: Port = 0, script: Script = None, ping_s: PingS = PING_S) -> None:
+def sim_tradeready(
+    host: Host = LOOPBACK, port: Port = 0, script: Script = None, ping_s: PingS = PING_S, json_out: Json = False
+) -> None:
     """A TradeReady on this machine: prices by socket and the rest by REST, as the real server was seen to behave."""
     _begin(host, OPEN_SIM)
     from executor.sim.tradeready_script import load, serve
 
-    _serve(serve(host, port, load(script), _said(), ping_s=ping_s))
+    _serve(serve(host, port, load(script), **_told(json_out), ping_s=ping_s))
 
 
-def _said() -> Callable[[str], None]:
-    """Lines for people as they are."""
-    console = out()
-    return lambda line: console.print(clean(line), markup=False, soft_wrap=True)
+def _told(json_out: bool) -> dict[str, Any]:
+    """Who is told what: lines for people as they are, beside the one document for programs on stderr."""
+    console = err() if json_out else out()
+    return {
+        "say": lambda line: console.print(clean(line), markup=False, soft_wrap=True),
+        "ready": _ready if json_out else None,
+    }
 
 
 def _begin(host: str, what: str) -> None:
@@ -158,10 +165,11 @@ def _begin(host: str, what: str) -> None:
         err().print(cell(f"warning: other machines can reach {host}; {what}", "yellow"))
 
 
-def _ready(document: dict[str, Any]) -> None:
+def _ready(document: Mapping[str, Any]) -> None:
+    """In one line: who reads it from a server that goes on knows where it ends."""
     import sys
 
-    print_json(document)
+    print_line(document)
     sys.stdout.flush()
 
 

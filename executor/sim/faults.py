@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 from executor.sim.loopback import LoopbackServer
 from executor.sim.scenario import Say, Seconds, Vocabulary, Word
@@ -60,17 +60,36 @@ def faults(server: LoopbackServer, send: Callable[[dict[str, Any]], Awaitable[in
     return {name: Word(FAULTS[name], do) for name, do in does.items()}
 
 
+class Card(NamedTuple):
+    """What a simulator's client must know: for people in lines, for programs by the names of the source's keys."""
+
+    lines: Iterable[str]
+    keys: Mapping[str, Any]
+
+
+Ready = Callable[[Mapping[str, Any]], None]
+"""Takes what programs must know, once the server listens."""
+
+
 async def run(
-    server: LoopbackServer, told: Callable[[], Iterable[str]], play: Callable[[], Awaitable[None]], say: Say
+    server: LoopbackServer,
+    card: Callable[[], Card],
+    play: Callable[[], Awaitable[None]],
+    say: Say,
+    ready: Ready | None = None,
 ) -> None:
     """The simulator alone, until cancelled; each time a first client comes, the script is played once to its end.
 
-    ``told`` says to people what is where once it listens, ``play`` plays the script. Before each first client the
-    server forgets: no play finds anything that an earlier one did.
+    ``card`` is what is told once it listens, to ``ready`` if there is one, else to ``say``; ``play`` plays the
+    script. Before each first client the server forgets: no play finds anything that an earlier one did.
     """
     async with server:
-        for line in told():
-            say(line)
+        lines, keys = card()
+        if ready is None:
+            for line in lines:
+                say(line)
+        else:
+            ready({"url": server.rest_url, "ws_url": server.url, **keys})
         while True:
             server.forget()
             await server.wait_connected(1, timeout_s=None)

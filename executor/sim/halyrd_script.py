@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from executor.clock import Clock, SystemClock
-from executor.sim.faults import FAULTS, faults, run
-from executor.sim.halyrd import HalyrdSimulator
+from executor.sim.faults import FAULTS, Card, Ready, faults, run
+from executor.sim.halyrd import ALIAS, HalyrdSimulator
 from executor.sim.scenario import Say, Step, Strict, Vocabulary, Word, load_scenario, play
 
 
@@ -121,13 +121,18 @@ def load(path: Path | None = None) -> tuple[Step, ...]:
     return load_scenario(path, "halyrd.yaml", WORDS)
 
 
-async def serve(host: str, port: int, steps: tuple[Step, ...], say: Say, clock: Clock | None = None) -> None:
+async def serve(
+    host: str, port: int, steps: tuple[Step, ...], say: Say, clock: Clock | None = None, ready: Ready | None = None
+) -> None:
     """The simulator alone, until cancelled."""
     time = clock or SystemClock()
     simulator = HalyrdSimulator(host, port, time)
     await run(
         simulator,
-        lambda: [f"Halyrd simulator (agents: current or seed; no credentials) on {simulator.url}"],
+        lambda: Card(
+            [f"Halyrd simulator (agents: {ALIAS} or seed; no credentials) on {simulator.url}"], {"agents": [ALIAS]}
+        ),
         lambda: play(steps, vocabulary(simulator), time, say),
         say,
+        ready,
     )

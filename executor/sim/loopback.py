@@ -99,6 +99,11 @@ class LoopbackServer:
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"ws://{host}:{self._port}"
 
+    @property
+    def rest_url(self) -> str:
+        """The same of the REST requests."""
+        return "http" + self.url.removeprefix("ws")
+
     async def broadcast(self, raw: str | bytes) -> int:
         """Send one frame to every socket; to how many it went."""
         if self.silent:

@@ -102,11 +102,6 @@ class NexgentSimulator(LoopbackServer):
         await self.cut(1000, "Server shutdown")
         await super().__aexit__(kind, error, trace)
 
-    @property
-    def rest_url(self) -> str:
-        """The base address, http, without a path."""
-        return "http" + self.url.removeprefix("ws")
-
     # -- what happens on the platform -----------------------------------------------------------------------------
 
     async def buy(self, agent_id: str, position_id: str, **fields: Any) -> Document:

@@ -9,14 +9,14 @@ for handshakes, 0 to welcome them again), ``rest_refuse`` (the same for REST), `
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from pydantic import ConfigDict, Field
 
 from executor.clock import Clock, SystemClock
-from executor.sim.faults import run
+from executor.sim.faults import Card, Ready, run
 from executor.sim.nexgent import Habits, NexgentSimulator
 from executor.sim.nexgent_positions import BONK
 from executor.sim.scenario import Say, Step, Strict, Vocabulary, Word, load_scenario, play
@@ -140,17 +140,27 @@ def load(path: Path | None = None) -> tuple[Step, ...]:
 
 
 async def serve(
-    host: str, port: int, steps: tuple[Step, ...], say: Say, clock: Clock | None = None, ping_s: float = 30.0
+    host: str,
+    port: int,
+    steps: tuple[Step, ...],
+    say: Say,
+    clock: Clock | None = None,
+    ping_s: float = 30.0,
+    ready: Ready | None = None,
 ) -> None:
     """The simulator alone, until cancelled."""
     time = clock or SystemClock()
     simulator = NexgentSimulator((AGENT,), host, port, time, Habits(ping_s=ping_s))
     vocabulary = Player(simulator).vocabulary
-    await run(simulator, lambda: _told(simulator), lambda: play(steps, vocabulary, time, say), say)
+    await run(simulator, lambda: _card(simulator), lambda: play(steps, vocabulary, time, say), say, ready)
 
 
-def _told(simulator: NexgentSimulator) -> Iterator[str]:
+def _card(simulator: NexgentSimulator) -> Card:
     tokens = simulator.tokens
-    yield f"Nexgent simulator on {simulator.rest_url}"
-    yield f"  agent {AGENT} · email {tokens.email} · password {tokens.password}"
-    yield f"  access token {tokens.access()}"
+    keys = {"email": tokens.email, "password": tokens.password, "access_token": tokens.access()}
+    lines = (
+        f"Nexgent simulator on {simulator.rest_url}",
+        f"  agent {AGENT} · email {tokens.email} · password {tokens.password}",
+        f"  access token {keys['access_token']}",
+    )
+    return Card(lines, {"agents": [AGENT], **keys})

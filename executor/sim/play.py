@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from executor.clock import Clock, SystemClock
 from executor.errors import ConfigError
-from executor.sim.faults import run
+from executor.sim.faults import Card, Ready, run
 from executor.sim.fractrade import FractradeSimulator, Frame
 from executor.sim.scenario import Say
 from executor.sim.script import Script, Step, frame_of, name_of, wrapped
@@ -79,19 +79,22 @@ class Player:
         return f"was silent for {seconds:g} s"
 
 
-async def serve(host: str, port: int, script: Script, say: Say, clock: Clock | None = None) -> None:
+async def serve(
+    host: str, port: int, script: Script, say: Say, clock: Clock | None = None, ready: Ready | None = None
+) -> None:
     """The simulator alone, until cancelled."""
     time = clock or SystemClock()
     simulator = FractradeSimulator(host, port, clock=time)
     await run(
         simulator,
-        lambda: _told(simulator),
+        lambda: _card(simulator, script.agent),
         lambda: Player(simulator, script, time, say, run_id=f"{time.now_ms():x}").play(),
         say,
+        ready,
     )
 
 
-def _told(simulator: FractradeSimulator) -> Iterator[str]:
-    accepted = simulator.credentials
-    yield f"Fractrade simulator on {simulator.url}"
-    yield f"  api_key {accepted.api_key} · api_secret {accepted.api_secret} · token {accepted.user_token}"
+def _card(simulator: FractradeSimulator, agent: str) -> Card:
+    accepted = asdict(simulator.credentials)
+    who = "  api_key {api_key} · api_secret {api_secret} · token {user_token}".format(**accepted)
+    return Card([f"Fractrade simulator on {simulator.url}", who], {"agents": [agent], **accepted})

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from executor.clock import Clock, SystemClock
-from executor.sim.faults import FAULTS, faults, run
+from executor.sim.faults import FAULTS, Card, Ready, faults, run
 from executor.sim.scenario import Say, Step, Strict, Vocabulary, Word, load_scenario, play
 from executor.sim.tradeready import API_KEY, Heartbeat, TradeReadySimulator
 
@@ -120,14 +120,21 @@ def load(path: Path | None = None) -> tuple[Step, ...]:
 
 
 async def serve(
-    host: str, port: int, steps: tuple[Step, ...], say: Say, clock: Clock | None = None, ping_s: float = 30.0
+    host: str,
+    port: int,
+    steps: tuple[Step, ...],
+    say: Say,
+    clock: Clock | None = None,
+    ping_s: float = 30.0,
+    ready: Ready | None = None,
 ) -> None:
     """The simulator alone, until cancelled."""
     time = clock or SystemClock()
     simulator = TradeReadySimulator(host, port, time, heartbeat=Heartbeat(ping_s))
     await run(
         simulator,
-        lambda: [f"TradeReady simulator (api_key {API_KEY}) on {simulator.url}"],
+        lambda: Card([f"TradeReady simulator (api_key {API_KEY}) on {simulator.url}"], {"api_key": API_KEY}),
         lambda: play(steps, vocabulary(simulator, f"{time.now_ms():x}"), time, say),
         say,
+        ready,
     )

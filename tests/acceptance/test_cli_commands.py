@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -195,6 +196,7 @@ def test_config_show_says_where_values_come_from_and_masks_secrets(cli):
 
 def test_the_schema_and_the_plugins_are_documents(cli):
     assert json.loads(cli("config", "schema").stdout)["properties"]["mode"]
+    assert cli("config", "schema", "--set", "mode=live").stdout == cli("config", "schema").stdout
     names = {plugin["name"] for plugin in json.loads(cli("plugins", "list", "--json").stdout)["plugins"]}
     assert {"fractrade", "follow", "max_leverage"} <= names
     assert "fractrade" in cli("plugins", "list").stdout
@@ -399,6 +401,32 @@ def test_the_simulator_serves_and_ends_in_order(cli):
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=15) == 0
         assert "sim-key" in process.stdout.read()
+    finally:
+        process.kill()
+        process.stdout.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "keys"),
+    [
+        (("paper-exchange",), ()),
+        (("sim", "fractrade"), ("agents", "api_key", "api_secret", "user_token")),
+        (("sim", "nexgent"), ("agents", "access_token", "email", "password")),
+        (("sim", "halyrd"), ("agents",)),
+        (("sim", "tradeready"), ("api_key",)),
+    ],
+)
+def test_programs_are_told_in_one_line_where_a_server_is_and_what_it_takes(cli, words, keys):
+    """One document, nothing before it and nothing behind; what is said to people goes to stderr."""
+    process, line = served(cli, *words, "--json")
+    try:
+        told = json.loads(line)
+        assert sorted(told) == sorted(("url", "ws_url", *keys))
+        assert all(told.values())
+        with socket.create_connection(("127.0.0.1", int(told["url"].rpartition(":")[2])), timeout=10):
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=15) == 0
+        assert process.stdout.read() == ""
     finally:
         process.kill()
         process.stdout.close()

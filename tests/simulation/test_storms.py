@@ -216,3 +216,18 @@ def test_servers_that_accept_and_close_are_not_stormed_and_found_in_time(
         tasks[1].cancel()
 
     play(tmp_path, story)
+
+
+def test_an_exit_told_while_the_exchanges_socket_stays_down_goes_by_the_price_of_now(tmp_path):
+    async def story(world: Counted) -> None:
+        await world.signal(trade("ETH", "LONG", "10", 1))
+        await until(lambda: world.size("ETH") > 0)
+        world.exchange._limits.may_open = lambda ip, count: False
+        await world._close_sockets(1001)
+        world.move("ETH", -1_500)  # further than the widest cap of an exit
+        await asyncio.sleep(60)
+        await world.signal(trade("ETH", "SELL", "10", 2))
+        await until(lambda: world.size("ETH") == 0, 5)
+        assert world.life.runtime.venue.budgets()["sockets"][0] == 0
+
+    play(tmp_path, story)

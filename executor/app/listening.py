@@ -90,7 +90,9 @@ class Listener:
         opened = [(key, ids) for key, ids in self._worker.intake.channels.items() if key[1] == self.name]
         for (system, source, channel), agent_ids in opened:
             origin = Origin(system, source, channel, self._clock.now_ms())
-            self._worker.emit(b"", Status(origin=origin, state="closed", agent_ids=agent_ids, detail=self._broken))
+            self._worker.emit(
+                b"", Status(origin=origin, state="closed", agent_ids=agent_ids, detail=self._broken, remedy=REMEDY)
+            )
         return error
 
 

@@ -248,6 +248,8 @@ class Runtime:
         except CredentialRefused as error:
             log.critical(str(error), action="source_refused", source=source.name)
             self.refused = error
+            if all(channel.state != "refused" for channel in source.channels()):  # else each channel was told
+                self.worker.notify("alarm", "CHANNEL_REFUSED", f"{error.message}: {error.remedy}")
         self._ended.add(source.name)
         if len(self._ended) == len(self.sources):
             await self._end_when_idle()

@@ -64,6 +64,9 @@ def _difference(event: ev.DifferenceFound) -> Line:
 
 def _source(event: ev.SourceChanged) -> Line:
     told = f" ({event.detail})" if event.detail else ""
+    if event.state == "refused":
+        remedy = f": {event.remedy}" if event.remedy else ""
+        return f"channel {event.channel} of {event.source} is refused for good{told}{remedy}", "alarm"
     return f"channel {event.channel} {event.state}{told}", "quiet"
 
 

@@ -213,6 +213,9 @@ _ALARMS = {
     "CANCEL_REFUSED": (
         "The venue refused a cancel three times, and not for there being no such order: it goes on; remove the reason."
     ),
+    "CHANNEL_REFUSED": (
+        "A source's channel was refused for good and hears nothing any more: do what stands beside, then restart."
+    ),
     "EXIT_FAILED": (
         "An exit failed twice for another reason than its price, which stands beside: it goes on; remove that reason."
     ),

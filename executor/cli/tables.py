@@ -161,6 +161,7 @@ CHANNELS: Sequence[Column] = (
     ("state", lambda row: coloured(row.get("state"))),
     ("since", lambda row: cell(when(row.get("at")), "dim")),
     ("detail", _plain("detail")),
+    ("remedy", _plain("remedy")),
 )
 
 

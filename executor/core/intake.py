@@ -262,6 +262,7 @@ def channel_events(state: IntakeState, status: Status, now_ms: int) -> list[ev.E
         agent_ids=status.agent_ids,
         code=status.code,
         detail=status.detail,
+        remedy=status.remedy,
     )
     mine = (origin.system, origin.source, origin.channel)
     others = [(key[1], ids) for key, ids in state.channels.items() if key != mine and key[0] == origin.system]

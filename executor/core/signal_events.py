@@ -39,7 +39,7 @@ class LedgerLost(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceChanged(Event):
-    """A channel opened, closed or was refused for good."""
+    """A channel opened, closed or was refused for good; ``remedy`` is what a person can do, if anything."""
 
     system: str
     source: str
@@ -48,6 +48,7 @@ class SourceChanged(Event):
     agent_ids: tuple[str, ...]
     code: int | None
     detail: str
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -231,6 +231,7 @@ class Status:
     agent_ids: tuple[str, ...] = ()
     code: int | None = None
     detail: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

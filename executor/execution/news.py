@@ -19,11 +19,20 @@ def _unsigned(event: ev.SignerRefused) -> News:
     return "warning", event.reason, f"{event.account}: {event.purpose} of {event.coin}: {event.text}"
 
 
-_TOLD: dict[type[ev.Event], Callable[[Any], News]] = {
+def _channel(event: ev.SourceChanged) -> News | None:
+    """One that is refused for good is silent from now on, and nobody else would say so."""
+    if event.state != "refused":
+        return None
+    told = (f"{event.source} {event.channel}", event.detail, event.remedy)
+    return "alarm", "CHANNEL_REFUSED", ": ".join(part for part in told if part)
+
+
+_TOLD: dict[type[ev.Event], Callable[[Any], News | None]] = {
     ev.AlarmRaised: lambda event: ("alarm", event.code, event.text),
     ev.BreakerLatched: _latched,
     ev.BreakerReset: lambda event: ("info", f"BREAKER {event.rule}", f"{event.account}: reset by {event.by}"),
     ev.SignerRefused: _unsigned,
+    ev.SourceChanged: _channel,
     ev.ProcessStarted: lambda event: ("info", "worker started", f"version {event.version}, {event.mode}"),
     ev.ProcessStopped: lambda event: ("info", "worker stopped", f"{event.reason}; orders unknown: {event.unknown}"),
 }

@@ -131,6 +131,7 @@ def _channels(latest: Latest) -> list[Document]:
             "at": iso(e.at_ms),
             "code": e.code,
             "detail": e.detail,
+            "remedy": e.remedy,
         }
         for e in changed
         if isinstance(e, ev.SourceChanged)

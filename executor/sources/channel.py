@@ -58,8 +58,14 @@ class Channel:
         if state == self.state:
             return
         self.state = state
-        origin = self.origin(at_ms)
-        status = Status(origin=origin, state=state, agent_ids=self.agent_ids, code=self.code, detail=self.detail)
+        status = Status(
+            origin=self.origin(at_ms),
+            state=state,
+            agent_ids=self.agent_ids,
+            code=self.code,
+            detail=self.detail,
+            remedy=self.remedy,
+        )
         emit(b"", status)
 
 

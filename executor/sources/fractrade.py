@@ -268,7 +268,8 @@ class FractradeSource:
             return
         channel.state = state
         origin = self._origin(channel, at_ms)
-        emit(b"", Status(origin=origin, state=state, agent_ids=channel.agent_ids, code=code, detail=detail))
+        ids = channel.agent_ids
+        emit(b"", Status(origin=origin, state=state, agent_ids=ids, code=code, detail=detail, remedy=remedy))
 
     def _origin(self, channel: _Channel, at_ms: int) -> Origin:
         return Origin(SYSTEM, self.name, channel.endpoint.name, at_ms)

@@ -258,7 +258,8 @@ class NexgentSource:
             return
         channel.state, channel.lost_s = state, self._clock.monotonic_s()
         origin, ids = self._origin(channel, at_ms), (channel.agent_id,)
-        emit(b"", Status(origin=origin, state=state, agent_ids=ids, code=verdict.code, detail=told))
+        code, remedy = verdict.code, verdict.remedy
+        emit(b"", Status(origin=origin, state=state, agent_ids=ids, code=code, detail=told, remedy=remedy))
 
     # -- the mirror -----------------------------------------------------------------------------------------------
 

@@ -80,3 +80,18 @@ async def test_a_worker_that_holds_something_stays_up_and_watches_it(rig, adopte
         await rig.until(lambda: rig.size() == 0, WITHIN_S)
         await asyncio.wait_for(runtime.stopped.wait(), WITHIN_S)
         assert exit_code(runtime) == 3
+
+
+async def test_a_refused_channel_beside_an_open_one_is_told_with_its_remedy(rig):
+    rig.environ["FRACTRADE_USER_TOKEN"] = "wrong"
+    rig.configure(sources=[rig.source(user_id="u1")])
+    async with begun(rig) as (runtime, told):
+        await rig.until(lambda: [row for row in told.news if row[1] == "CHANNEL_REFUSED"], WITHIN_S)
+        await rig.until(lambda: len(rig.sim.clients) == 1, WITHIN_S)
+        ((level, _, body),) = [row for row in told.news if row[1] == "CHANNEL_REFUSED"]
+        assert level == "alarm"
+        assert body.startswith("fractrade user:u1: FORBIDDEN: HTTP 403: check this source's credentials")
+        rows = {row["channel"]: row for row in rig.read(lambda reader: reader.status()["channels"])}
+        assert rows["user:u1"]["remedy"].startswith("check this source's credentials")
+        assert (rows["agent:agent-uuid"]["state"], rows["agent:agent-uuid"]["remedy"]) == ("open", "")
+        assert not runtime.stopped.is_set()

@@ -114,6 +114,7 @@ async def test_a_bad_credential_stops_its_channel_for_good_while_the_others_go_o
         assert worker.states() == {"agent:a1": "refused", "user:u1": "open", "executor": "open"}
         (refused,) = [c for c in worker.source.channels() if c.state == "refused"]
         assert "credentials" in refused.remedy
+        assert [one.remedy for one in worker.of(Status) if one.state == "refused"] == [refused.remedy]
         await simulator.publish(FRAME)
         await worker.until(lambda: len(worker.of(ActionBase)) == 2)
         assert simulator.handshakes == 3

@@ -61,6 +61,16 @@ class Breaking:
 '''
 
 
+class Told:
+    """A notifier that remembers what it was told of."""
+
+    def __init__(self) -> None:
+        self.titles: list[str] = []
+
+    def notify(self, level: str, title: str, body: str) -> None:
+        self.titles.append(title)
+
+
 @asynccontextmanager
 async def running(folder: Path, fault: type[Exception]) -> AsyncIterator[tuple[Runtime, Any, list[ev.SourceChanged]]]:
     """A worker whose one source is the plugin above; the plugin, and what was recorded of its channel."""
@@ -117,8 +127,11 @@ async def test_a_source_that_cannot_work_as_configured_stays_closed(tmp_path: Pa
 
 async def test_a_source_refused_after_it_broke_leaves_the_worker_up(tmp_path: Path) -> None:
     """What it heard in its first life counts: positions may be open, and somebody must protect them."""
+    told = Told()
     async with running(tmp_path, RuntimeError) as (runtime, kind, _):
+        runtime.worker.notifiers = (told,)
         kind.refused = True
         kind.breaks.set()
-        await until(lambda: runtime.refused is not None, WITHIN_S)
+        await until(lambda: "CHANNEL_REFUSED" in told.titles, WITHIN_S)  # no channel said so: the source has to
+        assert runtime.refused is not None
         assert not runtime.stopped.is_set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 
 import pytest
 
@@ -41,3 +42,25 @@ async def test_what_still_waits_at_the_end_is_written(written):
     assert '"account": "a1"' in written.getvalue()
     await asyncio.sleep(2 * SOON_S)
     assert len(written.getvalue().splitlines()) == 1
+
+
+def _channel(state: str) -> ev.SourceChanged:
+    return ev.SourceChanged(
+        at_ms=1, system="x", source="mine", channel="agent:a", state=state, agent_ids=("a",), code=403,
+        detail="FORBIDDEN: HTTP 403", remedy="check the key",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("state", "level", "text"),
+    [
+        ("refused", "warning", "channel agent:a of mine is refused for good (FORBIDDEN: HTTP 403): check the key"),
+        ("closed", "info", "channel agent:a closed (FORBIDDEN: HTTP 403)"),
+    ],
+)
+async def test_a_channel_refused_for_good_is_a_warning_with_its_remedy(written, state, level, text):
+    log = EventLog()
+    log(_channel(state))
+    log.flush()
+    line = json.loads(written.getvalue())
+    assert (line["level"], line["event"]) == (level, text)

@@ -27,3 +27,17 @@ def test_alarms_breakers_refusals_and_starts_are_told_and_other_events_are_not()
         ("info", "worker stopped", "stopped; orders unknown: 2"),
     ]
     assert news_of(ev.Paused(at_ms=1, account="main", by="cli")) is None
+
+
+def _channel(state: str, remedy: str = "") -> ev.SourceChanged:
+    return ev.SourceChanged(
+        at_ms=1, system="x", source="mine", channel="agent:a", state=state, agent_ids=("a",), code=403,
+        detail="FORBIDDEN: HTTP 403", remedy=remedy,
+    )  # fmt: skip
+
+
+def test_a_channel_that_is_refused_for_good_is_an_alarm_with_the_remedy_and_one_that_closes_is_none():
+    told = ("alarm", "CHANNEL_REFUSED", "mine agent:a: FORBIDDEN: HTTP 403: check the key")
+    assert news_of(_channel("refused", "check the key")) == told
+    assert news_of(_channel("refused")) == ("alarm", "CHANNEL_REFUSED", "mine agent:a: FORBIDDEN: HTTP 403")
+    assert (news_of(_channel("closed")), news_of(_channel("open"))) == (None, None)

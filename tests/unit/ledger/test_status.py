@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from executor.core import events as ev
+from executor.ledger.codec import decode
 from executor.ledger.index import rows_of
 from executor.ledger.status import ledger_status
 from executor.ports import Stored
@@ -54,3 +55,13 @@ def test_no_channel_is_open_any_more_once_the_worker_stopped() -> None:
     assert channels(started, opened) == ["open"]
     assert channels(started, opened, stopped) == ["closed"]
     assert channels(started, stopped, started, opened) == ["open"]
+
+
+def test_a_channel_is_shown_with_its_remedy_and_one_of_an_older_record_without() -> None:
+    body = (
+        '{"at_ms":2,"system":"x","source":"s","channel":"c","state":"refused","agent_ids":[],"code":403,"detail":"no"'
+    )
+    old, new = decode("SourceChanged", body + "}"), decode("SourceChanged", body + ',"remedy":"check the key"}')
+    started = Stored(1, ev.ProcessStarted(at_ms=1, clean=True, version="1", mode="live"))
+    told = [status(started, Stored(2, event), part="channels")[0]["remedy"] for event in (old, new)]
+    assert told == ["", "check the key"]

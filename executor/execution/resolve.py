@@ -113,6 +113,8 @@ class Resolver:
             return
         if now_ms - self._resent_ms.get(request.request_id, 0) < RESEND_EVERY_MS:
             return
+        known = self._desk.state.requests
+        self._resent_ms = {name: at_ms for name, at_ms in self._resent_ms.items() if name in known}
         self._resent_ms[request.request_id] = now_ms
         record = self._worker.record_of(request)
         try:

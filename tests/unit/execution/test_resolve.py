@@ -203,6 +203,19 @@ async def test_many_orders_nobody_knows_of_cost_one_reading_of_fills_and_open_or
     assert [leg.kind for leg in story.state.live.values()] == []
 
 
+async def test_what_is_answered_is_not_remembered_as_sent_again():
+    story, office, resolver = bench()
+    office.never.set()
+    for coin in ("BTC", "ETH", "SOL"):
+        story.set("entry", "unknown")
+        story.long(1, coin=coin)
+        await resolver._send_again("entry")
+        assert list(resolver._resent_ms) == list(story.state.requests)
+        story.now += 60_000
+        await resolver._look("entry")
+    assert len(office.again) == 3
+
+
 async def test_what_is_sent_again_waits_for_no_look_up():
     story, office, resolver = bench()
     story.set("entry", "unknown")

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from story import Story, quote
+from story import Story, listed, quote
 
 from executor.core import events as ev
 from executor.core.facts import AccountFact, Fill, OrderFact
@@ -83,6 +83,41 @@ def test_ioc_partial_percent_is_protected_for_what_filled(percent, bracket):
     s.settle()
     assert s.held() == D(percent) / 100
     assert covered_by(s) == D(percent) / 100
+
+
+def test_the_children_of_an_entry_that_filled_whole_are_not_placed_twice_though_they_were_to_wait():
+    """Both were taken for dead and placed anew: the first two rested for ever, and fired into the next position."""
+    s = Story()
+    s.set("stop", "waiting")
+    s.set("target", "waiting")
+    s.long(1, stop_px=90, target_px=120)
+    assert [leg.attempt for leg in s.planned() if leg.leg != "entry"] == [1, 1]
+    assert covered_by(s) == 1
+    s.later(1_000)
+    s.short(1)
+    assert {e.cloid for e in s.of(ev.CancelWanted)} == {
+        leg.cloid for leg in s.planned() if leg.leg in ("stop", "target")
+    }
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_the_children_of_an_entry_that_was_cut_give_way_to_a_stop_of_its_size(live):
+    """Cut for margin they are placed as if it had filled whole (hyperliquid.md section 6.4), else they die with it."""
+    s = Story()
+    s.set("entry", "part")
+    s.set("stop", "waiting")
+    s.set("target", "waiting")
+    s.set("cancel", *([] if live else ["ORDER_GONE"] * 2))
+    s.long(1, stop_px=90, target_px=120)
+    children = [leg for leg in s.state.legs.values() if leg.kind != "entry" and leg.attempt == 1]
+    assert covered_by(s) == D("0.4")
+    assert {e.cloid for e in s.of(ev.CancelWanted)} == {leg.cloid for leg in children}
+    assert [leg.doubted for leg in children] == [not live] * 2
+    for leg in children if not live else ():
+        fact = OrderFact(listed(leg), "canceled", s.now)
+        s.note(lookup_events(s.state, leg, fact, [], s.now, listed=False))
+    s.later(3_000)
+    assert [size for size, _ in s.live("stop") + s.live("target")] == ["0.400", "0.400"]
 
 
 def _waits():

@@ -273,7 +273,7 @@ def test_of_two_good_stops_the_newest_stays():
 
 def test_a_cancel_of_what_is_gone_is_asked_again_only_after_a_look_up_had_its_time():
     s = protected()
-    s.set("cancel", *["reject"] * 100)
+    s.set("cancel", *["ORDER_GONE"] * 100)
     s.stop(95)
     assert len([batch for batch in s.sent if batch.purpose == "cancel"]) == 1
     s.later(999)

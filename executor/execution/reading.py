@@ -275,7 +275,8 @@ class Reader:
             events.append(ev.Reconciled(at_ms=now_ms, account=state.account, why=why))
         self._note(events)
         for leg in gone:
-            await self._look_up(leg.cloid)
+            if not leg.doubted or leg.deadline_ms is None:  # else the resolver looks it up, sooner, in a better lane
+                await self._look_up(leg.cloid)
 
     async def _look_up(self, cloid: str) -> None:
         """A resting order of ours is not on the list any more: ask what became of it."""

@@ -12,7 +12,7 @@ import pytest
 from story import T0, Story
 
 from executor.core import events as ev
-from executor.core.facts import AccountFact, PositionFact
+from executor.core.facts import AccountFact, OrderFact, PositionFact
 from executor.core.spent import DAY_MS, midnight_ms
 from executor.core.types import Side
 from executor.errors import VenueUnavailable
@@ -78,6 +78,7 @@ class Office:
         self.story = Story()
         self.venue, self.preparers = self, {"main": self}
         self.lanes: list[Lane] = []
+        self.statuses: list[str] = []
         self.slow, self.limited = asyncio.Event(), False
         self.desk = Desk(self.story.desk, self.story.state, None, Nonces(0))  # type: ignore[arg-type]  # nothing is signed
         self.desk.held, self.desks = True, {"main": self.desk}
@@ -99,7 +100,7 @@ class Office:
         held = PositionFact("BTC", D(1), D(100), 3, False, None, D(33), D(0))
         return AccountFact((held,), D(1000), D(900), D(33), self.story.now)
 
-    async def fills_since(self, address: str, start_ms: int, lane: Lane) -> tuple[()]:
+    async def fills_since(self, address: str, start_ms: int, lane: Lane = Lane.READ) -> tuple[()]:
         self.lanes.append(lane)
         await self.slow.wait()
         if self.limited:
@@ -112,6 +113,10 @@ class Office:
 
     async def fundings_since(self, address: str, start_ms: int) -> tuple[()]:
         return ()
+
+    async def order_status(self, address: str, cloid: str, lane: Lane = Lane.READ) -> OrderFact:
+        self.statuses.append(cloid)
+        return OrderFact(None, "", self.story.now)
 
 
 async def _slow_parts() -> None:
@@ -139,6 +144,22 @@ async def test_a_desk_that_holds_back_is_let_go_after_a_few_failed_reads_without
     for held in (True, True, False):
         assert not await office.reader.reconcile()
         assert office.desk.held is held
+
+
+@pytest.mark.parametrize("fired", [False, True])
+async def test_what_the_list_lacks_is_looked_up_once_by_the_resolver_where_that_is_told_to_doubt_it(fired):
+    office = Office()
+    office.slow.set()
+    office.desk.held = False
+    office.story.long(1)
+    office.story.stop(90)
+    [stop] = [leg for leg in office.story.state.live.values() if leg.kind == "stop"]
+    if fired:
+        stop.turn("triggered", office.story.now)
+    office.story.now += 60_000
+    await office.reader.reconcile()
+    assert office.statuses == ([stop.cloid] if fired else [])
+    assert office.desk.uncertain_legs() == ([] if fired else [stop])
 
 
 async def _lane(office: Office) -> Lane:

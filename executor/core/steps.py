@@ -198,11 +198,12 @@ def _needs_no(state: DeskState, order: OpenOrder) -> bool:
 
 def _cancelled_otherwise(state: DeskState, now_ms: int) -> list[ev.Event]:
     """Cancels that failed, of orders that have no leg and are not listed any more: nothing is left to cancel."""
-    shown = {name for order in state.orders.values() for name in (order.cloid, str(order.oid))}
+    failed = {n: c for n, c in state.cancels.items() if c.attempts and not c.asked and n not in state.live}
+    shown = {name for order in state.orders.values() if failed for name in (order.cloid, str(order.oid))}
     return [
         ev.CancelSettled(at_ms=now_ms, account=state.account, oid=cancel.oid, cloid=cancel.cloid, result="gone")
-        for name, cancel in state.cancels.items()
-        if cancel.attempts and not cancel.asked and name not in shown and name not in state.live
+        for name, cancel in failed.items()
+        if name not in shown
     ]
 
 

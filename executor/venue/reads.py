@@ -155,9 +155,7 @@ class Reads:
     async def fundings_since(self, address: str, start_ms: int) -> tuple[Funding, ...]:
         """Funding payments from this venue time on, oldest first; time and coin tell them apart."""
         return parse.perps_only(
-            await self._since(
-                "userFunding", parse.parse_fundings, lambda one: (one.at_ms, one.coin), address, start_ms
-            )
+            await self._since("userFunding", parse.parse_fundings, lambda one: (one.at_ms, one.coin), address, start_ms)
         )
 
     async def _since(

@@ -83,13 +83,16 @@ def _value(value: Any) -> str:
 
 def config_validate(config: ConfigFile = CONFIG, overrides: Overrides = None, json_out: Json = False) -> None:
     """Check the configuration and say everything that is wrong with it."""
+    from executor.config import without_channel
+
     try:
         settings = loaded(config, overrides)
     except ConfigError as error:
         if json_out:
             print_json({"valid": False, "path": str(config), "error": error.message, "remedy": error.remedy})
         raise
-    warnings = list(settings.warnings)
+    unheard = [f"{text}: `executor run` refuses that" for text in without_channel(settings.config)]
+    warnings = [*settings.warnings, *unheard]
     if json_out:
         print_json({"valid": True, "path": str(config), "mode": settings.config.mode, "warnings": warnings})
         return

@@ -1,6 +1,6 @@
 """The configuration: one YAML file, what is laid over it, and every check that can be made before anything runs."""
 
-from executor.config.checks import require_channels
+from executor.config.checks import require_channels, without_channel
 from executor.config.loading import Loaded, load, load_text
 from executor.config.models import (
     Account,
@@ -47,4 +47,5 @@ __all__ = [
     "load",
     "load_text",
     "require_channels",
+    "without_channel",
 ]

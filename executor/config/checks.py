@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import Any
 
 from executor.config.document import Document
-from executor.config.models import Config, Route
+from executor.config.models import Config, Route, Source
 from executor.config.overlay import did_you_mean
 from executor.config.problems import Problem
 from executor.errors import ConfigError
@@ -34,6 +34,7 @@ def problems(config: Config, document: Document) -> Iterator[Problem]:
     yield from _twice("risk", [rule.rule for rule in config.risk])
     yield from _unknown_names(config)
     yield from _crossing_routes(config.routes)
+    yield from _crowded(config.sources)
     if config.execution.emergency_slippage_bps < config.execution.exit_slippage_bps:
         yield Problem(("execution", "emergency_slippage_bps"), "must not be below exit_slippage_bps: it comes after it")
     if config.live:
@@ -85,6 +86,29 @@ def _share_an_agent(one: Route, other: Route) -> bool:
     return "*" in (*one.agents, *other.agents) or bool(set(one.agents) & set(other.agents))
 
 
+def _crowded(sources: tuple[Source, ...]) -> Iterator[Problem]:
+    """A server limits a user's connections, whichever source opens them; one too many is refused for good."""
+    users: dict[tuple[object, ...], list[int]] = {}
+    for index, source in enumerate(sources):
+        if hasattr(source.options, "connections"):
+            users.setdefault(_user(source), []).append(index)
+    for places in users.values():
+        options: list[Any] = [sources[index].options for index in places]
+        asked, limit = sum(one.connections() for one in options), options[0].max_connections
+        if asked > limit:
+            names = " and ".join(f"'{sources[index].name}'" for index in places)
+            who = "asks" if len(places) == 1 else f"{names}, with one url and credential, ask"
+            text = f"{who} for {asked} connections, and a user may have {limit} over all channels"
+            yield Problem(("sources", places[-1]), f"{text}; list fewer agents, or the channel that carries them all")
+
+
+def _user(source: Source) -> tuple[object, ...]:
+    """Who a source listens as: the server, and where the credential lies that says who it is."""
+    url = str(getattr(source.options, "url", "")).partition("://")[2].rstrip("/").lower()
+    ref = source.secrets.get("api_key") or source.secrets.get("user_token")
+    return source.type, url, ref and (ref.kind, ref.target)
+
+
 def _live(config: Config, document: Document) -> Iterator[Problem]:
     for index, source in enumerate(config.sources):
         if source.server_execution is None and _knows(source, "server_execution"):
@@ -111,12 +135,20 @@ def _knows(source: Any, key: str) -> bool:
 
 
 def require_channels(config: Config) -> None:
-    """Raises ConfigError where a source would listen to nothing: asked by ``run``, not by ``config validate``."""
-    remedy = "name what to listen to (for fractrade: agents, user_id or executor_channel), or see `executor demo`"
+    """Raises ConfigError where a source would listen to nothing: asked by ``run``; ``config validate`` warns."""
+    for text in without_channel(config):
+        remedy = "name what to listen to (for fractrade: agents, user_id or executor_channel), or see `executor demo`"
+        raise ConfigError(text, remedy)
+
+
+def without_channel(config: Config) -> list[str]:
+    """Why ``run`` would refuse this configuration, which is what ``init`` writes: nothing is listened to yet."""
     if not config.sources:
-        raise ConfigError("sources: there is none, so nothing would ever be traded", remedy)
-    for source in config.sources:
-        options = source.raw if source.options is None else dict(source.options)
-        given = [options[key] for key in CHANNEL_KEYS if key in options]
-        if given and not any(given):
-            raise ConfigError(f"sources.{source.name}: it has no channel to listen to", remedy)
+        return ["sources: there is none, so nothing would ever be traded"]
+    return [f"sources.{one.name}: it has no channel to listen to" for one in config.sources if _listens_to_nothing(one)]
+
+
+def _listens_to_nothing(source: Source) -> bool:
+    options = source.raw if source.options is None else dict(source.options)
+    given = [options[key] for key in CHANNEL_KEYS if key in options]
+    return bool(given) and not any(given)

@@ -57,6 +57,13 @@ class FractradeOptions(BaseModel):
     after_gap: Literal["reduce_only", "continue"] = "reduce_only"
     server_execution: Literal["skip", "execute"] | None = None
 
+    max_connections: ClassVar[int] = MAX_CONNECTIONS
+    """Of one user over all of its sources: the configuration adds them up."""
+
+    def connections(self) -> int:
+        """One for each channel."""
+        return len(self.agents) + (self.user_id is not None) + self.executor_channel
+
 
 Secrets = Mapping[str, SecretStr]
 """Resolved secrets by name: ``api_key``, ``api_secret``, ``user_token``; those that could not be read are left out."""

@@ -117,7 +117,8 @@ def test_init_writes_a_configuration_that_is_valid_and_keeps_what_is_there(cli):
     cli("init", "new/folder")
     assert (cli.folder / "new/folder/.env.example").exists()
     told = json.loads(cli("config", "validate", "-c", "new/folder/config.yaml", "--json").stdout)
-    assert told == {"valid": True, "path": "new/folder/config.yaml", "mode": "dry_run", "warnings": []}
+    unheard = "sources.fractrade: it has no channel to listen to: `executor run` refuses that"
+    assert told == {"valid": True, "path": "new/folder/config.yaml", "mode": "dry_run", "warnings": [unheard]}
     (cli.folder / "new/folder/config.yaml").write_text("mine")
     assert "--force" in cli("init", "new/folder", code=2).stderr
     assert (cli.folder / "new/folder/config.yaml").read_text() == "mine"
@@ -162,6 +163,17 @@ def test_every_rule_takes_shrink_and_those_that_can_only_refuse_say_so(cli):
     said = cli("run", "--duration", "0.2", "--set", "logging.format=json").stderr
     logged = [json.loads(line) for line in said.splitlines()]
     assert [line["event"] for line in logged if line.get("action") == "config"] == wanted
+
+
+@pytest.mark.parametrize("parts", [(11,), (6, 6)], ids=["one source", "two of one user"])
+def test_more_connections_than_fractrade_gives_a_user_are_an_error_before_anything_runs(cli, parts):
+    agents = [[f"a{n}" for n in range(part)] for part in parts]
+    sources = [{"name": f"f{n}", "type": "fractrade", "agents": some} for n, some in enumerate(agents)]
+    (cli.folder / "config.yaml").write_text(json.dumps({"version": 1, "sources": sources}))
+    for words in (("config", "validate"), ("run", "--duration", "1")):
+        said = cli(*words, code=2).stderr
+        assert f"{sum(parts)} connections" in said
+        assert all(f"f{n}" in said for n in range(len(parts)))
 
 
 def test_an_unknown_key_is_an_error_that_knows_what_was_meant(cli):

@@ -6,7 +6,15 @@ from typing import ClassVar, Literal
 import pytest
 from pydantic import BaseModel, Field
 
-from executor.config import config_template, env_template, json_schema, load, load_text, require_channels
+from executor.config import (
+    config_template,
+    env_template,
+    json_schema,
+    load,
+    load_text,
+    require_channels,
+    without_channel,
+)
 from executor.errors import ConfigError, PluginError, SecretError
 
 KEY = "0x" + "c0ffee00" * 8
@@ -24,6 +32,18 @@ class SourceOptions(BaseModel):
 
 class Feed:
     Options: ClassVar = SourceOptions
+
+
+class Crowd:
+    class Options(BaseModel):
+        max_connections: ClassVar[int] = 3
+        url: str = "wss://host"
+        api_key_env: str | None = "KEY"
+        user_token_env: str | None = "TOKEN"
+        agents: tuple[str, ...] = ()
+
+        def connections(self) -> int:
+            return len(self.agents)
 
 
 class Quiet:
@@ -57,7 +77,7 @@ class Registry:
     """A plugin registry of classes at hand."""
 
     known: ClassVar = {
-        "executor.sources": {"feed": Feed, "quiet": Quiet},
+        "executor.sources": {"feed": Feed, "quiet": Quiet, "crowd": Crowd},
         "executor.strategies": {"follow": Follow},
         "executor.risk_rules": dict.fromkeys(
             ("max_order_notional", "max_position_notional", "max_gross_exposure", "daily_loss"), Cap
@@ -452,6 +472,50 @@ def test_a_source_without_a_channel_can_be_validated_but_not_run(parse, text):
     loaded = parse(text)
     with pytest.raises(ConfigError, match="executor demo"):
         require_channels(loaded.config)
+
+
+def test_a_source_without_a_channel_is_told_where_the_configuration_is_only_looked_at(parse):
+    (warning,) = without_channel(parse("sources: [{name: one, type: feed}]").config)
+    assert warning == "sources.one: it has no channel to listen to"
+    assert without_channel(parse("version: 1").config) == ["sources: there is none, so nothing would ever be traded"]
+    assert without_channel(parse().config) == []
+
+
+def _crowd(*more):
+    lines = [f"  - {{name: s{n}, type: crowd, {keys}}}" for n, keys in enumerate(more)]
+    return "\n".join(["version: 1", "sources:", *lines])
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ["agents: [a, b]", "agents: [a, b]"],
+        ["agents: [a, b]", "url: 'https://HOST/', agents: [c]", "user_token_env: null, agents: [d]"],
+        ["api_key_env: null, agents: [a, b]", "api_key_env: null, agents: [c, d]"],
+    ],
+)
+def test_sources_of_one_user_may_not_open_more_connections_than_that_user_has(refused, more):
+    said = refused(_crowd(*more))
+    assert "4 connections" in said
+    assert all(f"s{n}" in said for n in range(len(more)))
+    assert "3" in said
+
+
+def test_one_source_with_too_many_connections_is_refused(refused):
+    assert "sources.s0: asks for 4 connections, and a user may have 3" in refused(_crowd("agents: [a, b, c, d]"))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ["agents: [a, b]", "agents: [a]"],
+        ["agents: [a, b]", "api_key_env: OTHER, agents: [a, b]"],
+        ["agents: [a, b]", "url: wss://other, agents: [a, b]"],
+        ["api_key_env: null, agents: [a, b]", "api_key_env: null, user_token_env: OTHER, agents: [a, b]"],
+    ],
+)
+def test_each_user_has_connections_of_its_own(parse, more):
+    assert len(parse(_crowd(*more)).config.sources) == 2
 
 
 @pytest.mark.parametrize("channel", ["agents: [a]", "user_id: u", "tape: x, agents: [z]"])

@@ -105,6 +105,12 @@ def test_ten_channels_are_allowed() -> None:
     assert len(opened(agents=[f"a{n}" for n in range(8)], user_id="u", executor_channel=True)) == 10
 
 
+def test_the_options_say_how_many_connections_they_open() -> None:
+    options = FractradeOptions(agents=("a", "b"), user_id="u", executor_channel=True)
+    assert (options.connections(), FractradeOptions(agents=("a",)).connections()) == (4, 1)
+    assert FractradeOptions.max_connections == 10
+
+
 def test_unknown_keys_are_errors() -> None:
     with pytest.raises(ValidationError):
         FractradeOptions.model_validate({"agent": ["a"]})

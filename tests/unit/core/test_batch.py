@@ -22,8 +22,9 @@ from executor.core.batch import (
 )
 from executor.core.facts import Fill, OpenOrder, OrderFact
 from executor.core.lookups import lookup_events
-from executor.core.state import Cancel, Leg, Leverage
-from executor.core.types import Side
+from executor.core.position import Holding, Position
+from executor.core.state import Cancel, Exit, Leg, Leverage
+from executor.core.types import Agent, Side
 
 D = Decimal
 COINS = ("BTC", "ETH", "SOL")
@@ -191,6 +192,43 @@ def test_the_opening_leg_of_a_flip_waits_until_nothing_of_the_old_position_is_le
     s.set("exit")
     s.settle()
     assert s.held() == -1
+
+
+ALICE, BOB = Agent("fractrade", "alice"), Agent("fractrade", "bob")
+
+
+@pytest.mark.parametrize(
+    ("held", "owes", "leaves"),
+    [
+        ({}, None, True),
+        ({BOB: 1}, None, False),
+        ({ALICE: 1, BOB: -2}, None, False),
+        ({}, "what was there", False),
+        ({}, "what this very leg brings", True),
+    ],
+)
+def test_the_opening_leg_of_a_flip_waits_for_the_account_its_agent_and_every_exit_but_its_own(held, owes, leaves):
+    s = confirmed(quiet())
+    position = s.state.positions["BTC"] = Position("BTC", D(1), holdings=[Holding(ALICE, D(1))])
+    s.short(2, received={"book_before": D(1), "book_after": D(-1)})
+    [leg] = s.state.legs_of("BTC", "entry")
+    assert leg.wait_flat
+    position.holdings = [Holding(agent, D(size)) for agent, size in held.items()]
+    s.state.exits.clear()
+    if owes:
+        against = (leg.cloid,) if owes == "what this very leg brings" else ()
+        s.state.exits["x"] = Exit("x", "BTC", ALICE, D(1), "signal", s.now, against=against)
+    assert ready(s) == (["BTC"] if leaves else [])
+
+
+def test_a_planned_entry_the_venue_already_executed_in_part_is_not_sent_again_although_nobody_doubts_it():
+    s = confirmed(quiet())
+    s.long(1)
+    [leg] = s.state.legs_of("BTC", "entry")
+    assert ready(s) == ["BTC"]
+    leg.seen_filled = D("0.4")
+    assert not leg.doubted
+    assert ready(s) == []
 
 
 def test_the_legs_of_a_bracket_never_leave_without_it():

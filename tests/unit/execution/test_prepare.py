@@ -238,6 +238,36 @@ async def test_finding_nothing_proves_nothing_while_an_earlier_lifes_order_may_b
         assert venue.sent
 
 
+@pytest.mark.parametrize(("stamp", "gone_ms"), [(T0 - 1, T0 + 13_000), (T0 - 25_000, T0 + 8_000)])
+async def test_nothing_found_is_a_proof_only_once_the_venues_margin_after_the_expiry_is_over(stamp, gone_ms):
+    async with working() as (worker, venue):
+        venue.at_ms = gone_ms
+        emit(worker, Side.BUY, "1", at=stamp)
+        while "order" not in venue.asked:
+            await asyncio.sleep(0)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert not [s for s in worker.ledger.read() if isinstance(s.event, ev.ActionTaken | ev.ActionRefused)]
+        venue.at_ms = gone_ms + 1
+        await done(worker)
+
+
+@pytest.mark.parametrize(
+    ("later_ms", "stamp", "reads"),
+    [(0, T0 - 1, 1), (1_000, T0 - 60_001, 1), (1_001, T0 - 1, 2), (0, T0 - 60_002, 2)],
+)
+async def test_one_read_of_the_fills_serves_what_is_asked_within_a_second_and_no_longer_nor_further_back(
+    later_ms, stamp, reads
+):
+    async with working(earlier_read_ms=T0 - 60_000) as (worker, venue):
+        emit(worker, Side.BUY, "1", at=T0 - 1)
+        await done(worker)
+        venue.at_ms = T0 + later_ms
+        emit(worker, Side.BUY, "1", sender_id="second", at=stamp)
+        await done(worker, 2)
+        assert venue.asked.count("fills") == reads
+
+
 async def test_a_ledger_that_tells_of_the_moments_before_this_start_makes_finding_nothing_a_proof():
     async with working(earlier_read_ms=T0 - 60_000) as (worker, venue):
         emit(worker, Side.BUY, "1", at=T0 - 1)
@@ -269,6 +299,23 @@ async def test_what_cannot_be_looked_up_opens_nothing():
         events = await done(worker)
         assert [e.reason for e in events if isinstance(e, ev.ActionRefused)] == ["UNPROVEN"]
         assert not venue.sent
+
+
+async def test_a_queued_copy_of_what_was_decided_meanwhile_decides_nothing_again():
+    async with working() as (worker, venue):
+        del venue.quotes["BTC"]
+        venue.answers.clear()
+        emit(worker, Side.BUY, "1")
+        while not venue.asked:
+            await asyncio.sleep(0)
+        [received] = worker.desks["main"].state.waiting.values()
+        worker.preparers["main"]._enqueue(received)
+        venue.answers.set()
+        await done(worker)
+        while worker.preparers["main"].busy:
+            await asyncio.sleep(0)
+        taken = [s.event for s in worker.ledger.read() if isinstance(s.event, ev.ActionTaken)]
+        assert (len(taken), len(venue.placed)) == (1, 1)
 
 
 async def test_actions_of_one_symbol_are_decided_in_their_order_whatever_each_waits_for():

@@ -187,6 +187,15 @@ def test_keys_and_nonces_survive_the_move_of_the_index(ledger: Ledger) -> None:
         ledger.commit([], [received(keys[0])])
 
 
+def test_what_came_after_a_quiet_moment_is_known_after_the_next_one(ledger: Any) -> None:
+    ledger.tend()  # from here on it knows of every key in the file, so that it need not look
+    ledger.commit([FRAME], [received(at_ms=9)])
+    ledger.tend()
+    assert ledger.known(KEY) == KnownKey("f00d", 9)
+    with pytest.raises(LedgerError, match="already recorded"):
+        ledger.commit([FRAME], [received()])
+
+
 def test_the_highest_nonce_of_a_signer_is_kept_whatever_its_spelling(ledger: Ledger) -> None:
     ledger.commit([], [sent(7), sent(5), sent(9, "0xother")])
     ledger.commit([], [sent(6)])

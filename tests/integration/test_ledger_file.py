@@ -349,6 +349,32 @@ def test_a_copy_with_rubbish_in_a_page_opens_or_is_refused(tmp_path: Path, seed:
     assert -1 not in used_or_refused(torn)
 
 
+def unclean(path: Path) -> None:
+    """Fifty events of a worker that was cut off; the index is up to date, so that opening it reads few of them."""
+    ledger = make(path, *(alarm(f"event {n} " + "x" * 2_000) for n in range(50)))
+    ledger.tend()
+    ledger.close()
+
+
+def test_after_an_unclean_stop_a_ledger_without_one_of_its_newest_events_is_refused(path: Path) -> None:
+    unclean(path)
+    with sqlite3.connect(path) as db:
+        db.executescript("DROP TRIGGER events_keep; DELETE FROM events WHERE seq = 25;")
+    db.close()
+    with pytest.raises(LedgerError, match="the ledger is damaged"):
+        SqliteLedger(path, stamp=STAMP)
+
+
+def test_after_an_unclean_stop_a_ledger_with_a_page_of_rubbish_is_refused(path: Path) -> None:
+    unclean(path)
+    data = bytearray(path.read_bytes())
+    page = data.index(b"event 25 ") // 4096 * 4096
+    data[page : page + 100] = b"\xff" * 100
+    path.write_bytes(data)
+    with pytest.raises(LedgerError, match="the ledger is damaged"):
+        SqliteLedger(path, stamp=STAMP)
+
+
 WRITER = """
 import sys
 from executor.clock import SystemClock

@@ -173,6 +173,20 @@ def test_a_flip_against_an_unknown_entry_opens_only_when_that_is_resolved_and_cl
     assert s.held() == -1
 
 
+def test_a_flip_against_an_entry_that_is_not_answered_yet_opens_only_when_that_is_closed():
+    s = Story()
+    s.set("entry", "wait")
+    s.set("exit", "wait")
+    s.long(1)
+    s.short(2)
+    opening = s.planned("entry")[-1]
+    assert (opening.wait_flat, s.state.legs[opening.cloid].state) == (True, "planned")
+    s.set("entry")
+    s.set("exit")
+    s.settle()
+    assert s.held() == -1
+
+
 def test_an_agent_that_closes_and_opens_the_other_side_in_two_actions_is_followed():
     s = Story()
     s.long(1)

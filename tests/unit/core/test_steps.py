@@ -108,6 +108,15 @@ def test_leverage_is_set_again_when_another_is_asked_for_on_a_free_coin():
     assert leverages(s) == [("BTC", 3, False), ("BTC", 7, False)]
 
 
+def test_an_add_to_a_position_leaves_the_leverage_alone_even_where_it_is_not_known():
+    s = Story()
+    s.long(1)
+    s.state.leverage.clear()
+    s.long(1)
+    assert leverages(s) == [("BTC", 3, False)]
+    assert s.held() == 2
+
+
 def test_a_leverage_that_is_confirmed_already_is_not_sent():
     s = Story()
     s.state.leverage["BTC"] = Leverage(3, False, "confirmed")

@@ -6,10 +6,11 @@ import asyncio
 from typing import Any
 
 import pytest
-from story import Story
+from story import Story, listed
 
 from executor.core import events as ev
-from executor.core.facts import OrderFact, RawReply
+from executor.core.facts import OpenOrder, OrderFact, RawReply
+from executor.core.state import Leg
 from executor.core.types import Side
 from executor.execution.desk import Desk
 from executor.execution.nonces import Nonces
@@ -39,6 +40,8 @@ class Office:
         self.lanes: dict[str, Lane] = {}
         self.never = asyncio.Event()
         self.hang = {"entry"}
+        self.takes_ms = 0
+        self.listed: tuple[OpenOrder, ...] = ()
 
     def now_ms(self) -> int:
         return self.story.now
@@ -62,15 +65,16 @@ class Office:
         self.lanes[kind] = lane
         if kind in self.hang:
             await self.never.wait()
+        self.story.now += self.takes_ms
         return OrderFact(None, "", self.story.now)
 
     async def fills_since(self, address: str, start_ms: int, lane: Lane) -> tuple[()]:
         self.asked.append("fills")
         return ()
 
-    async def open_orders(self, address: str, lane: Lane) -> tuple[()]:
+    async def open_orders(self, address: str, lane: Lane) -> tuple[OpenOrder, ...]:
         self.asked.append("listed")
-        return ()
+        return self.listed
 
 
 def bench() -> tuple[Story, Office, Resolver]:
@@ -124,15 +128,23 @@ async def test_an_entry_is_sent_again_with_the_same_bytes():
     assert [request.nonce for request in office.again] == [story.of(ev.SendStarted)[-1].nonce]
 
 
-@pytest.mark.parametrize("stop", [ev.Paused, ev.FlattenStarted, None])
-async def test_an_entry_that_shall_not_open_any_more_is_only_looked_up(stop):
+@pytest.mark.parametrize(
+    ("stop", "more"),
+    [
+        (ev.Paused, {"by": "test"}),
+        (ev.FlattenStarted, {"by": "test"}),
+        (ev.BreakerLatched, {"rule": "signer_conflict", "value": "", "limit": ""}),
+        (None, {}),
+    ],
+)
+async def test_an_entry_that_shall_not_open_any_more_is_only_looked_up(stop, more):
     story, office, resolver = bench()
     story.set("entry", "unknown")
     story.long(1)
     if stop is None:
         story.trade(Side.SELL, 1)  # the agent closed it meanwhile
     else:
-        story.command(stop, by="test")
+        story.command(stop, **more)
     office.never.set()
     await resolver.once("entry")
     assert office.again == []
@@ -201,6 +213,37 @@ async def test_many_orders_nobody_knows_of_cost_one_reading_of_fills_and_open_or
     await resolver.once("entry")
     assert sorted(office.asked) == ["entry", "entry", "entry", "fills", "listed"]
     assert [leg.kind for leg in story.state.live.values()] == []
+
+
+def unknown_entry(story: Story, office: Office) -> Leg:
+    """An entry nobody has answered for; its look-ups are answered: the venue does not know it."""
+    story.set("entry", "unknown")
+    story.long(1)
+    office.never.set()
+    [leg] = story.state.live.values()
+    assert leg.deadline_ms is not None
+    return leg
+
+
+async def test_a_look_up_asked_for_before_the_deadline_proves_nothing_however_long_it_took():
+    story, office, resolver = bench()
+    leg = unknown_entry(story, office)
+    story.now, office.takes_ms = leg.deadline_ms, 5_000
+    await resolver.once("entry")
+    assert story.now > leg.deadline_ms
+    assert leg.state == "unknown"
+
+
+async def test_an_order_that_stands_in_the_list_is_not_absent_whatever_its_look_up_says():
+    story, office, resolver = bench()
+    leg = unknown_entry(story, office)
+    story.now, office.listed = leg.deadline_ms + 1, (listed(leg),)
+    await resolver.once("entry")
+    assert "listed" in office.asked
+    assert leg.state == "unknown"
+    story.now, office.listed = story.now + 60_000, ()
+    await resolver.once("entry")
+    assert leg.state == "absent"
 
 
 async def test_what_is_answered_is_not_remembered_as_sent_again():

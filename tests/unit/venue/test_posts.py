@@ -25,6 +25,16 @@ class RecordingSocket(VenueSocket):
         self.sent: list[bytes] = []
         self.dropped: list[str] = []
         self.broken = False
+        self.clear = False
+
+    @property
+    def is_clear(self) -> bool:
+        return self.clear
+
+    def write(self, frame: bytes) -> None:
+        if self.broken:
+            raise ConnectionResetError("reset")
+        self.sent.append(frame)
 
     async def send(self, frame: bytes) -> None:
         if self.broken:
@@ -90,8 +100,9 @@ async def test_a_lost_socket_leaves_every_request_sent_and_unanswered(stage: Sta
     assert [((await task).sent, (await task).status) for task in tasks] == [(True, None), (True, 200), (True, None)]
 
 
-async def test_a_write_that_fails_may_have_left(stage: Stage) -> None:
-    stage.socket.broken = True
+@pytest.mark.parametrize("clear", [False, True])
+async def test_a_write_that_fails_may_have_left(stage: Stage, clear: bool) -> None:
+    stage.socket.broken, stage.socket.clear = True, clear
     reply = await stage.posts.post(b"{}", 60)
     assert (reply.sent, reply.status) == (True, None)
     assert stage.budgets.posts_in_flight == 0

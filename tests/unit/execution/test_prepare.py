@@ -199,6 +199,18 @@ async def test_an_entry_whose_old_quote_cannot_be_read_anew_is_refused_and_its_e
         assert worker.desks["main"].state.position("BTC").owned == 0
 
 
+async def test_the_exit_of_a_flip_leaves_in_the_turn_it_came_in_however_old_the_quote():
+    async with working(LIMITED) as (worker, venue):
+        emit(worker, Side.BUY, "1", sender_id="in")
+        await done(worker)
+        venue.at_ms = T0 + 5_001
+        venue.answers.clear()
+        emit(worker, Side.SELL, "2", sender_id="flip", at=venue.at_ms)
+        assert [leg.kind for leg in worker.desks["main"].state.live.values() if leg.state == "sent"] == ["exit"]
+        await done(worker, 2)
+        assert venue.asked == []
+
+
 async def test_an_exit_does_not_wait_for_the_read_of_the_entry_before_it():
     async with working(LIMITED) as (worker, venue):
         emit(worker, Side.BUY, "2", sender_id="in")

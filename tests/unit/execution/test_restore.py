@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from story import Story
@@ -26,3 +27,15 @@ def test_the_intake_comes_back_equal(*, saved: bool) -> None:
     intake, _ = restore(ledger, [])
     assert intake == story.intake
     assert intake.heard == {action.agent: frozenset({"src", "second"})}
+
+
+def test_what_a_snapshot_holds_is_not_folded_again_for_the_sake_of_an_account_that_has_none() -> None:
+    story, ledger = Story(), MemoryLedger()
+    story.long(2)
+    story.stop(90)
+    story.short("0.5")
+    ledger.commit([], story.events)
+    save(ledger, story.intake, [story.state])
+    _, states = restore(ledger, ["main", "new"])
+    assert states["main"] == story.state
+    assert states["main"].position("BTC").owned == Decimal("1.5")

@@ -350,8 +350,10 @@ def test_a_copy_with_rubbish_in_a_page_opens_or_is_refused(tmp_path: Path, seed:
 
 
 def unclean(path: Path) -> None:
-    """Fifty events of a worker that was cut off; the index is up to date, so that opening it reads few of them."""
-    ledger = make(path, *(alarm(f"event {n} " + "x" * 2_000) for n in range(50)))
+    """Fifty frames and events of a worker that was cut off; the index is up to date, opening reads few of them."""
+    ledger = make(path)
+    frames = [Frame(n, "fractrade", "agent:7", f"frame {n} " + "x" * 2_000) for n in range(50)]
+    ledger.commit(frames, [alarm(f"event {n}") for n in range(50)])
     ledger.tend()
     ledger.close()
 
@@ -365,10 +367,10 @@ def test_after_an_unclean_stop_a_ledger_without_one_of_its_newest_events_is_refu
         SqliteLedger(path, stamp=STAMP)
 
 
-def test_after_an_unclean_stop_a_ledger_with_a_page_of_rubbish_is_refused(path: Path) -> None:
+def test_after_an_unclean_stop_a_ledger_with_rubbish_in_a_page_nobody_reads_at_start_is_refused(path: Path) -> None:
     unclean(path)
     data = bytearray(path.read_bytes())
-    page = data.index(b"event 25 ") // 4096 * 4096
+    page = data.index(b"frame 25 ") // 4096 * 4096
     data[page : page + 100] = b"\xff" * 100
     path.write_bytes(data)
     with pytest.raises(LedgerError, match="the ledger is damaged"):

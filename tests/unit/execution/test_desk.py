@@ -147,6 +147,17 @@ def test_exits_never_wait_for_another_request():
     assert not b.desk.quiet()
 
 
+def test_nothing_leaves_nor_gets_its_name_before_what_an_earlier_life_sent_is_looked_up():
+    b = Bench()
+    b.reply(b.trade(Side.BUY, 1), filled())
+    b.desk.held = True
+    turn = b.trade(Side.SELL, 1)
+    assert [event.size for event in turn.events if isinstance(event, ev.ExitOwed)] == [1]
+    assert ([event for event in turn.events if isinstance(event, ev.LegPlanned)], turn.outgoing) == ([], [])
+    b.desk.held = False
+    assert [out.record.purpose for out in b.finish(b.turn()).outgoing] == ["exit"]
+
+
 def test_a_closed_door_keeps_entries_and_lets_exits_out():
     b = Bench()
     b.reply(b.trade(Side.BUY, 1), filled())

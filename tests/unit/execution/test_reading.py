@@ -12,9 +12,11 @@ import pytest
 from story import T0, Story
 
 from executor.core import events as ev
-from executor.core.facts import AccountFact, OrderFact, PositionFact
+from executor.core.facts import AccountFact, OpenOrder, OrderFact, PositionFact
 from executor.core.spent import DAY_MS, midnight_ms
+from executor.core.state import Exit
 from executor.core.types import Side
+from executor.core.unwritten import next_names
 from executor.errors import VenueUnavailable
 from executor.execution.desk import Desk
 from executor.execution.nonces import Nonces
@@ -144,6 +146,31 @@ async def test_a_desk_that_holds_back_is_let_go_after_a_few_failed_reads_without
     for held in (True, True, False):
         assert not await office.reader.reconcile()
         assert office.desk.held is held
+
+
+class Remembering(Office):
+    """The venue filled an order of this name once; and whether the desk was held when it was asked of one."""
+
+    name = ""
+
+    async def order_status(self, address: str, cloid: str, lane: Lane = Lane.READ) -> OrderFact:
+        self.statuses.append(cloid)
+        assert self.desk.held
+        order = OpenOrder(7, cloid, "BTC", Side.SELL, D(100), D(0), D(1), True, None, "Limit", False, T0)
+        return OrderFact(order, "filled", T0) if cloid == self.name else OrderFact(None, "unknownOid", T0)
+
+
+async def test_after_an_unclean_end_the_next_name_of_an_exit_is_asked_for_before_it_may_be_given():
+    office = Remembering()
+    office.slow.set()
+    state, settings = office.story.state, office.desk.settings
+    state.exits["x"] = Exit("x", "BTC", None, D(1), "signal", T0)
+    [given] = next_names(settings, state)
+    office.name = given.cloid
+    assert await office.reader.reconcile()
+    [following] = next_names(settings, state)
+    assert office.statuses == [given.cloid, following.cloid]
+    assert (given.attempt, following.attempt, office.desk.held) == (1, 2, False)
 
 
 @pytest.mark.parametrize("fired", [False, True])

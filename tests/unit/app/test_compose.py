@@ -1,0 +1,39 @@
+"""compose: the parts of a worker as the configuration and the ledger have them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from coincurve import PrivateKey
+
+from executor import config, plugins
+from executor.app import compose
+from executor.app.identity import Trader
+from executor.core import events as ev
+from executor.ledger.memory import MemoryLedger
+from executor.testing import ManualClock
+from executor.venue.adapter import HyperliquidVenue
+from executor.venue.signer import Signer
+
+LAST = 9_000_000_000_000
+
+
+def sent(signer: str, nonce: int) -> ev.SendStarted:
+    """A request an earlier life wrote down."""
+    more = {"request_id": f"r{nonce}", "purpose": "exit", "expires_after_ms": 2, "vault": None, "action": {}}
+    return ev.SendStarted(at_ms=1, account="a", signer=signer, nonce=nonce, cloids=("0x1",), **more)
+
+
+async def test_nonces_go_on_above_the_ledgers_and_are_one_row_for_all_accounts_of_a_signer() -> None:
+    text = "version: 1\naccounts: [{name: a}, {name: b}, {name: c}]\n"
+    loaded = config.load_text(text, Path("config.yaml"), [], {}, plugins)
+    shared, other = (Signer(PrivateKey(bytes([n]) * 32), mainnet=False) for n in (1, 2))
+    signers = {"a": shared, "b": Signer(PrivateKey(b"\x01" * 32), mainnet=False), "c": other}
+    accounts = {account.name: account for account in loaded.config.accounts}
+    who = {name: Trader(accounts[name], f"0x{ord(name):040x}", signer) for name, signer in signers.items()}
+    ledger, clock = MemoryLedger(), ManualClock()
+    ledger.commit([], [sent(shared.address, LAST)])
+    worker = compose.worker(loaded, who, HyperliquidVenue("custom", "http://127.0.0.1:9", clock), ledger, clock)
+    nonces = {name: desk.nonces for name, desk in worker.desks.items()}
+    assert [nonces["a"].take(1), nonces["b"].take(1), nonces["a"].take(1)] == [LAST + 1, LAST + 2, LAST + 3]
+    assert nonces["c"].take(1) == 1

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import deque
 
 import structlog
 
 from executor.app.story import tell
 from executor.core import events as ev
+from executor.execution import naming
 
 log = structlog.get_logger("executor.trade")
-
-KEPT = 10_000
-"""How many action ids are remembered by their keys."""
 
 LEVELS = {"alarm": "warning", "refused": "warning"}
 
@@ -31,7 +29,6 @@ class EventLog:
     """A listener for ``Worker.on_event``. ``flush`` writes what still waits; call it at the end."""
 
     def __init__(self) -> None:
-        self._ids: OrderedDict[str, str] = OrderedDict()
         self._waiting: deque[ev.Event] = deque()
 
     def __call__(self, event: ev.Event) -> None:
@@ -52,8 +49,7 @@ class EventLog:
             asyncio.get_running_loop().call_later(PAUSE_S, self._slice)
 
     def _write(self, event: ev.Event) -> None:
-        if isinstance(event, ev.ActionReceived) and event.key is not None:
-            self._remember(event.key, event.action_id)
+        naming.remember(event)
         told = tell(event)
         if told is None:
             return
@@ -63,13 +59,8 @@ class EventLog:
 
     def _names(self, event: ev.Event) -> dict[str, str]:
         named = {
-            "action_id": self._ids.get(event.key or "", event.key),
+            "action_id": naming.action_id(event.key),
             "account": event.account,
             "cloid": getattr(event, "cloid", None),
         }
         return {name: value for name, value in named.items() if value is not None}
-
-    def _remember(self, key: str, action_id: str) -> None:
-        self._ids[key] = action_id
-        if len(self._ids) > KEPT:
-            self._ids.popitem(last=False)

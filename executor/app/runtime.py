@@ -13,6 +13,7 @@ import structlog
 from executor import __version__
 from executor.app import compose
 from executor.app.control import ControlServer
+from executor.app.ending import finish_orders
 from executor.app.heartbeat import Heartbeat
 from executor.app.identity import DRY_RUN_ENDPOINT, Trader
 from executor.app.listening import Listener, at_stake
@@ -294,26 +295,10 @@ class Runtime:
 
     async def __aexit__(self, *_: object) -> None:
         try:
-            await self._finish_orders()
+            limit_s = self.loaded.config.execution.shutdown_ms / 1000
+            await finish_orders(tuple(self.worker.desks.values()), limit_s)
         finally:
             await self._stack.aclose()
-
-    async def _finish_orders(self) -> None:
-        """No new entries; what is in flight is finished, within ``execution.shutdown_s``."""
-        desks = list(self.worker.desks.values())
-        for desk in desks:
-            desk.entries_open = False
-        limit_s = self.loaded.config.execution.shutdown_ms / 1000
-        try:
-            async with asyncio.timeout(limit_s):
-                while not all(desk.quiet() for desk in desks):
-                    await asyncio.sleep(0.05)
-        except TimeoutError:
-            log.error("orders are still out at shutdown", action="shutdown_unfinished", unknown=self.unknown())
-        for desk in desks:
-            for coin, position in desk.state.positions.items():
-                if position.unprotected_since_ms is not None:
-                    log.error("left without a stop", action="unprotected", account=desk.settings.account, coin=coin)
 
     def unknown(self) -> int:
         """How many orders have an outcome nobody knows."""

@@ -119,10 +119,14 @@ class Prover:
             async with asyncio.timeout(TIMEOUT_S):
                 return await self._found(received)
         except (VenueError, TimeoutError) as error:
-            log.warning(
-                "could not look up an action's orders", action="proof_failed", key=received.key, error=str(error)
-            )
+            self._tell(received, error)
             return None
+
+    def _tell(self, received: ev.ActionReceived, error: Exception) -> None:
+        settings, text = self._desk.settings, "could not look up an action's orders"
+        names = {"action_id": received.action_id, "account": settings.account}
+        cloids = list(cloids_of(settings, received.key or "", received.action_type))
+        log.warning(text, action="proof_failed", **names, cloids=cloids, error=str(error))
 
     async def _found(self, received: ev.ActionReceived) -> dict[str, Found]:
         settings, venue = self._desk.settings, self._worker.venue

@@ -27,6 +27,7 @@ from executor.core.state import DeskState
 from executor.core.unwritten import found_again, next_names
 from executor.core.watch import unlisted
 from executor.errors import VenueError
+from executor.execution import naming
 from executor.execution.desk import Desk
 from executor.ports import Lane
 
@@ -193,7 +194,8 @@ class Reader:
             async with asyncio.timeout(HELD_S):
                 await self._look_back()
         except (VenueError, TimeoutError) as error:
-            log.warning("look-up failed", action="lookup_failed", error=str(error))
+            account = self._desk.settings.account
+            log.warning("look-up failed", action="lookup_failed", account=account, error=str(error))
 
     def _take_fills(self, fills: Sequence[Fill], orders: Sequence[OpenOrder] | None) -> None:
         """Fold the fills; at the first read after an unclean end what was sent unwritten becomes known before them."""
@@ -288,7 +290,8 @@ class Reader:
             fact = await venue.order_status(address, cloid)
             fills = await venue.fills_since(address, leg.planned_at_ms - 60_000)
         except VenueError as error:
-            log.warning("look-up failed", action="lookup_failed", cloid=cloid, error=str(error))
+            named = naming.order(self._desk.settings.account, leg)
+            log.warning("look-up failed", action="lookup_failed", **named, error=str(error))
             return
         turn = self._worker.turn()
         state = self._desk.state

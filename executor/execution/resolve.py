@@ -20,6 +20,7 @@ from executor.core.reconcile import with_causes
 from executor.core.settings import LOOK_SLOWEST_MS, RESEND_EVERY_MS, RESEND_STOPS_MS
 from executor.core.state import Leg, Request
 from executor.errors import SignerRefused, VenueError
+from executor.execution import naming
 from executor.execution.desk import Desk
 from executor.execution.requests import LANES, signed
 from executor.ports import Lane
@@ -120,7 +121,8 @@ class Resolver:
         try:
             same = signed(self._desk.signer, request)
         except SignerRefused as no:
-            log.warning("not sent again", action="resend_refused", request=request.request_id, reason=no.code)
+            for leg in filter(None, map(self._desk.state.legs.get, request.cloids)):
+                log.warning("not sent again", action="resend_refused", **self._named(leg), reason=no.code)
             return
         reply = await self._worker.venue.submit(same, LANES[request.purpose], self._worker.reply_timeout_s)
         turn = self._worker.turn()
@@ -135,7 +137,8 @@ class Resolver:
         try:
             fills, listed = await self._evidence(found, asked_ms, lane)
         except VenueError as error:
-            log.warning("look-up failed", action="lookup_failed", legs=len(found), error=str(error))
+            for leg, _ in found:
+                log.warning("look-up failed", action="lookup_failed", **self._named(leg), error=str(error))
             return
         for leg, fact in found:
             self._conclude(leg, fact, fills, listed, asked_ms)
@@ -144,8 +147,11 @@ class Resolver:
         try:
             return await self._worker.venue.order_status(self._desk.settings.address, leg.cloid, lane)
         except VenueError as error:
-            log.warning("look-up failed", action="lookup_failed", cloid=leg.cloid, error=str(error))
+            log.warning("look-up failed", action="lookup_failed", **self._named(leg), error=str(error))
             return None
+
+    def _named(self, leg: Leg) -> dict[str, str | None]:
+        return naming.order(self._desk.settings.account, leg)
 
     async def _evidence(
         self, found: Sequence[tuple[Leg, OrderFact]], asked_ms: int, lane: Lane

@@ -77,7 +77,7 @@ WORDS = {
     "sources[].name": "what routes and records call it",
     "sources[].api_key_env": "agent channels; also the user channel without a token",
     "sources[].api_secret_env": "belongs to the key",
-    "sources[] of type replay: path": "recorded frames, JSON lines, as `executor export-frames` writes them",
+    "sources[] of type replay: path": "recorded frames, JSON lines, of `executor export-frames`; old entries are STALE",
     "sources[] of type replay: speed": "times the recorded pace; 0: without pauses",
     "accounts[].name": "what routes, commands and records call it",
     "accounts[].signer_file": "the same, from a file",

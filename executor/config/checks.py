@@ -42,7 +42,14 @@ def problems(config: Config, document: Document) -> Iterator[Problem]:
 
 
 def warnings(config: Config) -> Iterator[str]:
-    """What is no error and yet does not do what it says: a rule told to shrink whose options say it cannot."""
+    """What is no error and yet may not do what one thinks.
+
+    That is what a source's options caution of (``caution``), and a rule told to shrink though its options say that it
+    cannot (``can_shrink``).
+    """
+    for source in config.sources:
+        if caution := getattr(source.options, "caution", ""):
+            yield f"sources.{source.name}: {caution}"
     for rule in config.risk:
         if rule.on_breach == "shrink" and not getattr(rule.options, "can_shrink", True):
             yield f"risk.{rule.rule}: can only refuse: a smaller order would breach it as well"

@@ -143,6 +143,12 @@ class ReplayOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    caution: ClassVar[str] = (
+        "entries recorded longer than execution.entry_ttl_s ago are refused (STALE), exits are not; "
+        "`executor replay FILE` plays a recording at its own time"
+    )
+    """Stamps stay as they were recorded: identities, look-ups and the journal's frames hang on them."""
+
     path: Path
     speed: float = Field(default=1.0, ge=0, allow_inf_nan=False)
 

@@ -46,6 +46,11 @@ class Crowd:
             return len(self.agents)
 
 
+class Old:
+    class Options(SourceOptions):
+        caution: ClassVar[str] = "what it tells is old"
+
+
 class Quiet:
     """A source that takes no keys of its own kind and says nothing about them."""
 
@@ -77,7 +82,7 @@ class Registry:
     """A plugin registry of classes at hand."""
 
     known: ClassVar = {
-        "executor.sources": {"feed": Feed, "quiet": Quiet, "crowd": Crowd},
+        "executor.sources": {"feed": Feed, "quiet": Quiet, "old": Old, "crowd": Crowd},
         "executor.strategies": {"follow": Follow},
         "executor.risk_rules": dict.fromkeys(
             ("max_order_notional", "max_position_notional", "max_gross_exposure", "daily_loss"), Cap
@@ -377,6 +382,10 @@ def test_a_rule_told_to_shrink_that_can_only_refuse_is_a_warning_of_one_line(par
     assert parse(SMALL + told % ("refuse", "shrink")).warnings == ()
     (warning,) = parse(SMALL + told % ("shrink", "shrink")).warnings
     assert warning == "risk.latch: can only refuse: a smaller order would breach it as well"
+
+
+def test_what_a_source_cautions_of_is_a_warning(parse):
+    assert parse("sources: [{name: one, type: old}]").warnings == ("sources.one: what it tells is old",)
 
 
 def test_a_known_plugin_that_is_not_installed_is_a_warning(parse):

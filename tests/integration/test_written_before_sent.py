@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from fake_venue import FakeVenue
 from little_worker import T0, settle, working
 
 from executor.core import events as ev
 from executor.core.source_events import Origin
+from executor.errors import LedgerError
+from executor.ledger.memory import MemoryLedger
 from executor.ledger.reader import LedgerReader
 from executor.sources.fractrade_wire import decode
 
@@ -47,6 +50,31 @@ async def test_at_the_moment_a_request_is_handed_over_the_file_holds_it(tmp_path
             await settle(worker)
     assert len(venue.written) >= 5
     assert all(venue.written)
+
+
+class Unreadable(MemoryLedger):
+    """A file that is neither written nor read any more."""
+
+    def known(self, key):
+        raise LedgerError("the disk is gone", "bring it back")
+
+
+@pytest.mark.parametrize("written", [True, False])
+async def test_an_exit_told_twice_closes_once_also_where_the_ledger_can_be_asked_no_more(tmp_path, written):
+    exit_frame = frame("SHORT", "out", 1)
+    async with working(tmp_path) as worker:
+        feed(worker, frame("LONG", "in", 3))
+        await settle(worker)
+        if written:
+            feed(worker, exit_frame)
+            await settle(worker)
+        worker.ledger = Unreadable(fail_at=0)
+        for _ in range(2):
+            feed(worker, exit_frame)
+            await settle(worker)
+        assert worker.failed is not None
+        assert [order["r"] for order in worker.venue.placed] == [False, True]
+        assert worker.desks["main"].state.position("BTC").owned == 2
 
 
 async def test_the_next_life_knows_from_the_file_what_came_before(tmp_path):

@@ -81,7 +81,7 @@ class Rig:
         self.workers: list[asyncio.subprocess.Process | forked.Forked] = []
         self.environ = {
             **SECRETS,
-            "PATH": os.environ["PATH"],
+            **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
             "HOME": str(folder),
             "EXECUTOR_LOCK_DIR": str(folder / "locks"),
             "PYTHONASYNCIODEBUG": "0",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from decimal import Decimal
 
 import pytest
 from little_worker import judged, settle, working
 from mangle import HEAVY, Mangler
 from story import T0
 
-from executor.core.facts import RawReply
+from executor.core.facts import Filled, RawReply, Resting
 from executor.core.source_events import Origin
 from executor.errors import VenueError
 from executor.hyperliquid.answers import classify
@@ -200,9 +201,24 @@ async def test_mangled_answers_to_reads_are_read_or_said_to_be_odd(kind, count):
     assert wrong > count / 5
 
 
+def said(body, legs, at):
+    """What a body says of one order that it took: read here a second time, by hand."""
+    assert body["status"] == "ok"
+    records = body["response"]["data"]["statuses"]
+    assert len(records) == legs
+    [(word, told)] = records[at].items()
+    if word == "resting":
+        return Resting(told["oid"])
+    assert word == "filled"
+    assert Decimal(told["totalSz"]) > 0
+    assert Decimal(told["avgPx"]) > 0
+    return Filled(told["oid"], Decimal(told["totalSz"]), Decimal(told["avgPx"]))
+
+
 @pytest.mark.parametrize("count", [1_000, pytest.param(20_000, marks=FULL)])
 def test_mangled_answers_to_orders_never_claim_more_than_they_say(count):
     """Whatever the bytes, there is one answer for each order; accepted is only what can be read as that."""
+    claimed = 0
     for number, raw in enumerate(Mangler(SEED, (json.dumps(OK), json.dumps(ERR))).many(count)):
         for status in (200, 429, 502):
             reply = envelope.http_reply(status, raw)
@@ -212,3 +228,8 @@ def test_mangled_answers_to_orders_never_claim_more_than_they_say(count):
                 assert len(answers) == legs
                 if status != 200:
                     assert {type(one).__name__ for one in answers} == {"Unknown"}
+                for at, one in enumerate(answers):
+                    if isinstance(one, Filled | Resting):
+                        claimed += 1
+                        assert one == said(reply.body, legs, at), f"seed {SEED}, answer {number}: {raw[:500]!r}"
+    assert claimed > count / 20

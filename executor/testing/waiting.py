@@ -8,7 +8,7 @@ from collections.abc import Callable
 STEP_S = 0.01
 
 
-async def until(true: Callable[[], object], within_s: float = 3.0) -> None:
+async def until(true: Callable[[], object], within_s: float = 20.0) -> None:
     """Return once ``true()`` is; ``AssertionError`` when it never came true in this time."""
     deadline_s = asyncio.get_running_loop().time() + within_s
     while not true():

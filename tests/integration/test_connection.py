@@ -15,6 +15,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from executor.backoff import Backoff
 from executor.clock import SystemClock
 from executor.sources.connection import (
     MAX_MESSAGE_BYTES,
@@ -78,9 +79,10 @@ async def peer(handler: Handler) -> AsyncIterator[Peer]:
 class Listener:
     """A running connection and everything it delivered."""
 
-    def __init__(self, url: str, timing: Timing, **endpoint: Any) -> None:
+    def __init__(self, url: str, timing: Timing, policy: Backoff | None = None, **endpoint: Any) -> None:
         self.items: list[Item] = []
-        self.connection = Connection(Endpoint("channel", url, **endpoint), SystemClock(), lambda: 0.0, timing)
+        where = Endpoint("channel", url, **endpoint)
+        self.connection = Connection(where, SystemClock(), lambda: 0.0, timing, policy=policy)
         self.news = asyncio.Event()
         self.task = asyncio.create_task(self.connection.run(self.take))
 
@@ -155,7 +157,7 @@ async def test_a_policy_violation_ends_it_for_good() -> None:
         await connection.close(1008, f"key {CANARIES[0]} is bad")
 
     async with peer(refuse) as server, listening(server.url, secrets=CANARIES) as listener:
-        verdict = await asyncio.wait_for(listener.task, 5)
+        verdict = await asyncio.wait_for(listener.task, 20)
         assert verdict is not None
         assert verdict.reason == "POLICY_VIOLATION"
         assert verdict.detail == "key *** is bad"
@@ -168,7 +170,7 @@ async def test_a_refused_handshake_ends_it_for_good(status: int) -> None:
     async with peer(forever) as server:
         server.status = status
         async with listening(server.url) as listener:
-            verdict = await asyncio.wait_for(listener.task, 5)
+            verdict = await asyncio.wait_for(listener.task, 20)
             assert verdict is not None
             assert verdict.code == status
             assert [type(item) for item in listener.items] == [Stopped]
@@ -356,16 +358,17 @@ async def test_close_ends_an_open_connection_cleanly() -> None:
     async with peer(note) as server, listening(server.url) as listener:
         await listener.until(seen(Opened))
         await listener.connection.close()
-        assert await asyncio.wait_for(listener.task, 2) is None
+        assert await asyncio.wait_for(listener.task, 20) is None
         await listener.connection.close()
     assert codes == [1000]
 
 
 async def test_close_ends_a_pause() -> None:
-    async with peer(accept_then_close) as server, listening(server.url) as listener:
-        await listener.until(seen(Closed, 2))
+    long = Backoff(first_s=600, early_cap_s=600)
+    async with peer(accept_then_close) as server, listening(server.url, policy=long) as listener:
+        await listener.until(seen(Closed))
         await listener.connection.close()
-        assert await asyncio.wait_for(listener.task, 0.3) is None
+        assert await asyncio.wait_for(listener.task, 20) is None
 
 
 async def test_close_while_connecting_opens_nothing() -> None:
@@ -380,7 +383,7 @@ async def test_close_while_connecting_opens_nothing() -> None:
         async with listening(f"ws://127.0.0.1:{port}", Timing(open_s=0.3)) as listener:
             await asyncio.sleep(0.05)
             await listener.connection.close()
-            assert await asyncio.wait_for(listener.task, 2) is None
+            assert await asyncio.wait_for(listener.task, 20) is None
             assert listener.items == []
         started.set()
 
@@ -392,7 +395,7 @@ async def test_close_during_a_handshake_that_then_succeeds_opens_nothing() -> No
             await asyncio.wait_for(server.knocked.wait(), 2)
             await listener.connection.close()
             server.gate.set()
-            assert await asyncio.wait_for(listener.task, 2) is None
+            assert await asyncio.wait_for(listener.task, 20) is None
             assert listener.items == []
 
 
@@ -407,7 +410,7 @@ async def test_cancelling_ends_it_at_once_and_frees_the_socket() -> None:
         await listener.until(seen(Opened))
         listener.task.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asyncio.wait_for(listener.task, 2)
+            await asyncio.wait_for(listener.task, 20)
         await asyncio.wait_for(gone.wait(), 2)
 
 

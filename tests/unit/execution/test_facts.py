@@ -43,6 +43,7 @@ from executor.execution.strategies import StrategyCaller
 from executor.execution.worker import Worker
 from executor.ledger.memory import MemoryLedger
 from executor.ports import FillsNews
+from executor.testing import until
 from executor.venue.signer import Signer
 from strategies.follow import Follow
 from strategies.inverse import Inverse
@@ -834,7 +835,7 @@ async def test_what_the_source_closed_is_closed_also_where_the_backlog_is_full()
             for n in range(BACKLOG_MAX):
                 rig.worker.emit("", trade(f"flood {n}", symbol="ETH/USDT"))
             assert rig.venue.orders[:1] == [("buy", "1", False)]
-            await asyncio.sleep(0.01)
+            await until(lambda: rig.venue.orders[1:])
             assert rig.venue.orders[1:] == [("sell", "1", True)]
         finally:
             strategy.free.set()

@@ -1,9 +1,10 @@
-"""What a source's REST side may ask of us: a pause, and how long it may be."""
+"""What a source's REST side may ask of us: a pause, and how long it may be; and who hears nothing of us."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -13,6 +14,7 @@ from multidict import CIMultiDict
 from pydantic import SecretStr
 
 from executor.clock import SystemClock
+from executor.errors import CredentialRefused
 from executor.sources.nexgent_session import Session, Unreachable
 from executor.sources.reconnect import MAX_RETRY_AFTER_S
 from executor.sources.rest import RestReader
@@ -64,3 +66,67 @@ async def test_the_side_that_renews_tokens_may_ask_for_a_pause_within_reason(
 async def test_why_an_answer_cannot_be_read_is_told_without_secrets() -> None:
     async with answering('{"the-key": 1, "the-key": 2}') as url, RestReader(url, secrets=("the-key",)) as rest:
         assert (await rest.get("/orders")).error.startswith("DUPLICATE_KEY: the key '***'")
+
+
+@contextlib.asynccontextmanager
+async def stranger() -> AsyncIterator[tuple[str, list[str]]]:
+    """A server nobody meant, at any path and as a proxy; its address and what it hears."""
+    heard: list[str] = []
+
+    async def listen(request: web.BaseRequest) -> web.Response:
+        heard.append(f"{request.method} {request.path}")
+        return web.Response(text="{}")
+
+    runner = web.ServerRunner(web.Server(listen, access_log=None), shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}", heard
+    finally:
+        await runner.cleanup()
+
+
+async def read(url: str) -> int | None:
+    async with RestReader(url, {"Authorization": "Bearer the-key"}) as rest:
+        return (await rest.get("/orders")).status
+
+
+async def session(url: str, **secrets: str) -> int | None:
+    """What a Nexgent account was answered; told by an error as by an answer."""
+    one = Session(url, {name: SecretStr(secret) for name, secret in secrets.items()}, SystemClock())
+    try:
+        await one.snapshot("agent", frozenset())
+        return 200
+    except (Unreachable, CredentialRefused) as error:
+        return int(found[1]) if (found := re.search(r"HTTP (\d+)", str(error))) else None
+    finally:
+        await one.close()
+
+
+ASKED: dict[str, Callable[[str], Awaitable[int | None]]] = {
+    "a read": read,
+    "a snapshot": lambda url: session(url, access_token="a-token"),
+    "a renewal": lambda url: session(url, refresh_token="a-refresh-token"),
+    "a login": lambda url: session(url, email="a@b.c", password="a-password"),
+}
+
+
+@pytest.mark.parametrize("ask", ASKED.values(), ids=ASKED)
+async def test_no_redirect_takes_our_credentials_to_another(ask: Callable[[str], Awaitable[int | None]]) -> None:
+    async with stranger() as (elsewhere, heard):
+        async with answering("", status=307, headers={"Location": f"{elsewhere}/stolen"}) as url:
+            assert await ask(url) == 307
+        assert heard == []
+
+
+@pytest.mark.parametrize("ask", ASKED.values(), ids=ASKED)
+async def test_no_proxy_of_the_environment_hears_our_credentials(
+    ask: Callable[[str], Awaitable[int | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stranger() as (elsewhere, heard), answering("", status=418) as url:
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, elsewhere)
+        assert await ask(url) == 418
+        assert heard == []

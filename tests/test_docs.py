@@ -212,7 +212,7 @@ def test_every_python_sample_compiles(text):
 @pytest.mark.parametrize("text", samples("sh"))
 def test_every_command_in_a_sample_exists_with_its_options(text):
     known = dict(generator().typed())
-    for line in text.splitlines():
+    for line in text.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         if words[:1] == ["executor"]:
             path = next((p for n in (3, 2) if (p := " ".join(words[:n])) in known), None)

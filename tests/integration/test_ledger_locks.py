@@ -116,3 +116,15 @@ def test_a_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(LedgerError, match="EXECUTOR_LOCK_DIR"):
         acquire(URL, "0x1", root=tmp_path / "file" / "locks")
+
+
+def test_a_link_in_the_place_of_a_lock_is_not_followed(tmp_path: Path) -> None:
+    lock = acquire(URL, "0x1", root=tmp_path / "locks")
+    lock.release()
+    lock.path.unlink()
+    victim = tmp_path / "victim"
+    victim.write_text("dear")
+    lock.path.symlink_to(victim)
+    with pytest.raises(LedgerError, match="cannot be used"):
+        acquire(URL, "0x1", root=tmp_path / "locks")
+    assert victim.read_text() == "dear"

@@ -338,6 +338,12 @@ def test_a_new_day_starts_from_its_first_read() -> None:
     assert (state.day.start_ms, state.day.realized_usd, state.day.start_unrealized_usd) == (2 * DAY_MS, D(0), D(3))
 
 
+def test_a_read_of_the_day_before_that_comes_late_does_not_begin_the_days_losses_anew() -> None:
+    state = desk(read("1", 2 * DAY_MS), fill(1, "1", at_ms=2 * DAY_MS + 1, closed_pnl_usd=D(-7)))
+    evolve(state, read("1", 2 * DAY_MS - 1))
+    assert (state.day.start_ms, state.day.realized_usd) == (2 * DAY_MS, D(-7))
+
+
 def test_the_list_of_open_orders_teaches_the_oids_of_open_legs() -> None:
     def order(oid: int, cloid: str | None) -> OpenOrder:
         return OpenOrder(oid, cloid, "BTC", Side.SELL, D(1), D(1), D(1), True, D(1), "Stop Market", False, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -40,6 +41,8 @@ class Office:
         self.lanes: dict[str, Lane] = {}
         self.never = asyncio.Event()
         self.hang = {"entry"}
+        self.found = ""
+        self.starts: list[int] = []
         self.takes_ms = 0
         self.listed: tuple[OpenOrder, ...] = ()
 
@@ -66,10 +69,16 @@ class Office:
         if kind in self.hang:
             await self.never.wait()
         self.story.now += self.takes_ms
-        return OrderFact(None, "", self.story.now)
+        if not self.found:
+            return OrderFact(None, "", self.story.now)
+        leg, now_ms = self.story.state.legs[cloid], self.story.now
+        px, size = Decimal(100), leg.size
+        order = OpenOrder(7, cloid, leg.coin, leg.side, px, size, size, False, None, "Limit", False, now_ms)
+        return OrderFact(order, self.found, now_ms)
 
     async def fills_since(self, address: str, start_ms: int, lane: Lane) -> tuple[()]:
         self.asked.append("fills")
+        self.starts.append(start_ms)
         return ()
 
     async def open_orders(self, address: str, lane: Lane) -> tuple[OpenOrder, ...]:
@@ -126,6 +135,42 @@ async def test_an_entry_is_sent_again_with_the_same_bytes():
     office.never.set()
     await resolver.once("entry")
     assert [request.nonce for request in office.again] == [story.of(ev.SendStarted)[-1].nonce]
+
+
+@pytest.mark.parametrize(("after_ms", "times"), [(8_000, 1), (8_001, 0), (20_000, 0)])
+async def test_the_same_bytes_go_again_only_while_they_would_certainly_arrive_before_their_expiry(after_ms, times):
+    story, office, resolver = bench()
+    story.set("entry", "unknown")
+    story.long(1)
+    assert story.of(ev.SendStarted)[-1].expires_after_ms == story.now + 10_000
+    story.now += after_ms
+    await resolver._send_again("entry")
+    assert len(office.again) == times
+
+
+async def test_the_same_bytes_go_again_once_in_a_second():
+    story, office, resolver = bench()
+    story.set("entry", "unknown")
+    story.long(1)
+    for step_ms, times in ((0, 1), (999, 1), (1, 2), (999, 2)):
+        story.now += step_ms
+        await resolver._send_again("entry")
+        assert len(office.again) == times
+
+
+@pytest.mark.parametrize("found", [True, False])
+async def test_fills_are_looked_for_from_a_minute_before_the_oldest_order_was_sent(found):
+    story, office, resolver = bench()
+    office.never.set()
+    sent_ms = story.now
+    for coin in ("BTC", "ETH"):
+        story.set("entry", "unknown")
+        story.long(1, coin=coin)
+        story.now += 1_000
+    office.found = "canceled" if found else ""
+    story.now += 0 if found else 60_000
+    await resolver.once("entry")
+    assert office.starts == [sent_ms - 60_000]
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,10 @@ class VenueUnavailable(VenueError):
     """The venue could not be reached, or answered 429 or 5xx."""
 
 
+class KeptBack(VenueUnavailable):
+    """The read was not made: our own rate budget is short, and what it has left is for orders."""
+
+
 class VenueAnswerOdd(VenueError):
     """The venue answered something that does not have the documented shape."""
 

@@ -270,7 +270,7 @@ class Runtime:
     def ready(self) -> bool:
         """Whether every configured channel is open and every account reconciled."""
         channels = [channel for source in self.sources for channel in source.channels()]
-        accounts = all(desk.state.reconciled for desk in self.worker.desks.values())
+        accounts = all(desk.state.reconciled and not desk.state.missing for desk in self.worker.desks.values())
         opened = all(channel.state == "open" for channel in channels)
         return accounts and opened and self.worker.failed is None
 

@@ -96,7 +96,7 @@ TELLERS: dict[type[ev.Event], Callable[..., Line]] = {
     ev.FlattenStarted: lambda e: (f"flatten by {e.by}: closing everything", "alarm"),
     ev.FlattenDone: lambda e: ("flat: nothing is open any more", "good"),
     ev.BreakerLatched: lambda e: (f"breaker {e.rule} fired: {e.value} against {e.limit}", "alarm"),
-    ev.ReconcileFailed: lambda e: (f"not read completely: {', '.join(e.missing)}; entries wait", "alarm"),
+    ev.ReconcileFailed: lambda e: (f"not read completely: {', '.join(e.missing)}; it is read again", "alarm"),
     ev.Reconciled: lambda e: ("reconciled: positions, orders and fills read", "good"),
 }
 

@@ -171,9 +171,10 @@ def _entries(row: Row) -> Text:
     if row.get("latched") and not states:
         states.append("flattened")
     states += [f"breaker {breaker['rule']}" for breaker in row.get("breakers", ())]
-    if row.get("missing"):
-        states.append(f"not read: {', '.join(row['missing'])}")
-    return cell(", ".join(states), "bold red") if states else cell("go", "green")
+    unread = f"not read: {', '.join(row['missing'])}" if row.get("missing") else ""
+    if states or not unread:
+        return cell(", ".join([*states, *filter(None, [unread])]), "bold red") if states else cell("go", "green")
+    return cell(f"go; {unread}", "bold yellow")
 
 
 ACCOUNTS: Sequence[Column] = (

@@ -26,7 +26,7 @@ from executor.core.spent import midnight_ms
 from executor.core.state import DeskState
 from executor.core.unwritten import found_again, next_names
 from executor.core.watch import unlisted
-from executor.errors import VenueError
+from executor.errors import KeptBack, VenueError
 from executor.execution import naming
 from executor.execution.desk import Desk
 from executor.ports import Lane
@@ -48,6 +48,9 @@ CALM_S = 10.0
 """After so long without a read the next ones may follow one another quickly again."""
 
 RECORD_EVERY_MS = 60_000
+
+RECENT_MS = 60_000
+"""For so long after a complete read a next one that our own rate budget keeps back is no failure: it comes later."""
 
 HOUR_MS = 3_600_000
 FUNDING_LATE_MS = 10_000
@@ -94,6 +97,7 @@ class Reader:
         self._worker = worker
         self._desk = desk
         self._recorded_ms = 0
+        self._complete_ms = 0
         self._recorded_shape: tuple[object, ...] = ()
         self._skipped = False
         self._pace = Pace(len(worker.desks))
@@ -136,6 +140,7 @@ class Reader:
             return self._failed({"fills": fills, "positions": account, "open orders": orders})
         await self._take_orders(orders, asked_ms)
         self._worker.preparers[self._desk.settings.account].resume()
+        self._complete_ms = asked_ms
         await self._take_fundings(asked_ms)
         return True
 
@@ -219,14 +224,16 @@ class Reader:
         for error in errors.values():
             if not isinstance(error, VenueError):
                 raise error
-        state, account = self._desk.state, self._desk.settings.account
+        state, account, now_ms = self._desk.state, self._desk.settings.account, self._worker.venue.now_ms()
+        if all(isinstance(error, KeptBack) for error in errors.values()) and now_ms - self._complete_ms < RECENT_MS:
+            log.info("read later, the rate budget is for orders", action="reconcile_later", account=account)
+            return False
         missing, text = tuple(errors), "; ".join(f"{name}: {error}" for name, error in errors.items())
         log.warning(
             "could not read the account", action="reconcile_failed", account=account, missing=missing, error=text
         )
         if missing != state.missing:
-            at_ms = self._worker.venue.now_ms()
-            self._note([ev.ReconcileFailed(at_ms=at_ms, account=account, missing=missing, text=text[:500])])
+            self._note([ev.ReconcileFailed(at_ms=now_ms, account=account, missing=missing, text=text[:500])])
         return False
 
     def _note(self, events: Sequence[ev.Event]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from executor.core.facts import RawReply
-from executor.errors import VenueAnswerOdd, VenueUnavailable
+from executor.errors import KeptBack, VenueAnswerOdd, VenueUnavailable
 from executor.hyperliquid import limits
 from executor.ports import Lane, SignedRequest
 from executor.venue import envelope
@@ -86,14 +86,16 @@ class Transport:
     async def info(self, kind: str, lane: Lane, fields: dict[str, object]) -> object:
         """One ``/info`` read; ``VenueUnavailable`` if it may work later, ``VenueAnswerOdd`` if it will not."""
         if not await self._admitted(lane, limits.info_weight(kind), READ_PATIENCE_S):
-            raise VenueUnavailable(f"{kind}: kept back, {self._why_not()}")
+            raise self._kept_back(kind)
         reply = await self._http.post("/info", orjson.dumps({"type": kind, **fields}), READ_TIMEOUT_S)
         self._note(reply)
         return self._answer(kind, reply)
 
-    def _why_not(self) -> str:
+    def _kept_back(self, kind: str) -> VenueUnavailable:
         failures = self._budgets.failures
-        return f"the venue failed {failures} times in a row" if failures else "our own rate budget is short"
+        if failures:
+            return VenueUnavailable(f"{kind}: kept back, the venue failed {failures} times in a row")
+        return KeptBack(f"{kind}: kept back, our own rate budget is short")
 
     def _answer(self, kind: str, reply: RawReply) -> object:
         if reply.status is None or reply.status == 429 or reply.status >= 500:

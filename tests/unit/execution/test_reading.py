@@ -17,13 +17,14 @@ from executor.core.spent import DAY_MS, midnight_ms
 from executor.core.state import Exit
 from executor.core.types import Side
 from executor.core.unwritten import next_names
-from executor.errors import VenueUnavailable
+from executor.errors import KeptBack, VenueUnavailable
 from executor.execution.desk import Desk
 from executor.execution.nonces import Nonces
 from executor.execution.reading import (
     ALONE_S,
     CALM_S,
     HELD_S,
+    RECENT_MS,
     SLOWEST_S,
     SOON_S,
     WARM_EVERY_S,
@@ -81,7 +82,8 @@ class Office:
         self.venue, self.preparers = self, {"main": self}
         self.lanes: list[Lane] = []
         self.statuses: list[str] = []
-        self.slow, self.limited = asyncio.Event(), False
+        self.slow = asyncio.Event()
+        self.limited: Exception | None = None
         self.desk = Desk(self.story.desk, self.story.state, None, Nonces(0))  # type: ignore[arg-type]  # nothing is signed
         self.desk.held, self.desks = True, {"main": self.desk}
         self.reader = Reader(self, self.desk)  # type: ignore[arg-type]  # a worker as far as a reader asks
@@ -106,7 +108,7 @@ class Office:
         self.lanes.append(lane)
         await self.slow.wait()
         if self.limited:
-            raise VenueUnavailable("429")
+            raise self.limited
         return ()
 
     async def open_orders(self, address: str, lane: Lane) -> tuple[()]:
@@ -142,7 +144,7 @@ async def test_a_desk_that_holds_back_is_let_go_after_a_few_failed_reads_without
     office = Office()
     office.story.long(1)
     office.slow.set()
-    office.limited = True
+    office.limited = VenueUnavailable("429")
     for held in (True, True, False):
         assert not await office.reader.reconcile()
         assert office.desk.held is held
@@ -205,6 +207,28 @@ async def test_what_a_naked_position_or_an_unconfirmed_execution_waits_for_is_re
     assert await _lane(claimed) is Lane.READ
     claimed.story.now += 1_000
     assert await _lane(claimed) is Lane.RESIZE
+
+
+async def test_a_read_our_own_budget_keeps_back_is_no_failure_soon_after_a_complete_one():
+    office = Office()
+    office.slow.set()
+    assert await office.reader.reconcile()
+    office.limited = KeptBack("our own rate budget is short")
+    office.story.now += RECENT_MS - 1
+    assert not await office.reader.reconcile()
+    assert office.story.of(ev.ReconcileFailed) == []
+    office.story.now += 1
+    assert not await office.reader.reconcile()
+    assert [event.missing for event in office.story.of(ev.ReconcileFailed)] == [("fills",)]
+
+
+async def test_a_read_the_venue_refuses_is_a_failure_at_once():
+    office = Office()
+    office.slow.set()
+    await office.reader.reconcile()
+    office.limited = VenueUnavailable("429")
+    await office.reader.reconcile()
+    assert len(office.story.of(ev.ReconcileFailed)) == 1
 
 
 async def test_the_first_read_of_a_day_is_recorded_at_once_since_its_losses_count_from_there():

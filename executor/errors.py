@@ -12,6 +12,7 @@ ExecutorError
 ├── CannotListen           exit 1
 ├── VenueError             a read that failed; orders never raise
 │   ├── VenueUnavailable
+│   │   └── KeptBack
 │   └── VenueAnswerOdd
 ├── SignerRefused          nothing left; recorded as an event of that name
 └── PluginError

@@ -17,6 +17,7 @@ from executor.core.entry import describe, entry_events, holds
 from executor.core.identity import plain
 from executor.core.intents import StopIntent, TargetIntent
 from executor.core.lifecycle import LegState
+from executor.core.position import Holding
 from executor.core.prior import cloids_of, prior_events
 from executor.core.protocols import Market
 from executor.core.settings import DeskSettings
@@ -217,18 +218,27 @@ def _protective_refusal(state: DeskState, signal: Signal) -> tuple[str, str] | N
     if side is not None and received.side is side:
         return ("WRONG_SIDE", f"a {received.side} order does not close this position")
     holding = position.holding(signal.agent)
-    if holding is not None and signal.signal_at_ms < holding.opened_at_ms - _lead_ms(state, signal):
+    if holding is not None and signal.signal_at_ms < holding.opened_at_ms and not _led(state, signal, holding):
         return ("SUPERSEDED", "older than the position it would protect")
     return None
 
 
-def _lead_ms(state: DeskState, signal: Signal) -> int:
-    """How much earlier than its entry a stop or target may be stamped: nothing where one stands that came in order."""
-    coin, agent = signal.received.coin or "", signal.agent
-    if signal.received.action_type == ActionType.TAKE_PROFIT:
-        return 0 if state.targets_for(coin, agent) else LEAD_MS
-    stop = state.stop_for(coin, agent)
-    return LEAD_MS if stop is None or stop.default else 0
+def _led(state: DeskState, signal: Signal, holding: Holding) -> bool:
+    """Whether what is stamped before the position it would protect came with its entry, not with the position before.
+
+    It did not where something of the agent's closed there since the stamp. A stop that came in order goes before it.
+    """
+    received, since_ms = signal.received, signal.signal_at_ms
+    if since_ms < holding.opened_at_ms - LEAD_MS:
+        return False
+    mine = (leg for leg in state.legs.values() if leg.coin == received.coin and leg.agent == signal.agent)
+    if any(
+        leg.reduce_only and leg.side is received.side and leg.filled and leg.last_change_ms >= since_ms for leg in mine
+    ):
+        return False
+    stop = state.stop_for(received.coin or "", signal.agent)
+    in_order = stop is not None and not stop.default and stop.signal_at_ms >= holding.opened_at_ms
+    return received.action_type == ActionType.TAKE_PROFIT or not in_order
 
 
 def _held_side(state: DeskState, coin: str, agent: Agent) -> Side | None:

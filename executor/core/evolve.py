@@ -31,9 +31,13 @@ from executor.core.state import (
     StopWish,
     TargetWish,
 )
+from executor.core.triggers import RETRY_MAX_MS
 from executor.core.virtual import note_hour
 
 KEEP_ENTRY_TIMES = 1000
+
+ROW_MS = 2 * RETRY_MAX_MS
+"""Failures of a target further apart are not in a row."""
 
 WOULD_FIRE = ("INVALID_TRIGGER_PX", "badTriggerPxRejected")
 """How the venue says that a trigger is beyond the mark already (hyperliquid.md sections 1.3 and 3.3)."""
@@ -173,8 +177,6 @@ def _rested(state: DeskState, event: ev.LegRested) -> None:
         wish = _stop_of(state, leg)
         if wish is not None and wish.key == leg.key:
             wish.failures, wish.crossed = 0, False
-        for target in _targets_of(state, leg):
-            target.failures = 0
 
 
 def _stop_of(state: DeskState, leg: Leg) -> StopWish | None:
@@ -246,8 +248,9 @@ def _missed(state: DeskState, leg: Leg, at_ms: int, said: str) -> None:
     if leg.kind == "stop":
         _stop_missed(state, leg, at_ms, said)
     for wish in _targets_of(state, leg):
+        # one that rests and dies at once is no better than one that is refused: only a long rest ends the row
+        wish.failures = 1 if at_ms - wish.failed_at_ms > ROW_MS else wish.failures + 1
         wish.failed_at_ms = at_ms
-        wish.failures += 1
 
 
 def _stop_missed(state: DeskState, leg: Leg, at_ms: int, said: str) -> None:

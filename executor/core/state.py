@@ -328,12 +328,12 @@ class DeskState:
         return max(made, UNWRITTEN if self.unwritten else 0) + 1
 
     def index(self, cloid: str) -> None:
-        """Keep ``live`` true after something was said of a leg."""
+        """Keep ``live``, and what the last list is taken to show, true after something was said of a leg."""
         leg = self.legs.get(cloid)
         if leg is not None and leg.open:
             self.live[cloid] = leg
-        else:
-            self.live.pop(cloid, None)
+        elif self.live.pop(cloid, None) is not None:  # a list read before its end says nothing of it any more
+            self.orders = {oid: order for oid, order in self.orders.items() if order.cloid != cloid}
 
     # -- readings used all over core ------------------------------------------------------------------------
 

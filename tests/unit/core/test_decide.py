@@ -496,8 +496,46 @@ def test_what_was_stamped_just_before_its_entry_and_came_after_it_is_placed(kind
     getattr(s, kind)(px, at=T0 - 1)
     assert s.refusals() == []
     assert len(s.live(kind)) == 1
-    getattr(s, kind)(px - 5, at=T0 - 1)
-    assert s.refusals() == ["SUPERSEDED"]
+
+
+def test_several_targets_and_a_newer_stop_may_come_early_together():
+    s = Story()
+    s.long(2)
+    s.target(110, at=T0 - 3)
+    s.target(120, at=T0 - 2)
+    s.stop(90, at=T0 - 2)
+    s.stop(95, at=T0 - 1)
+    assert s.refusals() == []
+    assert (s.live("stop"), len(s.live("target"))) == ([("2.000", "95.000")], 2)
+
+
+def test_an_early_stop_does_not_replace_one_that_came_in_order():
+    s = Story()
+    s.long(1)
+    s.now += 10
+    s.stop(90)
+    s.stop(95, at=T0 - 1)
+    assert (s.refusals(), s.live("stop")) == (["SUPERSEDED"], [("1.000", "90.000")])
+
+
+def test_a_late_stop_of_the_position_before_is_not_the_next_ones():
+    s = Story()
+    s.long(1)
+    s.now += 1_000
+    s.short(1)
+    s.now += 500
+    s.long(1)
+    s.stop(90, at=T0 + 800)
+    assert (s.refusals(), s.live("stop"), s.held()) == (["SUPERSEDED"], [], 1)
+
+
+def test_the_early_stop_of_a_flip_is_the_new_sides():
+    s = Story()
+    s.long(1)
+    s.now += 1_000
+    s.short(2)
+    s.stop(110, Side.BUY, at=s.now - 1)
+    assert (s.refusals(), s.live("stop"), s.held()) == ([], [("1.000", "110.00")], -1)
 
 
 def test_a_stop_on_a_position_we_did_not_open_is_refused():

@@ -655,3 +655,24 @@ def test_no_name_is_given_twice_though_the_order_it_named_is_forgotten(kind):
     s.later(2_000)
     names = [leg.cloid for leg in s.planned(kind)]
     assert len(names) == len(set(names)) == 2
+
+
+def test_a_target_that_rests_and_dies_is_placed_ever_more_slowly_too():
+    s = Story()
+    s.long(1)
+    s.target(110)
+    for _ in range(600):
+        for leg in s.state.legs_of("BTC", "target"):
+            ended = {"oid": leg.oid, "ending": "canceled", "status": "reduceOnlyCanceled"}
+            s.note([ev.LegEnded(at_ms=s.now, account="main", key=leg.key, cloid=leg.cloid, **ended)])
+        s.later(1_000)
+    assert 5 < len(s.planned("target")) < 40
+
+
+def test_what_ended_is_not_cancelled_for_an_old_list_that_shows_it():
+    s = protected()
+    [leg] = s.state.legs_of("BTC", "stop")
+    s.later(1_000)
+    assert leg.cloid in {order.cloid for order in s.state.orders.values()}
+    s.fire(leg)
+    assert s.of(ev.CancelWanted) == []

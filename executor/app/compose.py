@@ -8,12 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import SecretStr
+
 from executor import logs, plugins
 from executor.app.heartbeat import Heartbeat
 from executor.app.identity import DRY_RUN_ENDPOINT, Trader
 from executor.app.notify import AtLeast
 from executor.clock import Clock, SystemClock, chance
 from executor.config import Config, Loaded, Route, Source
+from executor.config.models import Notify
 from executor.config.models import QuoteCheck as QuoteLimits
 from executor.core.intake import Route as IntakeRoute
 from executor.core.precedence import Precedence
@@ -144,9 +147,7 @@ def notifiers(loaded: Loaded) -> list[Notifier]:
     """Whoever tells people: the log always, and what is configured."""
     told: list[Notifier] = [logs.LogNotifier()]
     for configured in loaded.config.notify:
-        secrets = loaded.secrets(configured)
-        for secret in secrets.values():
-            logs.register_secret(secret.get_secret_value())
+        secrets = registered_secrets(loaded, configured)
         kind = plugins.load("executor.notifiers", configured.type, loaded.base)
         if kind is not logs.LogNotifier:
             built = kind.build(configured.options, secrets) if hasattr(kind, "build") else kind()
@@ -222,18 +223,24 @@ def _strategy(loaded: Loaded, route: Route) -> StrategyCaller:
     return StrategyCaller(route.strategy, strategy, precedence=None if chosen == Precedence() else chosen)
 
 
+def registered_secrets(loaded: Loaded, configured: Source | Notify) -> dict[str, SecretStr]:
+    """A plugin's secrets, which no log line shows from now on. A ``*_cmd`` may take seconds, and nothing else runs."""
+    secrets = loaded.secrets(configured)
+    for secret in secrets.values():
+        logs.register_secret(secret.get_secret_value())
+    return secrets
+
+
 def source(
     loaded: Loaded,
     configured: Source,
+    secrets: Mapping[str, SecretStr],
     clock: Clock,
     note: Callable[[str, str], None],
     jitter: Callable[[], float] = chance,
 ) -> SourcePort:
     """One configured source, ready to run."""
-    secrets = loaded.secrets(configured)
-    for secret in secrets.values():
-        logs.register_secret(secret.get_secret_value())
-    context = SourceContext(secrets, clock, jitter, note, partial(_recalled, loaded, configured))
+    context = SourceContext(dict(secrets), clock, jitter, note, partial(_recalled, loaded, configured))
     kind = plugins.load("executor.sources", configured.type, loaded.base)
     built: SourcePort = kind.build(configured.name, configured.options, context)
     return built

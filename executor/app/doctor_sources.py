@@ -31,7 +31,8 @@ async def sources(loaded: Loaded, busy: bool, tell: Callable[[str], None]) -> li
     for configured in loaded.config.sources:
         tell(f"source {configured.name}")
         try:
-            source = compose.source(loaded, configured, SystemClock(), lambda channel, text: None)
+            secrets = compose.registered_secrets(loaded, configured)
+            source = compose.source(loaded, configured, secrets, SystemClock(), lambda channel, text: None)
         except ExecutorError as error:
             found.append(failure(f"source {configured.name}", error))
             continue

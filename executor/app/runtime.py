@@ -238,7 +238,8 @@ class Runtime:
         clock = VenueTime(self.clock, self.venue)
         for configured in self.loaded.config.sources:
             note = _note(configured.name)
-            build = partial(compose.source, self.loaded, configured, clock, note, self._jitter)
+            secrets = compose.registered_secrets(self.loaded, configured)  # once: later the worker has others to serve
+            build = partial(compose.source, self.loaded, configured, secrets, clock, note, self._jitter)
             source = Listener(configured.name, build, self.worker, clock, self._jitter)
             self.sources.append(source)
             self.worker.spawn(self._listen(source), f"source {source.name}")

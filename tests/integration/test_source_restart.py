@@ -32,11 +32,12 @@ class Breaking:
     """Opens its channel, and raises ``fault`` once ``breaks`` is set."""
 
     class Options(BaseModel):
-        pass
+        api_key_env: str | None = None
 
     lives = 0
     fault = RuntimeError
     refused = False
+    secrets = []
     breaks = asyncio.Event()
 
     def __init__(self, name, clock):
@@ -44,6 +45,7 @@ class Breaking:
 
     @classmethod
     def build(cls, name, options, context):
+        Breaking.secrets.append({key: secret.get_secret_value() for key, secret in context.secrets.items()})
         return cls(name, context.clock)
 
     def channels(self):
@@ -72,13 +74,15 @@ class Told:
 
 
 @asynccontextmanager
-async def running(folder: Path, fault: type[Exception]) -> AsyncIterator[tuple[Runtime, Any, list[ev.SourceChanged]]]:
+async def running(
+    folder: Path, fault: type[Exception], **keys: str
+) -> AsyncIterator[tuple[Runtime, Any, list[ev.SourceChanged]]]:
     """A worker whose one source is the plugin above; the plugin, and what was recorded of its channel."""
     (folder / "breaking.py").write_text(PLUGIN)
     document = {
         "version": 1,
         "mode": "dry_run",
-        "sources": [{"name": "mine", "type": "breaking.py:Breaking"}],
+        "sources": [{"name": "mine", "type": "breaking.py:Breaking", **keys}],
         "routes": [{"source": "mine", "agents": ["*"], "strategy": "follow"}],
         "paper": {"feed": "tape"},
         "server": {"enabled": False},
@@ -135,3 +139,17 @@ async def test_a_source_refused_after_it_broke_leaves_the_worker_up(tmp_path: Pa
         await until(lambda: "CHANNEL_REFUSED" in told.titles, WITHIN_S)  # no channel said so: the source has to
         assert runtime.refused is not None
         assert not runtime.stopped.is_set()
+
+
+async def test_a_source_started_again_has_its_secrets_without_their_commands_run_again(tmp_path: Path) -> None:
+    """A command may take seconds, and the worker's loop would stand still as long."""
+    command = tmp_path / "secret"
+    command.write_text("#!/bin/sh\necho run >> runs\necho abcdefgh\n")
+    command.chmod(0o755)
+    async with running(tmp_path, RuntimeError, api_key_cmd="./secret") as (runtime, kind, _):
+        kind.breaks.set()
+        await until(lambda: _states(runtime) == ["closed"], WITHIN_S)
+        kind.breaks.clear()
+        await until(runtime.ready, WITHIN_S)
+        assert kind.secrets == [{"api_key": "abcdefgh"}] * 2
+        assert (tmp_path / "runs").read_text() == "run\n"

@@ -6,17 +6,22 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
+import structlog
+
 from executor.backoff import Backoff
 from executor.clock import Clock
 from executor.core.source_events import Origin, Status
-from executor.errors import ConfigError, CredentialRefused
+from executor.errors import ConfigError, CredentialRefused, SecretError
 from executor.execution.desk import Desk
 from executor.execution.worker import Worker
 from executor.ports import ChannelState, Source
 from executor.sources.connection import redacted
 
+log = structlog.get_logger("executor.run")
+
 SOURCE_FAILED = "SOURCE_FAILED"
 REMEDY = "report what the log says of it; it is started again"
+ENDED_REMEDY = "mend the configuration and start the worker anew"
 
 RESTART = Backoff(first_s=1.0, early_cap_s=30.0, late_cap_s=60.0)
 LASTED_S = 120.0
@@ -39,12 +44,13 @@ class Listener:
         self._jitter = jitter
         self._source = build()
         self._broken = ""
+        self._remedy = REMEDY
         self._heard = False
 
     def channels(self) -> tuple[ChannelState, ...]:
         """The source's channels as they are now; closed while it does not run, whatever it last said of them."""
         shown = self._source.channels()
-        return tuple(_closed(channel, self._broken) for channel in shown) if self._broken else shown
+        return tuple(_closed(channel, self._broken, self._remedy) for channel in shown) if self._broken else shown
 
     @property
     def heard(self) -> bool:
@@ -57,12 +63,17 @@ class Listener:
         while True:
             began_s = self._clock.monotonic_s()
             error = await self._live()
-            if error is None or isinstance(error, ConfigError):  # that one would fail again in the same way
+            if error is None:
+                return
+            if _is_final(error):
+                self._warn(ENDED_REMEDY)
                 return
             now_s = self._clock.monotonic_s()
             if now_s - began_s > LASTED_S:
                 failures, failing_since_s = 0, now_s
-            await asyncio.sleep(RESTART.delay_s(failures, now_s - failing_since_s, self._jitter()))
+            delay_s = RESTART.delay_s(failures, now_s - failing_since_s, self._jitter())
+            self._warn(f"next try in {delay_s:.1f} s")
+            await asyncio.sleep(delay_s)
             failures += 1
 
     async def _live(self) -> Exception | None:
@@ -86,14 +97,20 @@ class Listener:
         """Tell people, and the record that its channels are closed: agents with an open book have a gap from here."""
         self._heard = self.heard
         self._broken = _words(error)
+        self._remedy = ENDED_REMEDY if _is_final(error) else REMEDY
         self._worker.mistaken(f"source {self.name}", error)
         opened = [(key, ids) for key, ids in self._worker.intake.channels.items() if key[1] == self.name]
         for (system, source, channel), agent_ids in opened:
             origin = Origin(system, source, channel, self._clock.now_ms())
-            self._worker.emit(
-                b"", Status(origin=origin, state="closed", agent_ids=agent_ids, detail=self._broken, remedy=REMEDY)
+            closed = Status(
+                origin=origin, state="closed", agent_ids=agent_ids, detail=self._broken, remedy=self._remedy
             )
+            self._worker.emit(b"", closed)
         return error
+
+    def _warn(self, then: str) -> None:
+        """One line for each failure: a mistake that comes again is told in full only once (``Worker.mistaken``)."""
+        log.warning(f"{self._broken}; {then}", action="source_failed", source=self.name)
 
 
 def at_stake(desk: Desk) -> bool:
@@ -104,9 +121,14 @@ def at_stake(desk: Desk) -> bool:
     return bool(not state.reconciled or adopted or ours or state.flattening)
 
 
-def _closed(channel: ChannelState, why: str) -> ChannelState:
+def _is_final(error: Exception) -> bool:
+    """Whether the next life would fail in the same way; a secret that cannot be read now may be readable later."""
+    return isinstance(error, ConfigError) and not isinstance(error, SecretError)
+
+
+def _closed(channel: ChannelState, why: str, remedy: str) -> ChannelState:
     """One that was refused for good is no less so."""
-    return channel if channel.state == "refused" else replace(channel, state="closed", detail=why, remedy=REMEDY)
+    return channel if channel.state == "refused" else replace(channel, state="closed", detail=why, remedy=remedy)
 
 
 def _words(error: Exception) -> str:

@@ -280,7 +280,7 @@ _CHANNELS = {
     "SERVER_RESTART": "The server restarts: it is tried again.",
     "SERVER_UNAVAILABLE": "The server is not available (HTTP 5xx): it is tried again.",
     "SILENT": "Nothing was heard for too long: the channel is opened anew.",
-    "SOURCE_FAILED": "The source ended by a mistake, its words stand beside: it is started again; report it.",
+    "SOURCE_FAILED": "The source ended by a mistake, its words stand beside: report it; it starts again if it can.",
     "TAKEN_OVER": "Another client took this agent's one connection: stop it; after a long pause it is tried again.",
     "TIMEOUT": "No answer came in time: it is tried again.",
     "TOKEN_UNREACHABLE": "A new token was needed and could not be had: check the source's url; it is tried again.",

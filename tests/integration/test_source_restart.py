@@ -8,11 +8,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from executor import config, plugins
 from executor.app.identity import traders
+from executor.app.listening import ENDED_REMEDY, REMEDY
 from executor.app.runtime import Runtime
 from executor.core import events as ev
-from executor.errors import ConfigError
+from executor.errors import ConfigError, SecretError
 from executor.paper.tape import TapeFeed
 from executor.testing import until
 
@@ -125,8 +128,29 @@ async def test_a_source_that_cannot_work_as_configured_stays_closed(tmp_path: Pa
         await until(lambda: len(changes) == 2, WITHIN_S)
         task_names = {task.get_name() for task in runtime.worker._tasks}
         assert (changes[1].state, _states(runtime), kind.lives) == ("closed", ["closed"], 1)
+        assert {changes[1].remedy, runtime.sources[0].channels()[0].remedy} == {ENDED_REMEDY}
         assert "source mine" not in task_names
         assert not runtime.stopped.is_set()
+
+
+async def test_a_secret_that_a_source_cannot_read_for_a_moment_ends_nothing(tmp_path: Path) -> None:
+    async with running(tmp_path, SecretError) as (runtime, kind, changes):
+        kind.breaks.set()
+        await until(lambda: _states(runtime) == ["closed"], WITHIN_S)
+        kind.breaks.clear()
+        await until(runtime.ready, WITHIN_S)
+        await until(lambda: len(changes) == 3, WITHIN_S)
+        assert changes[1].remedy == REMEDY
+
+
+async def test_every_failure_is_logged_also_the_same_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async with running(tmp_path, RuntimeError) as (_, kind, _changes):
+        kind.breaks.set()
+        await until(lambda: kind.lives == 3, WITHIN_S)
+    told = [line for line in "".join(capsys.readouterr()).splitlines() if "source_failed" in line]
+    assert len(told) >= 2
+    assert all("source=mine" in line and "RuntimeError: the words?[2J of it" in line for line in told)
+    assert all("next try in " in line for line in told)
 
 
 async def test_a_source_refused_after_it_broke_leaves_the_worker_up(tmp_path: Path) -> None:

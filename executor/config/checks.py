@@ -45,13 +45,14 @@ def warnings(config: Config) -> Iterator[str]:
     """What is no error and yet may not do what one thinks.
 
     That is what a source's options caution of (``caution``), and a rule told to shrink though its options say that it
-    cannot (``can_shrink``).
+    cannot (``can_shrink``). Both are asked of the class: an option of that name is the plugin's own.
     """
     for source in config.sources:
-        if caution := getattr(source.options, "caution", ""):
+        caution = getattr(type(source.options), "caution", "")
+        if isinstance(caution, str) and caution:
             yield f"sources.{source.name}: {caution}"
     for rule in config.risk:
-        if rule.on_breach == "shrink" and not getattr(rule.options, "can_shrink", True):
+        if rule.on_breach == "shrink" and getattr(type(rule.options), "can_shrink", True) is False:
             yield f"risk.{rule.rule}: can only refuse: a smaller order would breach it as well"
 
 
@@ -97,16 +98,22 @@ def _crowded(sources: tuple[Source, ...]) -> Iterator[Problem]:
     """A server limits a user's connections, whichever source opens them; one too many is refused for good."""
     users: dict[tuple[object, ...], list[int]] = {}
     for index, source in enumerate(sources):
-        if hasattr(source.options, "connections"):
+        if _counts_connections(source.options):
             users.setdefault(_user(source), []).append(index)
     for places in users.values():
         options: list[Any] = [sources[index].options for index in places]
-        asked, limit = sum(one.connections() for one in options), options[0].max_connections
+        asked, limit = sum(one.connections() for one in options), type(options[0]).max_connections
         if asked > limit:
             names = " and ".join(f"'{sources[index].name}'" for index in places)
             who = "asks" if len(places) == 1 else f"{names}, with one url and credential, ask"
             text = f"{who} for {asked} connections, and a user may have {limit} over all channels"
             yield Problem(("sources", places[-1]), f"{text}; list fewer agents, or the channel that carries them all")
+
+
+def _counts_connections(options: object) -> bool:
+    """Whether a source's options say how many connections they ask for; a stranger's may be called the same."""
+    limited = isinstance(getattr(type(options), "max_connections", None), int)
+    return limited and callable(getattr(options, "connections", None))
 
 
 def _user(source: Source) -> tuple[object, ...]:

@@ -51,6 +51,21 @@ class Old:
         caution: ClassVar[str] = "what it tells is old"
 
 
+class Odd:
+    """A stranger's source, whose options happen to be called like what we ask of ours."""
+
+    class Options(BaseModel):
+        connections: int = 2
+        max_connections: int = 1
+        caution: bool = True
+
+
+class OddRule:
+    class Options(BaseModel):
+        can_shrink: str = ""
+        on_breach: Literal["refuse", "shrink"] = "refuse"
+
+
 class Quiet:
     """A source that takes no keys of its own kind and says nothing about them."""
 
@@ -82,12 +97,12 @@ class Registry:
     """A plugin registry of classes at hand."""
 
     known: ClassVar = {
-        "executor.sources": {"feed": Feed, "quiet": Quiet, "old": Old, "crowd": Crowd},
+        "executor.sources": {"feed": Feed, "quiet": Quiet, "old": Old, "crowd": Crowd, "odd": Odd},
         "executor.strategies": {"follow": Follow},
         "executor.risk_rules": dict.fromkeys(
             ("max_order_notional", "max_position_notional", "max_gross_exposure", "daily_loss"), Cap
         )
-        | {"latch": Latch, "silent": Quiet},
+        | {"latch": Latch, "silent": Quiet, "odd": OddRule},
         "executor.notifiers": {"bell": Bell},
     }
     absent: ClassVar = {"executor.sources": ("gone", "broken")}
@@ -375,6 +390,13 @@ def test_common_keys_are_also_told_to_a_plugin_that_asks(parse):
 def test_a_plugin_without_a_model_takes_any_key(parse):
     source = parse("sources: [{name: q, type: quiet, anything: 1.50}]").config.sources[0]
     assert (source.options, source.raw) == (None, {"anything": Decimal("1.50")})
+
+
+def test_a_strangers_options_of_the_names_we_ask_for_are_nothing_to_us(parse):
+    """Options are the plugin's own: ours are asked for on the class, where no option stands."""
+    loaded = parse("version: 1\nsources: [{name: mine, type: odd}]\nrisk: [{rule: odd, on_breach: shrink}]\n")
+    assert loaded.config.sources[0].options.connections == 2
+    assert loaded.warnings == ()
 
 
 def test_a_rule_told_to_shrink_that_can_only_refuse_is_a_warning_of_one_line(parse):

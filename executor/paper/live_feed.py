@@ -204,6 +204,7 @@ class HyperliquidFeed:
                     yield self._connection
                 finally:
                     pings.cancel()
+                    self._forget()  # before the session closes: to ask on a closed one raises
         finally:
             self._forget()
 

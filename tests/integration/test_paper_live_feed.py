@@ -89,3 +89,37 @@ async def test_a_venue_that_greets_and_closes_is_not_stormed() -> None:
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)
     await runner.cleanup()
+
+
+async def test_a_connection_that_closes_is_nobodys_any_more() -> None:
+    """A book asked for meanwhile would be read on a closed session, and its client get an HTTP 500."""
+    closing, may_end = asyncio.Event(), asyncio.Event()
+
+    async def linger(request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse(autoclose=False)
+        await socket.prepare(request)
+        await socket.receive()
+        closing.set()
+        await may_end.wait()
+        await socket.close()
+        return socket
+
+    app = web.Application()
+    app.router.add_get("/ws", linger)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    feed = HyperliquidFeed(f"http://127.0.0.1:{runner.addresses[0][1]}")
+
+    async def connect() -> None:
+        async with feed._connected():
+            pass
+
+    leaving = asyncio.create_task(connect())
+    await asyncio.wait_for(closing.wait(), 20)
+    assert not leaving.done()
+    connection = feed._connection
+    may_end.set()
+    await leaving
+    await runner.cleanup()
+    assert connection is None

@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, fields
 from decimal import Decimal
 from pathlib import Path
@@ -100,30 +100,28 @@ _READERS = {kind: _readers(kind) for kind in (Account, Agent, Leverage, Order, P
 class StateFile:
     """Writes after each step, reads once at start. ``path`` None keeps everything in memory.
 
-    Whatever hinders that raises ``StateFileError``; ``read_only`` makes and changes nothing.
+    Whatever hinders that raises ``StateFileError``; ``read_only`` works on a copy in memory.
     """
 
     def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
         self._path = path
         with _named(path):
-            self._db = _reader(path) if read_only and path is not None else _writer(path)
+            self._db = _copy(path) if read_only and path is not None else _writer(path)
             try:
-                self._prepare(read_only)
+                self._prepare()
                 self._db.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
             except BaseException:
                 self._db.close()
                 raise
 
-    def _prepare(self, read_only: bool) -> None:
-        if not read_only:
-            self._db.executescript(_SCHEMA)
+    def _prepare(self) -> None:
+        self._db.executescript(_SCHEMA)
         found = self.fact("version")
         if found not in (None, str(VERSION)):
             raise StateFileError(f"{self._path} has version {found}, this program writes {VERSION}", _REMEDY)
-        if not read_only:
-            self._set("version", str(VERSION))
-            self._db.execute(_FORGOTTEN_ORDERS, (ORDERS_REMEMBERED,))
-            self._db.execute(_FORGOTTEN_FILLS, (FILLS_REACHABLE,))
+        self._set("version", str(VERSION))
+        self._db.execute(_FORGOTTEN_ORDERS, (ORDERS_REMEMBERED,))
+        self._db.execute(_FORGOTTEN_FILLS, (FILLS_REACHABLE,))
 
     @property
     def name(self) -> str:
@@ -221,7 +219,10 @@ class StateFile:
 
 
 def usable(path: Path, meta: Json) -> None:
-    """Raises ``StateFileError`` where an exchange of these markets could not go on from this file. Changes nothing."""
+    """Raises ``StateFileError`` where an exchange of these markets could not go on from this file.
+
+    Changes nothing; beside a file in use, or not ended cleanly, SQLite may put its index (``-shm``) of what lies there.
+    """
     file = StateFile(path, read_only=True)
     try:
         file.load(State(open_markets(parse_meta(meta))), Gate())
@@ -243,8 +244,18 @@ def _writer(path: Path | None) -> sqlite3.Connection:
     return db
 
 
-def _reader(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+def _copy(path: Path) -> sqlite3.Connection:
+    """The file in memory. Where no log lies beside it nobody writes it, and reading it needs no file of its own."""
+    real = path.resolve()
+    idle = "" if real.with_name(f"{real.name}-wal").exists() else "&immutable=1"
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        with closing(sqlite3.connect(f"{real.as_uri()}?mode=ro{idle}", uri=True)) as file:
+            file.backup(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
 
 
 _COUNTERS: dict[str, Callable[[str], Any]] = {

@@ -202,9 +202,36 @@ def test_a_file_that_another_program_holds_does_not_stop_the_exchange_for_long(d
 
 def test_to_ask_whether_a_file_is_usable_changes_nothing(old_orders):
     path, *_ = old_orders
-    before = (path.read_bytes(), path.stat().st_mtime_ns)
+    before = (path.read_bytes(), path.stat().st_mtime_ns, set(path.parent.iterdir()))
     usable(path, default_meta())
-    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+    assert (path.read_bytes(), path.stat().st_mtime_ns, set(path.parent.iterdir())) == before
+
+
+def test_what_a_running_exchange_wrote_last_is_judged_as_well(desk, tmp_path):
+    """It lies beside the file until a checkpoint."""
+    path = tmp_path / "paper.db"
+    file = StateFile(path)
+    desk.rest("buy", "1", "1900")
+    file.save(desk.state, desk.engine.take(), Gate())
+    with pytest.raises(StateFileError, match="ETH"):
+        usable(path, BTC_ALONE)
+    file.close()
+
+
+BEGUN = {
+    "empty": lambda path: path.write_bytes(b""),
+    "a first start cut short": lambda path: _altered(path, "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT)"),
+}
+
+
+@pytest.mark.parametrize("begun", BEGUN)
+def test_a_file_the_exchange_would_begin_with_is_usable_and_stays_as_it_is(tmp_path, begun):
+    path = tmp_path / "paper.db"
+    BEGUN[begun](path)
+    before = path.read_bytes()
+    usable(path, default_meta())
+    assert path.read_bytes() == before
+    assert restored(path).orders == {}
 
 
 def test_rows_come_back_with_their_types():

@@ -31,6 +31,9 @@ STORM_AFTER = 3
 _FIRST_HOLD_MS, _LONGEST_HOLD_MS = 250, 8_000
 """Reads keep still so long after a failure, twice as long after each further one; then one of them tries."""
 
+TRIAL_WEIGHT = 2
+"""What a look at positions, a book or one order costs (section 5.1)."""
+
 CANCELS_BEYOND = 100_000
 
 _ADDRESS_RESERVE = {Lane.CLOSE: 0, Lane.RESIZE: 50, Lane.ENTRY: 200, Lane.READ: 0}
@@ -74,12 +77,16 @@ class Budgets:
             return 0
         if lane is Lane.CLOSE:
             return self._share_wait_ms(Lane.RESIZE, weight, now_ms)
-        waits = [self._share_wait_ms(lane, weight, now_ms)]
+        waits = [0 if self._may_try(weight, now_ms) else self._share_wait_ms(lane, weight, now_ms)]
         if lane is not Lane.RESIZE:
             waits.append(self._throttled_until_ms - now_ms)
         if lane is Lane.READ and self.failures:
             waits.append(self._held_until_ms - now_ms)
         return max(waits)
+
+    def _may_try(self, weight: int, now_ms: int) -> bool:
+        """In lasting trouble one cheap request may go, whatever was used: without it nobody learns that it is over."""
+        return weight <= TRIAL_WEIGHT and self.in_storm(now_ms) and now_ms >= self._held_until_ms
 
     def _share_wait_ms(self, lane: Lane, weight: int, now_ms: int) -> int:
         shares = _STORM_SHARE if self.in_storm(now_ms) else _SHARE
@@ -87,8 +94,9 @@ class Budgets:
 
     def spend(self, weight: int, now_ms: int, lane: Lane = Lane.CLOSE) -> None:
         """Count a request that goes out. In trouble a read is a trial: the others wait for what becomes of it."""
+        tries = lane is Lane.READ or (lane is not Lane.CLOSE and self._may_try(weight, now_ms))
         self.weight.add(weight, now_ms)
-        if lane is Lane.READ and self.failures:
+        if tries and self.failures:
             self._hold(now_ms)
 
     # -- trouble --------------------------------------------------------------------------------------------------

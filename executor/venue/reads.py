@@ -82,11 +82,11 @@ class Reads:
     async def ask(self, kind: str, lane: Lane = Lane.READ, **fields: object) -> object:
         """One ``/info`` answer, tried a few times while the venue is unavailable.
 
-        What is asked for again soon by itself is tried once: a storm takes its budget. An exit's price is not.
+        What goes before entries is tried once: whoever is in such a hurry asks again, and a storm takes its budget.
         """
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(VenueUnavailable),
-            stop=stop_after_attempt(1 if lane is Lane.RESIZE else ATTEMPTS),
+            stop=stop_after_attempt(ATTEMPTS if lane >= Lane.ENTRY else 1),
             wait=wait_random_exponential(multiplier=0.2, max=2),
             sleep=self._sleep,
             reraise=True,

@@ -8,7 +8,7 @@ import pytest
 
 from executor.backoff import MINUTE_MS
 from executor.ports import Lane
-from executor.venue.budgets import THROTTLE_MS, Budgets
+from executor.venue.budgets import THROTTLE_MS, TRIAL_WEIGHT, Budgets
 
 
 def may(budgets: Budgets, lane: Lane, weight: int, now_ms: int) -> bool:
@@ -146,7 +146,7 @@ def test_in_trouble_one_read_tries_at_a_time_ever_more_seldom_and_the_first_answ
 @pytest.mark.parametrize(
     ("used", "going"),
     [
-        (419, {Lane.CLOSE, Lane.RESIZE, Lane.ENTRY, Lane.READ}),
+        (417, {Lane.CLOSE, Lane.RESIZE, Lane.ENTRY, Lane.READ}),
         (420, {Lane.CLOSE, Lane.RESIZE, Lane.READ}),
         (540, {Lane.CLOSE, Lane.READ}),
         (660, {Lane.CLOSE}),
@@ -156,7 +156,19 @@ def test_in_trouble_one_read_tries_at_a_time_ever_more_seldom_and_the_first_answ
 def test_in_a_storm_everybody_leaves_more_to_the_exits(used: int, going: set[Lane]) -> None:
     budgets = in_storm()
     budgets.spend(used, 20_000)
-    assert {lane for lane in Lane if may(budgets, lane, 1, 20_000)} == going
+    assert {lane for lane in Lane if may(budgets, lane, TRIAL_WEIGHT + 1, 20_000)} == going
+
+
+def test_in_a_storm_one_cheap_request_at_a_time_finds_out_whether_it_is_over_whatever_was_used() -> None:
+    budgets, tried = in_storm(), []
+    budgets.spend(1_190, 20_000)
+    for now_ms in range(20_000, 80_000, 50):
+        if may(budgets, Lane.RESIZE, TRIAL_WEIGHT, now_ms):
+            budgets.spend(TRIAL_WEIGHT, now_ms, Lane.RESIZE)
+            budgets.failed(now_ms)
+            tried.append(now_ms)
+    assert tried[0] == 20_000
+    assert 5 < len(tried) < 15
 
 
 def test_in_a_storm_the_same_bytes_again_give_way_to_first_sends() -> None:

@@ -10,7 +10,7 @@ import pytest
 from executor.core import events as ev
 from executor.core.evolve import evolve
 from executor.core.lifecycle import IN_FLIGHT_STATES, OPEN_STATES, LegState, step
-from executor.core.position import Position
+from executor.core.position import Holding, Position
 from executor.core.state import DeskState, Leg, StopWish, TargetWish, speaks_of
 from executor.core.types import Agent, Side
 
@@ -159,3 +159,11 @@ def test_a_wish_speaks_of_a_position_its_side_closes(side: Side | None, size: st
     target = TargetWish(key="k", trigger_px=D(1), fraction=D(1), at_ms=0, side=side)
     assert speaks_of(stop, D(size)) is speaks
     assert speaks_of(target, D(size)) is speaks
+
+
+def test_targets_are_of_their_agent_and_what_names_nobody_goes_with_the_first_holding() -> None:
+    alice, bob = Agent("fractrade", "alice"), Agent("fractrade", "bob")
+    wishes = [TargetWish(key=k, trigger_px=D(1), fraction=D(1), at_ms=0, agent=a) for k, a in (("a", None), ("b", bob))]
+    state = DeskState("main", targets={"BTC": wishes})
+    state.positions["BTC"] = Position("BTC", size=D(2), holdings=[Holding(alice, D(1)), Holding(bob, D(1))])
+    assert [[wish.key for wish in state.targets_for("BTC", agent)] for agent in (alice, bob)] == [["a"], ["b"]]

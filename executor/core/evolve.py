@@ -219,6 +219,8 @@ def _ended(state: DeskState, event: ev.LegEnded) -> None:
     if not leg.turn(event.ending, event.at_ms):
         return
     leg.oid = event.oid if event.oid is not None else leg.oid
+    for wish in _targets_of(state, leg):  # its fills may be told later
+        wish.executed = wish.executed or event.ending == "filled"
     asked_for = state.cancels.pop(leg.cloid, None) is not None
     # a bracket's child whose parent filled in part waited for nothing: nothing failed, so nothing has to wait
     if was_open and event.ending != "filled" and not asked_for and event.status != "waitingForFill":

@@ -676,3 +676,19 @@ def test_what_ended_is_not_cancelled_for_an_old_list_that_shows_it():
     assert leg.cloid in {order.cloid for order in s.state.orders.values()}
     s.fire(leg)
     assert s.of(ev.CancelWanted) == []
+
+
+def test_a_target_told_as_filled_before_its_fill_is_known_is_not_placed_again():
+    s = Story()
+    s.long(2)
+    s.target(110, 1)
+    [leg] = s.state.legs_of("BTC", "target")
+    s.note(
+        [
+            ev.LegEnded(
+                at_ms=s.now, account="main", key=leg.key, cloid=leg.cloid, oid=leg.oid, ending="filled", status="filled"
+            )
+        ]
+    )
+    s.later(5_000)
+    assert len(s.planned("target")) == 1

@@ -117,7 +117,7 @@ class Preparer:
     def offer(self, turn: Turn, received: ev.ActionReceived) -> None:
         """Decide the action in this turn if nothing is missing, else queue it behind its symbol's others."""
         coin = received.coin or ""
-        if coin not in self._queues and not self._missing(received):
+        if coin not in self._queues and not self._is_behind(received) and not self._missing(received):
             received = self._as_traded(received)
             self._decide(turn, received, self._wanted_inline(received), {}, looked_up=False, unproven=False)
             return
@@ -145,6 +145,10 @@ class Preparer:
         """A queue begins with all that waits for the coin: what an earlier life left undecided came first."""
         self._queues[coin] = deque(self._undecided(coin))
         self._worker.spawn(self._drain(coin), f"prepare {coin}")
+
+    def _is_behind(self, received: ev.ActionReceived) -> bool:
+        """Whether an older action of the coin is undecided, as where deciding it broke: a close must not pass it."""
+        return len(self._desk.state.waiting) > 1 and len(self._undecided(received.coin or "")) > 1
 
     def _undecided(self, coin: str) -> list[ev.ActionReceived]:
         return [received for received in self._desk.state.waiting.values() if (received.coin or "") == coin]

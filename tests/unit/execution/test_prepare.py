@@ -434,6 +434,19 @@ async def test_what_an_earlier_life_left_undecided_is_decided_before_what_comes_
         assert (state.position("BTC").owned, list(state.live)) == (0, [])
 
 
+async def test_a_close_does_not_pass_an_entry_whose_deciding_broke():
+    async with working() as (worker, _):
+        for received in admit(worker.intake, action("1", "in"), None, worker.routes, worker.venue.rules, None, T0):
+            worker.ledger.commit([], [received])
+            evolve_intake(worker.intake, received)
+            evolve(worker.desks["main"].state, received)
+        emit(worker, Side.SELL, "1", sender_id="out", at=T0 + 1)
+        await done(worker, 2)
+        came = [e.key for e in recorded(worker, ev.ActionReceived)]
+        assert [e.key for e in recorded(worker, ev.ActionTaken)] == came
+        assert worker.desks["main"].state.position("BTC").owned == 0
+
+
 async def test_what_waits_is_queued_once_however_often_it_is_resumed():
     async with working(reconciled=False, account_read_ms=0) as (worker, _):
         emit(worker, Side.BUY, "1", sender_id="a")

@@ -82,7 +82,8 @@ class Reads:
     async def ask(self, kind: str, lane: Lane = Lane.READ, **fields: object) -> object:
         """One ``/info`` answer, tried a few times while the venue is unavailable.
 
-        What goes before entries is tried once: whoever is in such a hurry asks again, and a storm takes its budget.
+        What goes before entries is tried once: in a storm more would take the budget of orders. Accounts are read again
+        by ``Reader``, prices of what is held or owed by ``Ticker``; an exit goes meanwhile by the price there is.
         """
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(VenueUnavailable),

@@ -48,9 +48,13 @@ def adopts(settings: DeskSettings, state: DeskState) -> bool:
 
 def owned(settings: DeskSettings, state: DeskState, coin: str, agent: Agent | None) -> Decimal:
     """What an agent's stop of a coin has to cover: its holding, and for the first of them what is adopted."""
-    position = state.position(coin)
+    return state.position(coin).held_by(agent) + _adopted(settings, state, coin, agent)
+
+
+def _adopted(settings: DeskSettings, state: DeskState, coin: str, agent: Agent | None) -> Decimal:
+    """What others opened and goes with this part: with the first of the coin, where it is adopted at all."""
     takes = adopts(settings, state) and agent == state.whose(coin, None)
-    return position.held_by(agent) + (position.foreign if takes else ZERO)
+    return state.position(coin).foreign if takes else ZERO
 
 
 def legs_by_agent(state: DeskState, coin: str) -> dict[Agent | None, list[Leg]]:
@@ -71,7 +75,6 @@ def parts(settings: DeskSettings, state: DeskState, coin: str) -> list[Guarded]:
     agents = dict.fromkeys((*holdings, *stops, *targets, *protecting))
     if position.foreign or position.watch.since_ms is not None or not agents:
         agents[None] = None
-    adopted = position.foreign if adopts(settings, state) else ZERO
     found = []
     for agent in agents:
         holding = holdings.get(agent)
@@ -81,7 +84,7 @@ def parts(settings: DeskSettings, state: DeskState, coin: str) -> list[Guarded]:
             Guarded(
                 coin=coin,
                 agent=agent,
-                owned=own + (adopted if agent == first else ZERO),
+                owned=own + _adopted(settings, state, coin, agent),
                 own=own,
                 entry_px=position.entry_px if holding is None or len(holdings) == 1 else holding.entry_px,
                 liquidation_px=position.liquidation_px,

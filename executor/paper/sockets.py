@@ -96,6 +96,8 @@ class Hub:
         self._opening[ip] += 1
         try:
             await socket.prepare(request)
+        except ValueError as error:  # aiohttp takes the key for ASCII
+            raise web.HTTPBadRequest(text="the handshake's headers are no ASCII") from error
         finally:
             self._opening[ip] -= 1
         return await self._serve(request, socket)

@@ -20,7 +20,7 @@ from executor.server.halyrd_frames import KINDS, Agent
 from executor.server.model import Document
 from executor.server.reading import Busy, Reading
 from executor.server.settings import Limits
-from executor.server.stream import Tail, cut, listen
+from executor.server.stream import Tail, cut, is_handshake, listen
 
 CURRENT = "current"
 _SPAN = 100_000
@@ -149,9 +149,9 @@ class Halyrd:
         if len(self._readers) >= self._limits.streams:
             raise web.HTTPServiceUnavailable(text="too many streams are open")
         agent = await self.agent(request.match_info["id"])
-        socket = web.WebSocketResponse(heartbeat=self._limits.ping_s, compress=False, max_msg_size=1024, timeout=1)
-        if not socket.can_prepare(request).ok:
+        if not is_handshake(request):
             raise web.HTTPUpgradeRequired(text="this path is a WebSocket")
+        socket = web.WebSocketResponse(heartbeat=self._limits.ping_s, compress=False, max_msg_size=1024, timeout=1)
         reader = Reader(agent.account, self._limits.queue)
         self._readers[reader] = socket
         try:

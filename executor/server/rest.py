@@ -21,7 +21,7 @@ from executor.server.metrics import Metrics
 from executor.server.model import Budgets, CommandHandler, Document, Readiness
 from executor.server.reading import Reading
 from executor.server.settings import Limits
-from executor.server.stream import Streams, Tail, event_message
+from executor.server.stream import Streams, Tail, event_message, is_handshake
 
 _SEQ = re.compile(r"[0-9]{1,18}")
 _ROWS = 50
@@ -141,7 +141,7 @@ class Rest:
     async def events(self, request: web.Request) -> web.StreamResponse:
         """A page of events after a seq, or the stream of all of them."""
         after = _number(request, "after", 0)
-        if web.WebSocketResponse().can_prepare(request).ok:
+        if is_handshake(request):
             return await self.streams.serve(request, after)
         limit = self._limit(request, self.limits.rows)
         page = await self.reading.ask(lambda read: read.events(after, limit))

@@ -182,7 +182,10 @@ async def ended(peers: Collection[Peer], code: int, reason: str) -> int:
 async def opened(request: web.Request) -> web.WebSocketResponse:
     """The request's socket; pings are left to whoever listens, so that a silent server answers none."""
     socket = web.WebSocketResponse(autoping=False, compress=False, timeout=1.0)
-    await socket.prepare(request)
+    try:
+        await socket.prepare(request)
+    except ValueError as error:  # aiohttp takes the key for ASCII
+        raise web.HTTPBadRequest(text="the handshake's headers are no ASCII") from error
     return socket
 
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from handshakes import GARBLED, GOOD, handshake
 from mangle import Mangler
 from pydantic import SecretStr
 
@@ -225,6 +226,15 @@ class Bytes(Mangler):
         super().__init__(seed, ("{}",), heavy=0.0)
         self._frames = requests
         self._kinds = (self._bytes, self._bytes, self._bytes, self._splice)
+
+
+async def test_handshakes_that_are_no_ascii_open_no_stream_and_are_nobodys_error(tmp_path, caplog):
+    async with serving(tmp_path) as served:
+        for path, refused in (("/api/events", 200), ("/ws/agents/main", 426)):
+            url = f"http://{served.host()}{path}"
+            assert await handshake(url, GOOD) == 101
+            assert {await handshake(url, headers) for headers in GARBLED} <= {0, 400, refused}
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 @pytest.mark.parametrize("count", [200, pytest.param(1_200, marks=pytest.mark.full)])

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from handshakes import GARBLED, GOOD, handshake
 
 from executor.paper.feeds import ManualMarket
 from executor.paper.server import PaperExchange
@@ -88,6 +89,14 @@ async def test_odd_frames_end_no_connection_of_the_paper_exchange(session, text,
         channels = [(await socket.receive_json(timeout=5))["channel"] for _ in range(2)]
         assert channels == ["error", "pong"]
         assert "Traceback" not in caplog.text
+
+
+async def test_handshakes_that_are_no_ascii_are_refused_by_every_server_and_logged_as_nobodys_error(caplog):
+    async with PaperExchange(ManualMarket()) as paper, TradeReadySimulator() as tradeready:
+        for url in (f"{paper.url}/ws", f"{tradeready.url}/ws/v1?api_key={API_KEY}"):
+            assert await handshake(url, GOOD) == 101
+            assert {await handshake(url, headers) for headers in GARBLED} <= {0, 400}
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_the_paper_exchanges_file_is_its_owners_alone(tmp_path):

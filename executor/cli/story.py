@@ -95,6 +95,10 @@ def tell(document: Part, console: Console) -> None:
     if "refused" in document:
         _malformed(story, document["refused"])
         return
+    if "duplicate" in document:
+        _suspected(story, document["duplicate"])
+        _repeats(story, document["repeats"])
+        return
     _derived(story, document.get("derived"))
     _decoded(story, document["decoded"])
     _book(story, document)
@@ -123,6 +127,12 @@ def _malformed(story: Story, refused: Part) -> None:
     story.step("malformed: this frame is no action, and nothing was done")
     where = {"reason": _reason(refused["reason"]), "field": refused["field"], "detail": refused["detail"]}
     story.facts({**where, "agent": refused.get("agent_id")})
+
+
+def _suspected(story: Story, seen: Part) -> None:
+    story.step("suspected duplicate: the same trade was told before under another id; nothing was done")
+    agent = f"{seen['system']} / {seen['agent_id']}" if seen["agent_id"] else None
+    story.facts({"of": seen["of"] or seen["twin"], "agent": agent, "reason": _reason("SUSPECTED_DUPLICATE")})
 
 
 def _derived(story: Story, told: Part | None) -> None:
@@ -183,8 +193,14 @@ def _repeats(story: Story, repeats: Sequence[Part]) -> None:
         return
     story.step("came again: nothing was done about it")
     for repeat in repeats:
-        word = "duplicate" if repeat["kind"] == "DuplicateSeen" else "conflict: same id, other content"
-        story.say(cell(f"{moment(repeat['at'])}  {word} on {repeat['data'].get('channel')}"))
+        story.say(cell(f"{moment(repeat['at'])}  {_again(repeat)} on {repeat['data'].get('channel')}"))
+
+
+def _again(repeat: Part) -> str:
+    if repeat["kind"] != "DuplicateSeen":
+        return "conflict: same id, other content"
+    own = repeat["data"].get("action_id")
+    return f"suspected duplicate {own}" if own else "duplicate"
 
 
 # -- one account ------------------------------------------------------------------------------------------------

@@ -50,6 +50,7 @@ class Twin:
     content: tuple[str, ...]
     shape: str
     at_ms: int
+    key: str = ""
 
 
 @dataclass(slots=True)
@@ -102,7 +103,8 @@ def admit(
     received = _received(state, action, _taking(routes, action), rules, frame_id, now_ms)
     twin = _twin_of(state, received)
     if twin is not None:
-        suspected = replace(_repeat(action, frame_id, now_ms), suspected=True, fingerprint=action.fingerprint)
+        told, mark = _repeat(action, frame_id, now_ms), action.fingerprint
+        suspected = replace(told, suspected=True, fingerprint=mark, action_id=action.action_id, twin=twin.key)
         text = f"the same trade was told {twin.shape} and {action.shape} under two ids; only the first counts"
         return [suspected, ev.AlarmRaised(at_ms=now_ms, key=action.key, code="SUSPECTED_DUPLICATE", text=text)]
     if not received.accounts:
@@ -329,7 +331,7 @@ def _evolve_received(state: IntakeState, event: ev.ActionReceived) -> None:
     agent = event.agent
     at_ms = event.signal_at_ms
     if event.stamped_at_ms is not None:
-        _remember(state, Twin(_content(event), event.shape, event.stamped_at_ms))
+        _remember(state, Twin(_content(event), event.shape, event.stamped_at_ms, event.key or ""))
     if event.coin is None or event.status not in (None, "PENDING"):
         return
     key = BookKey(agent, event.coin)

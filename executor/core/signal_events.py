@@ -161,7 +161,8 @@ class ActionReceived(Event):
 class DuplicateSeen(Event):
     """The same action again, and who told it of whom: nothing is done.
 
-    A suspected one has a key of its own, so its ``fingerprint`` is kept.
+    A suspected one has a key and a sender's id of its own, so its ``fingerprint`` is kept, and the key of its
+    ``twin``: the action that counts.
     """
 
     frame_id: int | None
@@ -171,6 +172,8 @@ class DuplicateSeen(Event):
     system: str = ""
     source: str = ""
     agent_id: str = ""
+    action_id: str = ""
+    twin: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

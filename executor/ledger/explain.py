@@ -63,9 +63,7 @@ def explain_action(received: ev.ActionReceived, stored: Sequence[Stored], frames
         "derived": facts(received)["derived"],
         "book": {"before": facts(received)["book_before"], "after": facts(received)["book_after"]},
         "routes": [{"account": name, "route": route} for name, route in routes.items()],
-        "repeats": [
-            {**step(item), "frame": frames.get(getattr(item.event, "frame_id", None) or 0)} for item in repeats
-        ],
+        "repeats": _repeats(repeats, frames),
         "accounts": [
             {"route": routes.get(name or ""), **_on_account(received, name, stored, now_ms)} for name in accounts
         ],
@@ -82,6 +80,24 @@ def explain_refused(refused: ev.FrameRefused, frames: Frames) -> Document:
         "refused": without(facts(refused), "frame_id"),
         "accounts": [],
     }
+
+
+def explain_duplicate(seen: ev.DuplicateSeen, first: str, stored: Sequence[Stored], frames: Frames) -> Document:
+    """An action that was taken for the one called ``first``, told again under another id. ``stored`` are its events."""
+    repeats = [item for item in stored if isinstance(item.event, ev.DuplicateSeen | ev.ConflictSeen)][1:]
+    return {
+        "action_id": seen.action_id or seen.key,
+        "key": seen.key,
+        "received_at": iso(seen.at_ms),
+        "frame": frames.get(seen.frame_id or 0),
+        "duplicate": {"of": first or None, **without(facts(seen), "frame_id", "fingerprint", "action_id")},
+        "repeats": _repeats(repeats, frames),
+        "accounts": [],
+    }
+
+
+def _repeats(repeats: Sequence[Stored], frames: Frames) -> list[Document]:
+    return [{**step(item), "frame": frames.get(getattr(item.event, "frame_id", None) or 0)} for item in repeats]
 
 
 def step(item: Stored) -> Document:

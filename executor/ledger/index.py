@@ -79,10 +79,17 @@ def _received(seq: int, event: ev.ActionReceived) -> Rows:
         yield "actions", (seq, packed, clean(event.action_id), event.frame_id)
 
 
-def _duplicate(_seq: int, event: ev.DuplicateSeen) -> Rows:
-    """A suspected one's own key: told again after its twin is forgotten, it must not become an action."""
+def _duplicate(seq: int, event: ev.DuplicateSeen) -> Rows:
+    """A suspected one's own key: told again after its twin is forgotten, it must not become an action.
+
+    Its own id finds it, but never before an action of that id; and it belongs to the action that counts, too.
+    """
     if event.key is not None and event.fingerprint:
         yield "keys", (pack_key(event.key), clean(event.fingerprint), event.at_ms)
+    if event.action_id:
+        yield "actions", (seq, None, clean(event.action_id), event.frame_id)
+    if event.twin:
+        yield "touched", (pack_key(event.twin), seq)
 
 
 def _frame_refused(seq: int, event: ev.FrameRefused) -> Rows:

@@ -27,7 +27,10 @@ _STORY = (
     "SELECT DISTINCT e.seq, e.kind, e.body FROM all_touched t JOIN events e ON e.seq = t.seq WHERE t.key = ? ORDER BY 1"
 )
 _BY_ID = "SELECT seq FROM all_actions WHERE action_id = ? ORDER BY key IS NULL, seq DESC LIMIT 1"
-_BY_KEY = "SELECT seq FROM all_touched t JOIN events e USING (seq) WHERE t.key = ? AND e.kind = 'ActionReceived'"
+_BY_KEY = (
+    "SELECT seq FROM all_touched t JOIN events e USING (seq)"
+    " WHERE t.key = ? AND e.kind IN ('ActionReceived', 'DuplicateSeen') ORDER BY e.kind, seq LIMIT 1"
+)
 
 
 class Lookup:
@@ -91,7 +94,10 @@ class Lookup:
         return self.stored("SELECT seq, kind, body FROM events WHERE seq = ?", seq)[0]
 
     def find(self, action_id: str) -> Stored | None:
-        """The ``ActionReceived``, else the ``FrameRefused``, of a sender's id or a key; the newest of several."""
+        """The ``ActionReceived``, else ``FrameRefused`` or suspected ``DuplicateSeen``, of a sender's id or a key.
+
+        The newest of several.
+        """
         row = self.one(_BY_ID, clean(action_id)) or self.one(_BY_KEY, pack_key(action_id.lower()))
         return None if row is None else self.event(row[0])
 

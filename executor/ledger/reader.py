@@ -17,7 +17,7 @@ from executor.core.facts import PositionFact
 from executor.core.state import DeskState
 from executor.core.types import Outcome
 from executor.errors import LedgerError
-from executor.ledger.explain import explain_action, explain_refused
+from executor.ledger.explain import explain_action, explain_duplicate, explain_refused
 from executor.ledger.index import unpack_key
 from executor.ledger.log import to_stored
 from executor.ledger.lookup import Lookup
@@ -182,9 +182,16 @@ class LedgerReader:
                 return explain_refused(found.event, self._look.frames_of([found]))
             stored = self._look.story(found.event.key or "")
             received = found.event
+            if isinstance(received, ev.DuplicateSeen):
+                return explain_duplicate(received, self._id_of(received.twin), stored, self._look.frames_of(stored))
             if not isinstance(received, ev.ActionReceived):
                 raise LedgerError(f"event {found.seq} is not what the index says", "restore the ledger from a backup")
             return explain_action(received, stored, self._look.frames_of(stored), self._clock.now_ms())
+
+    def _id_of(self, key: str) -> str:
+        """The sender's id of the action of a key; empty where there is none."""
+        found = self._look.find(key) if key else None
+        return "" if found is None else str(getattr(found.event, "action_id", ""))
 
     # -- rows ---------------------------------------------------------------------------------------------------
 

@@ -253,6 +253,23 @@ def test_orders_are_legs_newest_first(desk: Desk) -> None:
     assert [row["cloid"] for row in desk.reader.orders(limit=1, account="main")["orders"]] == ["0x2"]
 
 
+def test_a_suspected_duplicate_is_explained_by_its_own_id_and_key_and_with_the_action_that_counts(desk: Desk) -> None:
+    desk.add(received(KEY, "id-1"))
+    own = {"fingerprint": "f", "action_id": "id-2", "twin": KEY}
+    seen = ev.DuplicateSeen(at_ms=NOW_MS, key=OTHER, frame_id=1, channel="executor:7", suspected=True, **own)
+    desk.add(seen, ev.DuplicateSeen(at_ms=NOW_MS, key=OTHER, frame_id=1, channel="user:1"))
+    told = desk.reader.explain("id-2")
+    assert told is not None
+    assert told == desk.reader.explain(OTHER)
+    assert (told["action_id"], told["key"], told["duplicate"]["of"]) == ("id-2", OTHER, "id-1")
+    assert told["frame"] is not None
+    assert [repeat["data"]["channel"] for repeat in told["repeats"]] == ["user:1"]
+    first = desk.reader.explain("id-1")
+    assert first is not None
+    assert [repeat["data"]["action_id"] for repeat in first["repeats"]] == ["id-2"]
+    assert [row["action_id"] for row in desk.reader.actions()["actions"]] == ["id-1"]
+
+
 def test_an_explanation_tells_every_step(desk: Desk) -> None:
     desk.add(
         received(KEY, "id-1"),

@@ -185,6 +185,22 @@ def test_a_malformed_frame_is_told_without_obeying_it():
     assert "\\x1b[2J{" in text
 
 
+def test_a_suspected_duplicate_says_which_action_counts():
+    seen = {"of": "first", "twin": "k1", "system": "fractrade", "agent_id": "7", "channel": "executor:7"}
+    again = [{"at": AT, "kind": "DuplicateSeen", "data": {"channel": "user"}}]
+    document = {"action_id": "second", "key": "k2", "received_at": AT, "frame": None, "accounts": []}
+    said = told(document | {"duplicate": seen, "repeats": again})
+    assert "suspected duplicate" in said
+    assert "first" in said
+    assert "SUSPECTED_DUPLICATE" in said
+    assert "duplicate on user" in said
+
+
+def test_an_action_that_came_again_under_another_id_says_which():
+    repeat = {"at": AT, "kind": "DuplicateSeen", "data": {"channel": "executor:7", "action_id": "second"}}
+    assert "suspected duplicate second on executor:7" in told(EXPLAINED | {"repeats": [repeat]})
+
+
 def test_a_stop_is_told_as_what_it_closes():
     stop = {**DECODED, "action_type": "SET_HYPERLIQUID_PERP_STOP_LOSS", "side": "sell", "trigger_px": "90000"}
     text = told({**EXPLAINED, "decoded": stop})

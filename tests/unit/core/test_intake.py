@@ -155,7 +155,8 @@ def test_the_same_trade_in_the_other_shape_is_a_suspected_duplicate_and_a_person
     offer(state, trade(leverage=D(10)))
     twin = trade(key="k2", shape="envelope", size="1.0", leverage=D("10.0"), stamped_at_ms=4_000 + TWIN_MS)
     suspected, alarm = offer(state, twin)
-    assert suspected == replace(REPEAT, key="k2", suspected=True, fingerprint="print of k2")
+    own = {"fingerprint": "print of k2", "action_id": twin.action_id, "twin": "k1"}
+    assert suspected == replace(REPEAT, key="k2", suspected=True, **own)
     assert isinstance(alarm, ev.AlarmRaised)
     assert alarm.code == "SUSPECTED_DUPLICATE"
     assert size_of(state) == 1

@@ -72,6 +72,12 @@ def test_only_a_suspected_duplicate_makes_its_key_known() -> None:
     assert list(rows_of(3, twin)) == [touched, ("keys", (pack_key(KEY), "f", 2))]
 
 
+def test_a_suspected_duplicate_is_found_by_its_own_id_and_told_with_the_action_that_counts() -> None:
+    own = {"fingerprint": "f", "action_id": "mine", "twin": KEY}
+    twin = ev.DuplicateSeen(at_ms=2, key="k2", frame_id=1, channel="c", suspected=True, **own)
+    assert list(rows_of(3, twin))[2:] == [("actions", (3, None, "mine", 1)), ("touched", (pack_key(KEY), 3))]
+
+
 def test_an_incomplete_read_does_not_replace_a_complete_one() -> None:
     fact = AccountFact((), Decimal(0), Decimal(0), Decimal(0), 1)
     whole = ev.AccountRead(at_ms=1, account="main", fact=fact)

@@ -131,6 +131,7 @@ def _send_started(state: DeskState, event: ev.SendStarted) -> None:
         oids=event.oids,
         coin=event.coin,
         at_ms=event.at_ms,
+        signer=event.signer,
     )
     note_signed(state, event.action, event.at_ms)
     if event.purpose == "cancel":

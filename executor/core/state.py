@@ -200,7 +200,7 @@ class Leverage:
 
 @dataclass(slots=True)
 class Request:
-    """One request that is out, or whose outcome nobody knows. Enough for a byte-identical resend."""
+    """One request that is out, or whose outcome nobody knows. Enough for a byte-identical resend by its ``signer``."""
 
     request_id: str
     purpose: str
@@ -213,6 +213,7 @@ class Request:
     coin: str | None
     at_ms: int
     unknown: bool = False
+    signer: str = ""
 
 
 @dataclass(slots=True)

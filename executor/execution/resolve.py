@@ -90,8 +90,13 @@ class Resolver:
         return True
 
     def _unwanted(self, request: Request) -> bool:
-        """Whether a request opens what shall not open any more: then it is only looked up, never sent again."""
+        """Whether a request opens what shall not open any more: then it is only looked up, never sent again.
+
+        Nor is what another key signed, before a restart with another signer: a nonce works once per signer.
+        """
         state = self._desk.state
+        if request.signer != self._desk.signer.address:
+            return True
         closed = {name for owed in state.exits.values() for name in owed.against}
         stopped = state.paused or state.latched or state.unwritten or "signer_conflict" in state.breakers
         opens = request.purpose == "entry" and (stopped or not closed.isdisjoint(request.cloids))

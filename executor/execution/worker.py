@@ -177,7 +177,7 @@ class Worker:
             at_ms=request.at_ms,
             request_id=request.request_id,
             purpose=request.purpose,
-            signer="",
+            signer=request.signer,
             nonce=request.nonce,
             expires_after_ms=request.expires_after_ms,
             vault=request.vault,

@@ -23,7 +23,8 @@ from executor.ports import Lane
 class Signs:
     """Signs whatever it is shown."""
 
-    address = "0x" + "c" * 40
+    def __init__(self, address: str = "0x1") -> None:
+        self.address = address
 
     def sign(self, action: Any, nonce: int, vault: str | None, expires_after_ms: int | None) -> dict[str, Any]:
         return {"r": "0x1", "s": "0x2", "v": 27}
@@ -135,6 +136,16 @@ async def test_an_entry_is_sent_again_with_the_same_bytes():
     office.never.set()
     await resolver.once("entry")
     assert [request.nonce for request in office.again] == [story.of(ev.SendStarted)[-1].nonce]
+
+
+async def test_what_another_key_signed_is_only_looked_up_since_its_nonce_is_new_to_the_key_of_now():
+    story, office, resolver = bench()
+    story.set("entry", "unknown")
+    story.long(1)
+    office.never.set()
+    resolver._desk.signer = Signs("0x2")  # started again with another signer while the order is out
+    await resolver.once("entry")
+    assert (office.again, office.asked) == ([], ["entry"])
 
 
 @pytest.mark.parametrize(("after_ms", "times"), [(8_000, 1), (8_001, 0), (20_000, 0)])

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from executor.backoff import Server
 from executor.clock import Clock, iso
-from executor.core.source_events import AgentNotice, Malformed, SourceTrade
+from executor.core.source_events import AgentNotice, Malformed, SourceTrade, said_at_ms
 from executor.errors import ConfigError, CredentialRefused
 from executor.ports import ChannelState, Emit, SourceContext
 from executor.sources import halyrd_rest
@@ -191,7 +191,7 @@ class HalyrdSource:
             event = agent.transitions.told(event)
             agent.status = event.now or agent.status
         elif isinstance(event, SourceTrade):
-            agent.newest_trade_ms = max(agent.newest_trade_ms, event.at_ms or 0)
+            agent.newest_trade_ms = max(agent.newest_trade_ms, _happened_ms(event))
             if agent.overtaken.late(event):
                 self._note(agent.channel.name, f"the buy {event.ref} came to light after a later sell: not told")
                 return
@@ -263,6 +263,11 @@ def _order(event: Decoded) -> tuple[int, bool]:
     """By time; at the same time what opens comes first."""
     at_ms = getattr(event, "at_ms", None) or 0
     return at_ms, isinstance(event, SourceTrade) and event.reduce_only
+
+
+def _happened_ms(trade: SourceTrade) -> int:
+    """When it was done; a stamp far ahead would make every trade of the lists look old for good."""
+    return 0 if trade.at_ms is None else said_at_ms(trade.at_ms, trade.origin.received_at_ms)
 
 
 async def _due(agent: _Agent, pause_s: float) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import NamedTuple
 
-from executor.core.source_events import SourceTrade
+from executor.core.source_events import SourceTrade, said_at_ms
 
 
 class Marks(NamedTuple):
@@ -42,7 +42,8 @@ class Overtaken:
     """Tells an entry that comes to light after a later exit of the same symbol: entering on it now would be too late.
 
     A back-fill is read while the socket goes on, so what it tells may be older than what was told meanwhile; and an
-    exit of what nobody knew to be held leaves no trace in the agent's book that would show it.
+    exit of what nobody knew to be held leaves no trace in the agent's book that would show it. A stamp far ahead counts
+    as the receipt, as it does downstream: one wrong exit would make every entry of its symbol too late for good.
     """
 
     def __init__(self, limit: int = 1024) -> None:
@@ -53,10 +54,10 @@ class Overtaken:
         """Whether this is such an entry; an exit is remembered."""
         if trade.at_ms is None:
             return False
-        left_ms = self._left_ms.get(trade.symbol)
+        at_ms, left_ms = said_at_ms(trade.at_ms, trade.origin.received_at_ms), self._left_ms.get(trade.symbol)
         if not trade.reduce_only:
-            return left_ms is not None and trade.at_ms < left_ms
-        self._left_ms[trade.symbol] = max(trade.at_ms, left_ms or 0)
+            return left_ms is not None and at_ms < left_ms
+        self._left_ms[trade.symbol] = max(at_ms, left_ms or 0)
         if len(self._left_ms) > self._limit:
             del self._left_ms[next(iter(self._left_ms))]
         return False

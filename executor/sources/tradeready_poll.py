@@ -107,27 +107,27 @@ class Poller:
         """All pages before any is told: the newest come first, and an entry belongs before its exit."""
         found: list[object] = []
         offset: int | None = 0
+        total = self._total
         for _ in range(PAGES):
             answer = await self._get("/trade/orders", emit, {"limit": str(PAGE), "offset": str(offset)})
             if answer is None:
                 return False
             found += rows.listed(answer.body)
-            offset = self._next_page(answer.body, offset or 0)
+            total = rows.total(answer.body)
+            offset = self._next_page(total, offset or 0)
             if offset is None:
                 break
         listed = self._take(rows.orders(found), emit)
-        self._first = False
+        self._first, self._total = False, total  # only now: a round that broke off is to read as far again
         return await self._left_behind(listed, emit)
 
-    def _next_page(self, body: object, offset: int) -> int | None:
-        """The first time all pages; later the last one too when the list grew, for its order is not documented."""
-        total = body.get("total") if isinstance(body, dict) else None
-        grown, self._total = self._total, total if isinstance(total, int) else 0
-        if self._total <= PAGE or offset + PAGE >= self._total:
+    def _next_page(self, total: int, offset: int) -> int | None:
+        """The first time all pages; later what it grew by, and the last one: its order is not documented."""
+        if total <= PAGE or offset + PAGE >= total:
             return None
-        if self._first:
+        if self._first or offset + PAGE < total - self._total:
             return offset + PAGE
-        return self._total - PAGE if self._total > grown else None
+        return total - PAGE if total > self._total else None
 
     async def _left_behind(self, listed: set[str], emit: Emit) -> bool:
         """Working orders that newer ones pushed off the pages read."""

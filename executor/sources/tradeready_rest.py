@@ -26,6 +26,12 @@ def listed(body: object) -> list[object]:
     return list(_rows(body, "orders"))
 
 
+def total(body: object) -> int:
+    """How many orders the list has by its own word; 0 where it does not say."""
+    found = body.get("total") if isinstance(body, dict) else None
+    return found if isinstance(found, int) else 0
+
+
 def portfolio(body: object) -> list[Frame]:
     """``/account/portfolio``."""
     return [{"channel": "portfolio", "data": body}] if isinstance(body, dict) else []

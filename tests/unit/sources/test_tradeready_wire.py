@@ -15,7 +15,7 @@ from executor.sources.seen import Overtaken, Seen
 from executor.sources.tradeready_wire import PONG, Ack, Ping, ServerError, agent_of, decode, marks, plan
 
 D = Decimal
-ORIGIN = Origin("tradeready", "mine", "stream:account", 5)
+ORIGIN = Origin("tradeready", "mine", "stream:account", 1_777_887_060_000)
 AT = "2026-05-04T09:30:00.120Z"
 AT_MS = 1_777_887_000_120
 ORDER = {"order_id": "o1", "status": "filled", "symbol": "BTCUSDT", "side": "buy", "type": "market", "quantity": "0.5"}
@@ -267,6 +267,12 @@ def test_a_buy_that_comes_to_light_after_a_later_sell_is_late() -> None:
     trades += [bought("2026-05-04T09:30:05Z"), bought("2026-05-04T09:30:04Z", symbol="ETHUSDT"), bought(None)]
     trades += [bought("2026-05-04T09:30:01Z", "sell"), bought("2026-05-04T09:30:04Z")]
     assert [overtaken.late(trade) for trade in trades] == [False, False, True, False, False, False, False, True]
+
+
+def test_a_sell_stamped_far_ahead_does_not_make_every_later_buy_late() -> None:
+    overtaken = Overtaken()
+    trades = [bought("2027-05-04T09:30:00Z", "sell"), bought("2026-05-04T09:31:04Z"), bought("2026-05-04T09:31:06Z")]
+    assert [overtaken.late(trade) for trade in trades] == [False, True, False]
 
 
 def test_what_was_sold_is_remembered_of_so_many_symbols() -> None:

@@ -1,0 +1,91 @@
+"""tradeready_poll.py: no order is passed over, however many came since the page was last read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from executor.core.source_events import SourceTrade
+from executor.sources.channel import Channel
+from executor.sources.rest import Answer, RestReader
+from executor.sources.tradeready_poll import Poller, Wanted
+from executor.sources.tradeready_wire import SYSTEM, Decoded
+from executor.testing.clock import ManualClock
+
+
+class Orders(RestReader):
+    """A list of orders, newest first, in pages; ``failing`` pages after the first are refused for once."""
+
+    def __init__(self) -> None:
+        super().__init__("http://nowhere")
+        self.ids: list[int] = []
+        self.failing = 0
+        self.asked = 0
+
+    def come(self, number: int) -> None:
+        self.ids += range(len(self.ids), len(self.ids) + number)
+
+    async def get(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
+        assert params is not None
+        self.asked += 1
+        offset, limit = int(params["offset"]), int(params["limit"])
+        if offset and self.failing:
+            self.failing -= 1
+            return Answer(429, error="HTTP 429")
+        rows = [_row(number) for number in self.ids[::-1][offset : offset + limit]]
+        return Answer(200, {"orders": rows, "total": len(self.ids)})
+
+
+def _row(number: int) -> dict[str, Any]:
+    words = {"status": "filled", "symbol": "BTCUSDT", "side": "sell", "type": "market", "quantity": "1"}
+    return {"order_id": f"o{number}", "filled_at": "2027-01-15T08:00:00Z", **words}
+
+
+class Polled:
+    """A poller and the trades it told."""
+
+    def __init__(self) -> None:
+        self.orders, self.told = Orders(), list[str]()
+        channel, wanted = Channel(SYSTEM, "mine", "rest:a"), Wanted(orders=True, portfolio=False, candles=())
+        self.poller = Poller(wanted, channel, self.orders, ManualClock(), 2.0, self.tell, lambda name, text: None)
+
+    def tell(self, raw: str, said: Decoded, _: object) -> None:
+        assert json.loads(raw)
+        if isinstance(said, SourceTrade) and said.ref is not None and said.ref not in self.told:
+            self.told.append(said.ref)
+
+    async def round(self) -> bool:
+        return await self.poller._round(lambda raw, event: None, slow=False)
+
+
+async def test_after_an_outage_every_order_is_told_though_they_fill_pages() -> None:
+    polled = Polled()
+    polled.orders.come(300)
+    assert await polled.round()
+    polled.orders.come(350)
+    assert await polled.round()
+    assert polled.told == [f"o{number}" for number in range(650)]
+
+
+async def test_pages_that_could_not_be_read_are_read_the_next_time() -> None:
+    polled = Polled()
+    polled.orders.come(300)
+    assert await polled.round()
+    polled.orders.come(350)
+    polled.orders.failing = 1
+    assert not await polled.round()
+    assert await polled.round()
+    assert sorted(polled.told) == sorted(f"o{number}" for number in range(650))
+
+
+async def test_a_few_new_orders_cost_no_more_than_the_first_and_the_last_page() -> None:
+    polled = Polled()
+    polled.orders.come(900)
+    assert await polled.round()
+    polled.orders.come(3)
+    before = polled.orders.asked
+    assert await polled.round()
+    assert polled.orders.asked == before + 2
+    assert await polled.round()
+    assert polled.orders.asked == before + 3

@@ -155,7 +155,8 @@ def _exit_part(state: DeskState, signal: Signal, fraction: Decimal, now_ms: int,
         return [_refuse(state, signal, now_ms, "SUPERSEDED", "older than the position it would close", "exit")]
     dropped = _drop_planned(state, signal, fraction, now_ms)
     gone = sum((state.legs[d.cloid].remaining for d in dropped if state.legs[d.cloid].kind == "entry"), ZERO)
-    base = _closable(state, coin, signal.agent, received.side) - gone
+    side = _exit_side(state, signal)
+    base = _closable(state, coin, signal.agent, side) - gone
     size = base if fraction == 1 else market.rules.floor_size(coin, exit_size(fraction, base))
     if base <= 0:
         text = f"nothing of {coin} is left to close" + (": its entry had not left yet, and will not" if dropped else "")
@@ -164,10 +165,21 @@ def _exit_part(state: DeskState, signal: Signal, fraction: Decimal, now_ms: int,
     if size == 0 or (fraction < 1 and mark is not None and size * mark < market.rules.min_notional_usd):
         text = f"{plain(size)} {coin} is less than the venue takes; it leaves when the agent closes"
         return [_refuse(state, signal, now_ms, "EXIT_BELOW_MINIMUM", text, "exit")]
-    return [*dropped, _owed(state, signal, size, now_ms)]
+    return [*dropped, _owed(state, signal, side, size, now_ms)]
 
 
-def _owed(state: DeskState, signal: Signal, size: Decimal, now_ms: int) -> ev.ExitOwed:
+def _exit_side(state: DeskState, signal: Signal) -> Side:
+    """The side that closes: the action's, but where what we hold stands against the agent's book, and stays.
+
+    Then its strategy was changed for an opposite one, or its route's name is gone: what the agent closes is closed.
+    """
+    received, coin = signal.received, signal.received.coin or ""
+    held = state.position(coin).held_by(signal.agent)
+    against = held * received.book_before < 0 and state.owed(coin, signal.agent) < abs(held)
+    return received.side.opposite if against else received.side
+
+
+def _owed(state: DeskState, signal: Signal, side: Side, size: Decimal, now_ms: int) -> ev.ExitOwed:
     return ev.ExitOwed(
         at_ms=now_ms,
         account=state.account,
@@ -176,7 +188,7 @@ def _owed(state: DeskState, signal: Signal, size: Decimal, now_ms: int) -> ev.Ex
         agent=signal.agent,
         size=size,
         why="signal",
-        side=signal.received.side,
+        side=side,
     )
 
 

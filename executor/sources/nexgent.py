@@ -48,6 +48,9 @@ SNAPSHOT_S = 10.0
 
 STABLE_S = 30.0
 
+_OF_PRICES = ("data.updates", "data.tokenAddress", "data.price")
+"""What cannot be read of any other frame may have been a position's end, so REST is asked."""
+
 _WS = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 _HTTP = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 Seconds = Annotated[Decimal, Field(gt=0, le=86_400)]
@@ -216,7 +219,7 @@ class NexgentSource:
         message = decode(item.raw, origin)
         match message:
             case Malformed():
-                channel.wants_snapshot = channel.wants_snapshot or message.field.startswith("position")
+                channel.wants_snapshot = channel.wants_snapshot or not message.field.startswith(_OF_PRICES)
                 emit(item.raw, message)
             case Ping():
                 channel.pinged_s = self._clock.monotonic_s()

@@ -7,14 +7,16 @@ import contextlib
 import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from decimal import Decimal
 from typing import Any
 
+import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
 from executor import logs
 from executor.clock import SystemClock
-from executor.core.source_events import Malformed, SourceEvent
+from executor.core.source_events import Malformed, SourceEvent, SourcePosition
 from executor.sources.nexgent import NexgentOptions, NexgentSource
 from executor.sources.nexgent_session import Session
 from executor.testing import until
@@ -103,6 +105,9 @@ class Listening:
 
     def malformed(self) -> list[Malformed]:
         return [event for event in self.events if isinstance(event, Malformed)]
+
+    def sizes(self) -> list[Decimal]:
+        return [event.size for event in self.events if isinstance(event, SourcePosition)]
 
 
 @contextlib.asynccontextmanager
@@ -204,3 +209,28 @@ async def test_only_the_newest_tokens_of_a_session_are_kept_as_secrets() -> None
         hidden = [token for token in server.tokens if logs.without_secrets(token) != token]
         assert hidden == server.tokens[-8:]
         assert len(logs._registry.forms) - known < 8 * 8
+
+
+@pytest.mark.parametrize(
+    "closed",
+    [
+        {"type": "position_update", "data": {"eventType": "position_closed"}},
+        {"type": "position_update", "data": {"event": "position_closed", "positionId": "p"}},
+    ],
+)
+async def test_a_change_nobody_can_read_has_the_positions_read_by_rest(closed: dict[str, Any]) -> None:
+    async def nothing_left(_: web.Request) -> web.StreamResponse:
+        return web.json_response([])
+
+    row = {"id": "p", "tokenAddress": "Mint", "tokenSymbol": "BONK", "purchaseAmount": 5}
+    said = says(CONNECTED, snapshot(row), json.dumps(closed))
+    async with serving(said, nothing_left) as server, listening(server) as one:
+        await until(lambda: one.sizes()[-1:] == [0], SOON_S)
+        assert one.sizes() == [5, 0]
+
+
+async def test_a_price_nobody_can_read_asks_for_nothing() -> None:
+    price = json.dumps({"type": "price_update_batch", "data": {"updates": [{"tokenAddress": "m", "price": -1}]}})
+    async with serving(says(CONNECTED, snapshot(), price)) as server, listening(server) as one:
+        await until(one.malformed, SOON_S)
+        assert not one.source._channels[0].wants_snapshot

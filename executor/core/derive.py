@@ -283,7 +283,7 @@ class _Making:
     def _closing_trade(self, fact: SourceTrade) -> None:
         known = self.standing.subjects.get(fact.symbol, NO_SUBJECT)
         coin, side = known.coin or self._coin(fact.symbol), fact.side.opposite if known.against else fact.side
-        book, size = self.books.get(coin, ZERO), _reported_size(fact)
+        book, size = self.books.get(coin, ZERO), _reported_size(fact, self.standing.marks.get(coin))
         if book * side.sign < 0 and size and not self._traded(coin):
             self._trade(coin, side, min(size, abs(book)), None, reduce_only=True)
 
@@ -366,11 +366,12 @@ def _growth(wish: TargetPosition, coin: str, book: Decimal, *, bracket: bool) ->
     )
 
 
-def _reported_size(fact: SourceTrade) -> Decimal | None:
-    """How much was traded, in base units."""
-    if fact.size is not None or not fact.quote_size or not fact.px:
+def _reported_size(fact: SourceTrade, mark: Decimal | None = None) -> Decimal | None:
+    """How much was traded, in base units; of dollars without a price by the venue's mark, for an exit must not fail."""
+    px = fact.px or mark
+    if fact.size is not None or not fact.quote_size or not px:
         return fact.size
-    return fact.quote_size / fact.px
+    return fact.quote_size / px
 
 
 def _subject(fact: Fact) -> tuple[str, Decimal | None]:

@@ -357,6 +357,13 @@ def test_a_trade_without_a_size_closes_nothing_by_itself() -> None:
     assert made(replace(TRADE, side=Side.SELL, size=None), books={"BTC": D(3)}) == []
 
 
+def test_a_close_told_in_dollars_without_a_price_is_measured_by_the_venues() -> None:
+    sold = replace(TRADE, side=Side.SELL, size=None, px=None, quote_size=D(100), reduce_only=True)
+    action = one(sold, books={"BTC": D(3)}, marks={"BTC": D(50)}).action
+    assert (action.side, action.size, action.reduce_only) == (Side.SELL, 2, True)
+    assert made(sold, books={"BTC": D(3)}) == []
+
+
 def test_a_stop_beside_a_close_does_not_replace_it() -> None:
     found = made(
         replace(POSITION, size=D(5)),

@@ -46,7 +46,7 @@ class HalyrdCopy(CopiedTrades):
     def on_notice(self, notice: AgentNotice, view: StrategyView) -> Sequence[Wish]:
         """Remember what concerns entries; close what the agent's rules closed."""
         if notice.kind == "risk_veto":
-            at_ms = view.now_ms if notice.at_ms is None else notice.at_ms
+            at_ms = view.now_ms if notice.at_ms is None else min(notice.at_ms, view.now_ms)  # no veto from tomorrow
             until_ms = max(self._vetoed_until_ms(notice, at_ms), _kept(view, notice).get("vetoed_until_ms", 0))
             return _remembered(view, notice, vetoed_until_ms=until_ms)
         if notice.now == LIVE:

@@ -41,7 +41,7 @@ def resolve(text: str, universe: Universe) -> str | SymbolProblem:
     The venue's exact spelling wins; otherwise exactly one listed coin must match without regard to case. A name whose
     size unit differs from the listed one (``PEPE`` where only ``kPEPE`` = 1000 PEPE is listed) is AMBIGUOUS_SYMBOL.
     """
-    if not 0 < len(text) <= MAX_SYMBOL_LENGTH:
+    if not 0 < len(text) <= MAX_SYMBOL_LENGTH or not text.isascii():  # a long s or a Kelvin sign folds to s and k
         return SymbolProblem(SymbolReason.UNKNOWN, f"{text[:MAX_SYMBOL_LENGTH]!r} is no symbol")
     matches = _matches(text, universe)
     if len(matches) > 1:

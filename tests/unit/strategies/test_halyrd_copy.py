@@ -118,6 +118,13 @@ def test_any_other_veto_holds_for_the_pause(rule: str | None) -> None:
     assert told.enters(60_000)
 
 
+def test_a_veto_stamped_far_ahead_holds_no_longer_than_one_of_now() -> None:
+    told = Told(veto_pause_s=60)
+    told.notice("risk_veto", rule="streak_limit", at_ms=NOW_MS + 400 * DAY_MS)
+    assert not told.enters(59_999)
+    assert told.enters(60_000)
+
+
 def test_a_shorter_veto_does_not_end_a_longer_one() -> None:
     told = Told(veto_pause_s=60)
     told.notice("risk_veto", rule="daily_drawdown")

@@ -14,6 +14,7 @@ from executor import logs, plugins
 from executor.app.heartbeat import Heartbeat
 from executor.app.identity import DRY_RUN_ENDPOINT, Trader
 from executor.app.notify import AtLeast
+from executor.app.vias import vias
 from executor.clock import Clock, SystemClock, chance
 from executor.config import Config, Loaded, Route, Source
 from executor.config.models import Notify
@@ -172,6 +173,7 @@ def worker(
     """The worker with its state as the ledger has it."""
     config = loaded.config
     intake, states = restore(ledger, who)
+    books = vias(config.routes, intake, states)
     risk = rules(loaded)
     nonces: dict[str, Nonces] = {}
     desks = {}
@@ -187,7 +189,7 @@ def worker(
         ledger=ledger,
         intake=intake,
         desks=desks,
-        routes=[_route(i, route, config.routes) for i, route in enumerate(config.routes)],
+        routes=[_route(i, *one) for i, one in enumerate(zip(config.routes, books, strict=True))],
         strategies={route_name(i, route): _strategy(loaded, route) for i, route in enumerate(config.routes)},
         unstated={source.name: source.server_execution_in(config.mode) for source in config.sources},
         after_gap={source.name: source.after_gap for source in config.sources},
@@ -196,19 +198,8 @@ def worker(
     )
 
 
-def _route(index: int, route: Route, routes: Sequence[Route]) -> IntakeRoute:
-    return IntakeRoute(
-        route_name(index, route), route.source, route.agents, route.strategy, route.accounts, via(route, routes)
-    )
-
-
-def via(route: Route, routes: Sequence[Route]) -> str:
-    """What a strategy's own books and memory are called: by the strategy; further routes of it, with their accounts.
-
-    Not by the route's place: what is held must not lose its owner because a route was added.
-    """
-    first = next(other for other in routes if other.strategy == route.strategy)
-    return route.strategy if route is first else f"{route.strategy} on {', '.join(route.accounts)}"
+def _route(index: int, route: Route, via: str) -> IntakeRoute:
+    return IntakeRoute(route_name(index, route), route.source, route.agents, route.strategy, route.accounts, via)
 
 
 def _strategy(loaded: Loaded, route: Route) -> StrategyCaller:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 from coincurve import PrivateKey
@@ -10,6 +11,11 @@ from executor import config, plugins
 from executor.app import compose
 from executor.app.identity import Trader
 from executor.core import events as ev
+from executor.core.intake import IntakeState
+from executor.core.position import Holding, Position
+from executor.core.state import DeskState
+from executor.core.types import Agent
+from executor.execution.restore import save
 from executor.ledger.memory import MemoryLedger
 from executor.testing import ManualClock
 from executor.venue.adapter import HyperliquidVenue
@@ -37,3 +43,20 @@ async def test_nonces_go_on_above_the_ledgers_and_are_one_row_for_all_accounts_o
     nonces = {name: desk.nonces for name, desk in worker.desks.items()}
     assert [nonces["a"].take(1), nonces["b"].take(1), nonces["a"].take(1)] == [LAST + 1, LAST + 2, LAST + 3]
     assert nonces["c"].take(1) == 1
+
+
+async def test_what_a_route_holds_keeps_its_owner_when_the_route_before_it_is_taken_away() -> None:
+    text = """version: 1
+accounts: [{name: second}]
+sources: [{name: mirror, type: nexgent, agents: [alice]}]
+routes: [{source: mirror, strategy: nexgent_mirror, with: {symbols: {BONK: kBONK}, notional_usd: 50}, accounts: [second]}]
+"""
+    loaded = config.load_text(text, Path("config.yaml"), [], {}, plugins)
+    (account,) = loaded.config.accounts
+    who = {"second": Trader(account, "0x" + "b" * 40, Signer(PrivateKey(b"\x01" * 32), mainnet=False))}
+    owner = Agent("nexgent", "alice", "nexgent_mirror on second")  # a route to another account was the first then
+    held = Position("BTC", Decimal(1), holdings=[Holding(owner, Decimal(1))])
+    ledger, clock = MemoryLedger(), ManualClock()
+    save(ledger, IntakeState(), [DeskState("second", {"BTC": held})])
+    worker = compose.worker(loaded, who, HyperliquidVenue("custom", "http://127.0.0.1:9", clock), ledger, clock)
+    assert [route.via for route in worker.routes] == [owner.via]

@@ -69,6 +69,7 @@ class HyperliquidVenue:
         self._sockets = [self._socket]
         self._tasks: set[asyncio.Task[None]] = set()
         self._opened = asyncio.Event()
+        self._followed = asyncio.Event()
         self._started = False
 
     # -- life ---------------------------------------------------------------------------------------------------
@@ -115,13 +116,7 @@ class HyperliquidVenue:
 
     async def _opens(self, within_s: float) -> bool:
         """Whether the order socket opens, or opens again, within this time."""
-        try:
-            async with asyncio.timeout(within_s):
-                await self._opened.wait()
-        except TimeoutError:
-            return False
-        self._opened.clear()
-        return True
+        return await _happens(self._opened, within_s)
 
     async def _keep_time(self) -> None:
         """Set the clock now, after each reconnect (the machine may have slept) and from time to time."""
@@ -130,11 +125,12 @@ class HyperliquidVenue:
             await self._opens(self._settings.upkeep_s)
 
     async def _keep_budgets(self) -> None:
-        """Read the accounts' request budgets now and from time to time."""
+        """Read the accounts' request budgets once they are followed, and from time to time."""
         while True:
+            self._followed.clear()
             for address in tuple(self._feeds):
                 await _tried("request budget", self.rate_limit(address))
-            await asyncio.sleep(self._settings.upkeep_s)
+            await _happens(self._followed, self._settings.upkeep_s)
 
     # -- market -------------------------------------------------------------------------------------------------
 
@@ -203,6 +199,7 @@ class HyperliquidVenue:
         address = address.lower()
         if address not in self._feeds:
             self._feeds[address] = AccountFeed(address, self._socket_for_next())
+            self._followed.set()
         self._feeds[address].add(sink)
 
     def _socket_for_next(self) -> VenueSocket:
@@ -295,6 +292,17 @@ class HyperliquidVenue:
 
 async def _given(reply: RawReply) -> RawReply:
     return reply
+
+
+async def _happens(event: asyncio.Event, within_s: float) -> bool:
+    """Whether the event comes within this time; it may come again then."""
+    try:
+        async with asyncio.timeout(within_s):
+            await event.wait()
+    except TimeoutError:
+        return False
+    event.clear()
+    return True
 
 
 async def _tried(what: str, read: Awaitable[object]) -> None:

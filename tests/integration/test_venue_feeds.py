@@ -299,3 +299,11 @@ async def test_the_requests_left_are_read_and_then_counted(exchange: ScriptedExc
         assert not (await send(venue)).sent
         assert is_fill(await venue.submit(order(2), Lane.CLOSE, 1.0))
         assert venue.budgets()[f"address:{ACCOUNT}"] == (9_802, 10_000)
+
+
+async def test_the_requests_left_of_an_account_followed_later_are_read_at_once(
+    exchange: ScriptedExchange, venue: HyperliquidVenue
+) -> None:
+    await venue.exchange_time()  # what goes on by itself has begun
+    venue.follow(ACCOUNT, lambda _news: None)
+    await until(lambda: venue.budgets().get(f"address:{ACCOUNT}") is not None)

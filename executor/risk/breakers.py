@@ -97,7 +97,8 @@ class DrawdownLimit(LossLimit):
 class Drawdown(BaseRule[DrawdownLimit]):
     """No entries once the account has fallen from its highest by the limit, until `executor reset drawdown`.
 
-    Deposits and withdrawals are no part of it. A reset makes what the account is worth then its new highest.
+    Deposits and withdrawals are no part of it. A reset makes what the account is worth then its new highest. Percent of
+    nothing are nothing: an account without money has its entries refused, and nothing latches before it fell.
     """
 
     Options: ClassVar[type[DrawdownLimit]] = DrawdownLimit
@@ -108,7 +109,8 @@ class Drawdown(BaseRule[DrawdownLimit]):
         limit_usd = self.options.limit_usd(exposure.peak_equity_usd)
         value, breach = f"{usd(exposure.drawdown_usd)} below the highest", exposure.drawdown_usd >= limit_usd
         found = Measured(value, usd(limit_usd), breach, self.options.until)
-        return latching(self, exposure, found, "DRAWDOWN", "DRAWDOWN_LATCHED")
+        verdict = latching(self, exposure, found, "DRAWDOWN", "DRAWDOWN_LATCHED")
+        return replace(verdict, latch=False) if verdict.latch and exposure.drawdown_usd <= 0 else verdict
 
 
 class InARow(RefuseOnly):

@@ -105,6 +105,14 @@ def test_a_fall_from_the_highest_latches_until_a_person_resets_it(
     assert verdict.ends == ("reset" if reason else "midnight")
 
 
+@pytest.mark.parametrize("peak_usd", [0, -5])
+def test_an_account_without_money_is_refused_and_latches_nothing_before_it_fell(ask: Any, peak_usd: int) -> None:
+    seen = {"equity_usd": D(peak_usd), "peak_equity_usd": D(peak_usd)}
+    verdict = ask(Drawdown, {"max_pct": 10}, seen)
+    assert (verdict.reason, verdict.latch) == ("DRAWDOWN", False)
+    assert ask(Drawdown, {"max_pct": 10}, {**seen, "drawdown_usd": D(1)}).latch
+
+
 def test_a_latched_drawdown_outlasts_the_recovery(words: Any) -> None:
     seen = {**FALL, "latched": ("drawdown",)}
     assert words(Drawdown, {"max_pct": 10}, seen)[0] == "DRAWDOWN_LATCHED"

@@ -76,7 +76,7 @@ def _content(event: ev.ActionReceived) -> tuple[str, ...]:
         event.system,
         event.agent_id,
         str(event.action_type),
-        event.symbol,
+        event.coin or event.symbol,
         str(event.side),
         plain(event.size),
         str(event.reduce_only),

@@ -46,7 +46,8 @@ class Symbols:
     min_notional_usd = D(10)
 
     def resolve(self, symbol: str) -> tuple[str | None, str]:
-        return (symbol, "") if symbol in ("BTC", "ETH") else (None, "SYMBOL_UNKNOWN")
+        coin = symbol.removesuffix("-USDT")
+        return (coin, "") if coin in ("BTC", "ETH") else (None, "SYMBOL_UNKNOWN")
 
     def asset(self, coin: str) -> Asset | None:
         raise NotImplementedError
@@ -160,6 +161,14 @@ def test_the_same_trade_in_the_other_shape_is_a_suspected_duplicate_and_a_person
     assert isinstance(alarm, ev.AlarmRaised)
     assert alarm.code == "SUSPECTED_DUPLICATE"
     assert size_of(state) == 1
+
+
+def test_two_names_of_one_coin_do_not_make_two_trades_of_one_told_in_two_shapes() -> None:
+    state = IntakeState()
+    offer(state, trade(symbol="BTC"))
+    suspected, _ = offer(state, trade(key="k2", shape="envelope", symbol="BTC-USDT"))
+    assert isinstance(suspected, ev.DuplicateSeen)
+    assert suspected.suspected
 
 
 def test_a_suspected_duplicate_stays_known_when_its_twin_is_long_forgotten() -> None:

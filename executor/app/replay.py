@@ -21,7 +21,7 @@ from executor.core.source_events import Origin, Status
 from executor.errors import ConfigError
 from executor.paper.feeds import Apply
 from executor.paper.model import Json
-from executor.paper.tape import BUNDLED, TapePlayer, read_tape
+from executor.paper.tape import TapePlayer, configured_tape
 from executor.sources.replay import SYSTEMS, Decoding, Recorded, read_frames
 from executor.venue.adapter import VenueSettings
 from executor.venue.socket import SocketSettings
@@ -65,7 +65,7 @@ class ClockedTape:
     """The tape, played by the virtual clock instead of the real one."""
 
     def __init__(self, clock: VirtualClock, path: Path | None) -> None:
-        self._tape = read_tape(path or BUNDLED)
+        self._tape = configured_tape(path)
         self._player = TapePlayer(self._tape, loop=True)
         self._clock = clock
         self._start_ms = clock.now_ms()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -12,6 +15,9 @@ from executor.errors import ConfigError, ExecutorError
 
 INTERRUPTED = 130
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Why a file or device that stdout was sent to takes no more."""
+
 
 class Guarded(TyperGroup):
     """The group of all commands; the order of registration is the order of the help."""
@@ -19,10 +25,23 @@ class Guarded(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run a command; what it raises of ours is said on stderr and becomes the exit code."""
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
         except ExecutorError as error:
             tell(error)
             raise typer.Exit(error.exit_code) from None
+        except OSError as error:
+            if error.errno not in _NO_ROOM or error.filename is not None:
+                raise
+            _drop_output()
+            tell(ExecutorError(f"the output cannot be written: {error.strerror}", "make room where it goes"))
+            raise typer.Exit(1) from None
+
+
+def _drop_output() -> None:
+    """What still waits to be written cannot be: at its end Python would try again, and print a traceback."""
+    sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open for as long as the process runs
 
 
 def tell(error: ExecutorError) -> None:

@@ -42,6 +42,12 @@ def _host_name(entry: str) -> str:
     return entry
 
 
+def _path(path: Path) -> Path:
+    if "\0" in str(path):
+        raise PydanticCustomError("path", "is no path: it holds a NUL character")
+    return path
+
+
 def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
 
@@ -49,6 +55,7 @@ def _upper(value: Any) -> Any:
 Word = Literal["inherit", "override", "only_if_missing"]
 Name = Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Variable = Annotated[str, AfterValidator(_variable)]
+FilePath = Annotated[Path, AfterValidator(_path)]
 Address = Annotated[str, Field(pattern=r"^0[xX][0-9a-fA-F]{40}$"), AfterValidator(str.lower)]
 HostName = Annotated[str, AfterValidator(_host_name)]
 Seconds = Annotated[Decimal, Field(gt=0, le=86400)]
@@ -262,8 +269,8 @@ class Paper(Model):
 
     equity_usd: Annotated[Usd, Field(le=10**12)] = Decimal(10000)
     feed: Literal["hyperliquid", "tape"] = "hyperliquid"
-    tape: Path | None = None
-    state: Path = Path("var/paper.db")
+    tape: FilePath | None = None
+    state: FilePath = Path("var/paper.db")
     port: Port = 0
     latency_ms: Annotated[int, Field(ge=0, le=60000)] = 200
 
@@ -271,7 +278,7 @@ class Paper(Model):
 class Ledger(Model):
     """Where everything that happened is kept; ``{mode}`` in the path becomes the mode."""
 
-    path: Path = Path("var/{mode}.db")
+    path: FilePath = Path("var/{mode}.db")
     durability: Literal["full", "normal"] = "full"
 
 

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from executor.core.types import Asset
+from executor.errors import ConfigError
 from executor.hyperliquid.meta import parse_meta
 from executor.hyperliquid.quantise import floor_size, px_down, px_up
 from executor.paper.feeds import Apply
@@ -45,8 +46,20 @@ class Tape:
 def read_tape(path: Path) -> Tape:
     """Reads a tape file; ``ValueError`` or ``OSError`` when it is none."""
     with gzip.open(path, "rt", encoding="utf-8") as lines:
-        head = json.loads(next(lines))
-        return Tape(head["meta"], head["step_ms"], tuple(json.loads(line) for line in lines))
+        head = json.loads(next(lines, ""))
+        tape = Tape(head["meta"], head["step_ms"], tuple(json.loads(line) for line in lines))
+    if not tape.length_ms > 0:
+        raise ValueError("it has no prices")
+    return tape
+
+
+def configured_tape(path: Path | None) -> Tape:
+    """The tape of ``paper.tape``, the bundled one where it is ``None``; raises ``ConfigError`` when it is none."""
+    try:
+        return read_tape(path or BUNDLED)
+    except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
+        text = f"paper.tape: {path} is no recorded market: {error}"
+        raise ConfigError(text, "set paper.tape: null for the bundled one") from None
 
 
 def tick_of(asset: Asset, quote: list[str]) -> Tick:
@@ -94,7 +107,7 @@ class TapeFeed:
     """Plays a tape in real time, ``speed`` times as fast."""
 
     def __init__(self, path: Path | None = None, *, speed: float = 1, loop: bool = True) -> None:
-        self._tape = read_tape(path or BUNDLED)
+        self._tape = configured_tape(path)
         self._speed = speed
         self._loop = loop
 

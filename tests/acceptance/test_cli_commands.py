@@ -108,6 +108,16 @@ def test_a_module_in_the_current_folder_shadows_nothing(cli):
     assert "valid" in cli("config", "validate", command=EXECUTOR).stdout
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_output_without_room_is_said_in_two_lines(tmp_path):
+    with Path("/dev/full").open("wb") as full:
+        words = [*EXECUTOR, "plugins", "list", "--json"]
+        done = subprocess.run(words, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, timeout=30, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"error: the output cannot be written")
+    assert done.stderr.count(b"\n") == 2
+
+
 # -- usage and configuration ------------------------------------------------------------------------------------
 
 

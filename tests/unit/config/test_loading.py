@@ -563,6 +563,11 @@ def test_a_file_that_is_no_mapping_is_refused(refused, text):
     assert "must be keys and values" in refused(text)
 
 
+@pytest.mark.parametrize("key", ["ledger: {path: ", "paper: {state: ", "paper: {tape: "])
+def test_a_path_no_system_can_have_is_refused(refused, key):
+    assert "NUL" in refused(key + '"a\\0b"}')
+
+
 def test_a_missing_file_names_the_command_that_writes_one(tmp_path):
     with pytest.raises(ConfigError, match="executor init"):
         load(tmp_path / "none.yaml", [], {}, Registry())

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from decimal import Decimal
 
 import pytest
 
 from executor.config import config_template
+from executor.errors import ConfigError
 from executor.hyperliquid.meta import parse_meta
 from executor.hyperliquid.quantise import is_valid_px, is_valid_size
-from executor.paper.tape import BUNDLED, Tape, TapePlayer, read_tape, tick_of
+from executor.paper.tape import BUNDLED, Tape, TapePlayer, configured_tape, read_tape, tick_of
 
 D = Decimal
 
@@ -86,3 +88,14 @@ def test_a_player_gives_each_frame_once_and_skips_what_it_missed(tape):
 def test_after_the_end_it_starts_again_or_holds(tape, loop, index):
     player = TapePlayer(tape, loop)
     assert frames_of(player, tape.length_ms + 2_000) == [sol_marks(tape)[index]]
+
+
+@pytest.mark.parametrize(
+    "lines", [None, "", "a: b\n", '{"meta": {}, "step_ms": 1000}\n', '{"meta": {}, "step_ms": 0}\n{}']
+)
+def test_what_is_no_recorded_market_is_an_error_of_the_configuration(tmp_path, lines):
+    path = tmp_path / "tape.jsonl.gz"
+    if lines is not None:
+        path.write_bytes(gzip.compress(lines.encode()))
+    with pytest.raises(ConfigError, match="no recorded market"):
+        configured_tape(path)

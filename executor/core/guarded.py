@@ -53,8 +53,15 @@ def owned(settings: DeskSettings, state: DeskState, coin: str, agent: Agent | No
 
 def _adopted(settings: DeskSettings, state: DeskState, coin: str, agent: Agent | None) -> Decimal:
     """What others opened and goes with this part: with the first of the coin, where it is adopted at all."""
-    takes = adopts(settings, state) and agent == state.whose(coin, None)
-    return state.position(coin).foreign if takes else ZERO
+    first = state.whose(coin, None)
+    if agent != first or not (adopts(settings, state) or _goes_on(settings, state, coin, first)):
+        return ZERO
+    return state.position(coin).foreign
+
+
+def _goes_on(settings: DeskSettings, state: DeskState, coin: str, agent: Agent | None) -> bool:
+    """Whether an earlier life adopted it, and this one has not read the orders yet: its stop is none left behind."""
+    return settings.foreign_positions == "adopt" and state.stop_for(coin, agent) is not None
 
 
 def legs_by_agent(state: DeskState, coin: str) -> dict[Agent | None, list[Leg]]:

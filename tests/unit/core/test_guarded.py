@@ -92,3 +92,32 @@ def test_what_is_adopted_goes_with_the_first_holding_or_alone() -> None:
     part = part_of(alone, None, settings)
     assert (part.owned, part.own, part.watch) == (1, 0, alone.state.position("BTC").watch)
     assert not alone.of(ev.AlarmRaised)
+
+
+def test_a_start_that_has_not_read_the_orders_yet_takes_no_stop_from_what_was_adopted() -> None:
+    s = Story({"foreign_positions": "adopt", "policy": "place_default", "require": "always"})
+    s.read(BTC="1")
+    s.later(5_000)
+    s.long(1, coin="ETH")
+    s.stop(90, coin="ETH")
+    s.later(10)
+    s.read(ETH="2")
+    stood = s.on_venue()
+    assert [(leg.coin, leg.size) for leg in stood] == [("BTC", 1), ("ETH", 3)]
+    s.note([ev.ProcessStarted(at_ms=s.now, clean=True, version="1", mode="live")])
+    s.later(60_000)
+    assert s.on_venue() == stood
+    s.command(ev.Reconciled, why="start")
+    s.later(5_000)
+    assert s.on_venue() == stood
+
+
+def test_what_nobody_adopted_before_is_not_before_the_orders_are_read() -> None:
+    s = Story({"foreign_positions": "adopt", "policy": "place_default", "require": "always"})
+    s.note([ev.ProcessStarted(at_ms=s.now, clean=True, version="1", mode="live")])
+    s.read(BTC="1")
+    s.later(60_000)
+    assert s.on_venue() == []
+    s.command(ev.Reconciled, why="start")
+    s.later(60_000)
+    assert [(leg.coin, leg.size) for leg in s.on_venue()] == [("BTC", 1)]

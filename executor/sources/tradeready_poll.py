@@ -18,6 +18,7 @@ from executor.sources import tradeready_rest as rows
 from executor.sources.channel import Channel
 from executor.sources.reconnect import Retry, judge_status
 from executor.sources.rest import Answer, RestReader
+from executor.sources.seen import Seen, once
 from executor.sources.strict_json import text_of
 from executor.sources.tradeready_rest import Frame
 from executor.sources.tradeready_wire import DONE, INTERVALS, Decoded, decode
@@ -78,6 +79,7 @@ class Poller:
         self._total = 0
         self._working: dict[str, None] = {}
         self._noted: set[str] = set()
+        self._unread = Seen()
 
     async def run(self, emit: Emit) -> None:
         """Poll until cancelled, or refused for good."""
@@ -149,7 +151,7 @@ class Poller:
             event = decode(raw, self._channel.origin(now_ms))
             working |= self._follow(event)
             if not self._first or _told_at_start(event, now_ms):
-                self._tell(raw, event, emit)
+                self._tell_once(raw, event, emit)
             else:
                 self._tell(raw, event, _nobody)
         return working
@@ -186,7 +188,12 @@ class Poller:
     def _take_all(self, frames: list[Frame], emit: Emit) -> None:
         for frame in frames:
             raw = text_of(frame)
-            self._tell(raw, decode(raw, self._channel.origin(self._clock.now_ms())), emit)
+            self._tell_once(raw, decode(raw, self._channel.origin(self._clock.now_ms())), emit)
+
+    def _tell_once(self, raw: str, event: Decoded, emit: Emit) -> None:
+        """What nobody can read stands in the next answer too, and would be written down every few seconds."""
+        if not isinstance(event, Malformed) or self._unread.fresh(once(hash(raw))):
+            self._tell(raw, event, emit)
 
     def _mention(self, what: str, error: str) -> None:
         if what not in self._noted:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from executor.core.source_events import SourceTrade
+from executor.core.source_events import Malformed, SourceTrade
 from executor.sources.channel import Channel
 from executor.sources.rest import Answer, RestReader
 from executor.sources.tradeready_poll import Poller, Wanted
@@ -39,19 +39,20 @@ class Orders(RestReader):
 
 def _row(number: int) -> dict[str, Any]:
     words = {"status": "filled", "symbol": "BTCUSDT", "side": "sell", "type": "market", "quantity": "1"}
-    return {"order_id": f"o{number}", "filled_at": "2027-01-15T08:00:00Z", **words}
+    return {"order_id": f"o{number}" if number >= 0 else number, "filled_at": "2027-01-15T08:00:00Z", **words}
 
 
 class Polled:
     """A poller and the trades it told."""
 
     def __init__(self) -> None:
-        self.orders, self.told = Orders(), list[str]()
+        self.orders, self.told, self.unread = Orders(), list[str](), 0
         channel, wanted = Channel(SYSTEM, "mine", "rest:a"), Wanted(orders=True, portfolio=False, candles=())
         self.poller = Poller(wanted, channel, self.orders, ManualClock(), 2.0, self.tell, lambda name, text: None)
 
     def tell(self, raw: str, said: Decoded, _: object) -> None:
         assert json.loads(raw)
+        self.unread += isinstance(said, Malformed)
         if isinstance(said, SourceTrade) and said.ref is not None and said.ref not in self.told:
             self.told.append(said.ref)
 
@@ -89,3 +90,13 @@ async def test_a_few_new_orders_cost_no_more_than_the_first_and_the_last_page() 
     assert polled.orders.asked == before + 2
     assert await polled.round()
     assert polled.orders.asked == before + 3
+
+
+async def test_a_row_nobody_can_read_is_told_once_and_not_at_every_reading() -> None:
+    polled = Polled()
+    polled.orders.come(1)
+    assert await polled.round()
+    polled.orders.ids += [-1, -2]
+    for _ in range(3):
+        assert await polled.round()
+    assert polled.unread == 2

@@ -89,8 +89,17 @@ def rules(loaded: Loaded) -> tuple[Rule, ...]:
     built = []
     for rule in loaded.config.risk:
         kind = plugins.load("executor.risk_rules", rule.rule, loaded.base)
-        built.append(kind.from_options(rule.options))
+        built.append(_speakable(kind.from_options(rule.options), rule.rule))
     return tuple(built)
+
+
+def _speakable(rule: Rule, configured: str) -> Rule:
+    """The rule, if its verdicts can be told from others' and written down."""
+    watches = getattr(rule, "watches", None)
+    if isinstance(getattr(rule, "name", None), str) and isinstance(watches, tuple):
+        return rule
+    remedy = 'give its class name = "…" and watches = (), as docs/plugins.md shows'
+    raise PluginError(f"the risk rule '{configured}' has no text as its name, or no tuple as what it watches", remedy)
 
 
 def desk_settings(

@@ -102,7 +102,7 @@ def _ask(rule: Rule, proposal: Proposal, exposure: Exposure) -> Verdict:
     try:
         verdict = rule.check(proposal, exposure)
         problem = _problem(rule, verdict, proposal)
-    except Exception as error:  # noqa: BLE001 a stranger's rule may raise anything, and then nothing may open
+    except (Exception, SystemExit) as error:  # noqa: BLE001 a stranger's rule may raise anything: nothing may open
         problem = f"{type(error).__name__}: {error}"
     return _failed(rule, problem) if problem else verdict
 
@@ -115,7 +115,15 @@ def _problem(rule: Rule, verdict: object, proposal: Proposal) -> str:
         return f"speaks for {verdict.rule!r}"
     if verdict.outcome != "pass" and not verdict.reason:
         return f"gives no reason to {verdict.outcome}"
-    return _bad_allowance(rule, verdict, proposal)
+    return _unwritable(verdict) or _bad_allowance(rule, verdict, proposal)
+
+
+def _unwritable(verdict: Verdict) -> str:
+    """What the ledger could not write, or not read again: then nothing could open, or start, any more."""
+    told: Sequence[object] = (verdict.value, verdict.limit, verdict.reason, verdict.ends, verdict.latch)
+    if not all(isinstance(text, str) for text in told[:4]) or not isinstance(told[4], bool):
+        return f"value, limit, reason and ends must be text, latch a truth: {told!r}"
+    return "" if verdict.ends in ("midnight", "reset") else f"latches until {verdict.ends!r}"
 
 
 def _bad_allowance(rule: Rule, verdict: Verdict, proposal: Proposal) -> str:

@@ -49,8 +49,11 @@ def check_rule(kind: type[Any], options: Any, results: Results) -> None:
         results.fail("construction", f"{type(error).__name__}: {error}")
         return
     results.passed("construction", "from its options")
-    named = isinstance(rule.name, str) and isinstance(rule.watches, tuple)
-    results.judge("name and watches", named, str(rule.name), "name is a text, watches a tuple of paths")
+    name = getattr(rule, "name", None)
+    named = isinstance(name, str) and isinstance(getattr(rule, "watches", None), tuple)
+    results.judge("name and watches", named, str(name), "name is a text, watches a tuple of paths")
+    if not named:
+        return
     for n, (proposal, exposure) in enumerate(moments(), 1):
         if not _judged(rule, n, proposal, exposure, results):
             return
@@ -60,7 +63,7 @@ def check_rule(kind: type[Any], options: Any, results: Results) -> None:
 def _judged(rule: Any, n: int, proposal: Proposal, exposure: Exposure, results: Results) -> bool:
     try:
         first, second = rule.check(proposal, exposure), rule.check(proposal, exposure)
-    except Exception as error:  # noqa: BLE001 what is looked for
+    except (Exception, SystemExit) as error:  # noqa: BLE001 what is looked for
         results.fail(f"moment {n}", f"raised {type(error).__name__}: {error}; it would refuse as RULE_FAILED")
         return False
     wrong = _wrong(rule, first, proposal) or ("it keeps something: twice is not the same" if first != second else "")
@@ -76,9 +79,17 @@ def _wrong(rule: Any, verdict: object, proposal: Proposal) -> str:
         return f"a verdict of {verdict.rule!r} that says {verdict.outcome!r}"
     if verdict.outcome == "refuse" and not verdict.reason:
         return "it refuses without a reason code"
+    texts = (verdict.value, verdict.limit, verdict.reason)
+    if not all(isinstance(text, str) for text in texts) or not isinstance(verdict.latch, bool):
+        return f"value, limit and reason must be text, latch a truth: {texts!r}, {verdict.latch!r}"
     if verdict.outcome != "shrink":
         return ""
     if verdict.allowed_size is None and verdict.allowed_leverage is None:
         return "it shrinks to nothing it names"
-    grown = verdict.allowed_size is not None and not 0 <= verdict.allowed_size <= proposal.size
+    grown = verdict.allowed_size is not None and not _within(verdict.allowed_size, proposal.size)
     return f"it allows {verdict.allowed_size} of {proposal.size}" if grown else ""
+
+
+def _within(allowed: object, most: Decimal) -> bool:
+    """NaN is within nothing, and compared it would raise."""
+    return isinstance(allowed, Decimal) and allowed.is_finite() and 0 <= allowed <= most

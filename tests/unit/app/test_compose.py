@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from coincurve import PrivateKey
 
 from executor import config, plugins
@@ -15,6 +16,7 @@ from executor.core.intake import IntakeState
 from executor.core.position import Holding, Position
 from executor.core.state import DeskState
 from executor.core.types import Agent
+from executor.errors import PluginError
 from executor.execution.restore import save
 from executor.ledger.memory import MemoryLedger
 from executor.testing import ManualClock
@@ -60,3 +62,26 @@ routes: [{source: mirror, strategy: nexgent_mirror, with: {symbols: {BONK: kBONK
     save(ledger, IntakeState(), [DeskState("second", {"BTC": held})])
     worker = compose.worker(loaded, who, HyperliquidVenue("custom", "http://127.0.0.1:9", clock), ledger, clock)
     assert [route.via for route in worker.routes] == [owner.via]
+
+
+NAMELESS = """
+from executor.api import Options, Verdict
+
+class Nameless:
+    Options = Options
+
+    @classmethod
+    def from_options(cls, options):
+        return cls()
+
+    def check(self, proposal, exposure):
+        return Verdict("x", "pass")
+"""
+
+
+def test_a_risk_rule_whose_verdicts_could_not_be_told_from_others_is_refused_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "odd.py").write_text(NAMELESS)
+    text = 'version: 1\nrisk: [{rule: "odd.py:Nameless"}]\n'
+    loaded = config.load_text(text, tmp_path / "config.yaml", [], {}, plugins)
+    with pytest.raises(PluginError, match="no text as its name"):
+        compose.rules(loaded)

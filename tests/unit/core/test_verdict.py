@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import ROUND_FLOOR, Decimal
@@ -227,6 +228,12 @@ def raises(_: Proposal) -> Verdict:
         lambda _: Verdict("odd", "shrink", reason="ODD", allowed_size=D("NaN")),
         lambda _: Verdict("odd", "shrink", reason="ODD", allowed_size=0.5),  # type: ignore[arg-type]  # rubbish on purpose
         lambda _: Verdict("odd", "shrink", reason="ODD", allowed_size=D(1), allowed_leverage=D(1)),
+        lambda _: Verdict("odd", "pass", value=5),  # type: ignore[arg-type]  # the ledger could not be read again
+        lambda _: Verdict("odd", "pass", limit=object()),  # type: ignore[arg-type]  # nor written with this
+        lambda _: Verdict("odd", "refuse", reason=5),  # type: ignore[arg-type]  # rubbish on purpose
+        lambda _: Verdict("odd", "refuse", reason="ODD", latch=D(1)),  # type: ignore[arg-type]  # rubbish on purpose
+        lambda _: Verdict("odd", "refuse", reason="ODD", ends="never"),  # type: ignore[arg-type]  # rubbish on purpose
+        lambda _: sys.exit(4),
         lambda _: Verdict("odd", "pass", allowed_size=D(1)),
         lambda _: Verdict("odd", "pass", allowed_leverage=D(1)),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sys
 import threading
 from decimal import Decimal
 from pathlib import Path
@@ -187,11 +188,20 @@ calls = itertools.count()
         (lambda p, e: Verdict("mine", "refuse"), False),
         (lambda p, e: Verdict("mine", "shrink"), False),
         (lambda p, e: Verdict("mine", "shrink", allowed_size=p.size * 2), False),
+        (lambda p, e: Verdict("mine", "shrink", reason="NO", allowed_size=D("NaN")), False),
+        (lambda p, e: Verdict("mine", "pass", value=len(e.open_coins)), False),  # type: ignore[arg-type]  # no text
+        (lambda p, e: sys.exit(4), False),
         (lambda p, e: Verdict("mine", "pass", value=str(next(calls))), False),
     ],
 )
 def test_a_rule_gives_one_good_verdict_for_every_moment(check: Any, kept: bool) -> None:
     assert (broken(check_plugin("executor.risk_rules", rule(check), {})) == []) is kept
+
+
+def test_a_rule_without_a_name_is_told_so() -> None:
+    nameless = rule(lambda p, e: Verdict("mine", "pass"))
+    del nameless.name, nameless.watches
+    assert broken(check_plugin("executor.risk_rules", nameless, {})) == ["name and watches"]
 
 
 class Source:

@@ -5,7 +5,7 @@ When in doubt, do not open, and say so: each gate is one row with a stable reaso
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import ROUND_DOWN, Decimal
 
 from executor.core import events as ev
@@ -224,8 +224,7 @@ def _judged(
         leverage=judgement.leverage,
         verdicts=judgement.verdicts,
     )
-    fired = {verdict.rule: verdict for verdict in judgement.verdicts if _latches(state, verdict)}
-    latched = [_latch(state, verdict, now_ms) for verdict in fired.values()]
+    latched = latches(state, judgement.verdicts, now_ms)
     if judgement.refusal is not None:
         no = judgement.refusal
         text = f"{no.rule}: {no.value} against a limit of {no.limit}"
@@ -257,8 +256,10 @@ def _warned(
     return [beyond_alarm(state, entry.key or "", entry.coin, stop_px, px, entry.at_ms)]
 
 
-def _latches(state: DeskState, verdict: Verdict) -> bool:
-    return verdict.latch and verdict.rule not in state.breakers
+def latches(state: DeskState, verdicts: Iterable[Verdict], now_ms: int) -> list[ev.Event]:
+    """The breakers that fired, each once."""
+    fired = {verdict.rule: verdict for verdict in verdicts if verdict.latch and verdict.rule not in state.breakers}
+    return [_latch(state, verdict, now_ms) for verdict in fired.values()]
 
 
 def _latch(state: DeskState, verdict: Verdict, now_ms: int) -> ev.BreakerLatched:

@@ -43,7 +43,7 @@ def _entry_steps(settings: DeskSettings, state: DeskState, coin: str, now_ms: in
     for leg in planned:
         reason = _overtaken(state, leg, now_ms)
         if reason:
-            events += _drop(state, leg, reason, now_ms)
+            events += given_up(state, leg, reason, "the entry was planned but could not leave in time", now_ms)
     return events or _leverage_step(settings, state, coin, planned, now_ms, market)
 
 
@@ -62,8 +62,8 @@ def _overtaken(state: DeskState, leg: Leg, now_ms: int) -> str:
     return ""
 
 
-def _drop(state: DeskState, leg: Leg, reason: str, now_ms: int) -> list[ev.Event]:
-    """Give up an entry with the stop and target that would have gone with it."""
+def given_up(state: DeskState, leg: Leg, reason: str, detail: str, now_ms: int) -> list[ev.Event]:
+    """An entry that has not left, with the stop and target that would have gone with it."""
     children = [c for c in state.live.values() if c.bracket and c.bracket == leg.bracket and c is not leg]
     dropped: list[ev.Event] = [
         ev.LegDropped(at_ms=now_ms, account=state.account, key=gone.key, cloid=gone.cloid, reason=reason)
@@ -74,7 +74,7 @@ def _drop(state: DeskState, leg: Leg, reason: str, now_ms: int) -> list[ev.Event
         account=state.account,
         key=leg.key,
         reason=reason,
-        detail="the entry was planned but could not leave in time",
+        detail=detail,
         part="entry",
     )
     return [*dropped, refused]

@@ -18,6 +18,7 @@ from executor.core.decide import take_up
 from executor.core.evolve import evolve
 from executor.core.facts import Fill, OpenOrder, RawReply
 from executor.core.protocols import Market
+from executor.core.recheck import stopped_entries
 from executor.core.reconcile import told_fills, with_causes
 from executor.core.settings import DeskSettings
 from executor.core.signal import Signal
@@ -135,10 +136,19 @@ class Desk:
     def _entries(self, turn: Turn, market: Market, monotonic_s: float) -> None:
         if self.state.unwritten or not self.entries_open or not self.lane.may_leave(monotonic_s):
             return
-        ready = ready_entries(self.settings, self.state, market)
+        ready = self._asked_again(turn, ready_entries(self.settings, self.state, market), market)
         for batch in entry_batches(self.state, ready, turn.now_ms + self.settings.order_expiry_ms):
             for record in self._send(turn, batch, market):
                 self.lane.left(record.request_id, monotonic_s)
+
+    def _asked_again(self, turn: Turn, ready: list[Leg], market: Market) -> list[Leg]:
+        """Without what waited since an earlier turn and may not leave any more, by the rules that stop every entry."""
+        waited = [leg for leg in ready if leg.planned_at_ms != turn.now_ms]
+        if not waited or not self.settings.rules:
+            return ready
+        files = self.files_present()
+        self.note(turn, stopped_entries(self.settings, self.state, waited, turn.now_ms, market, files))
+        return [leg for leg in ready if leg.open]
 
     def _send(self, turn: Turn, batch: Batch, market: Market) -> list[ev.SendStarted]:
         """Take a nonce, sign, and write the request down; it leaves after the turn's transaction."""

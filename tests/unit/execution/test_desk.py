@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from executor.execution.turn import Turn
 from executor.hyperliquid.signer_policy import SignerPolicy
 from executor.ledger.memory import MemoryLedger
 from executor.ports import FeedNews, FillsNews, OrdersNews, Signer
+from executor.risk.breakers import KillFile, StopFile
 from executor.venue.rules import HyperliquidRules
 from executor.venue.signer import AccountSigner
 from executor.venue.signer import Signer as KeySigner
@@ -468,3 +470,18 @@ def test_the_same_bytes_again_count_nothing_also_after_a_restart():
     for signer in (b.desk.signer, guarded(b, daily_cap_usd=D(1000))):
         for _ in range(3):
             assert signed(signer, request) == turn.outgoing[0].request
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_stop_file_put_there_while_an_entry_waits_keeps_it_back(tmp_path: Path, is_there: bool):
+    stop = tmp_path / "STOP"
+    b = Bench(rules=(KillFile(StopFile(path=stop)),))
+    b.reply(b.trade(Side.BUY, 1), filled())
+    b.story.now += 10
+    closing = b.trade(Side.SELL, 2)
+    if is_there:
+        stop.touch()
+    b.story.now += 500
+    after = b.reply(closing, filled(oid=8))
+    assert [one.record.purpose for one in after.outgoing] == ([] if is_there else ["entry"])
+    assert ("KILL_FILE" in [e.reason for e in after.events if isinstance(e, ev.ActionRefused)]) is is_there

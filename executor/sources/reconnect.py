@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
 SLOW_S = 30.0
 """Wait at least this long where trying sooner can hardly help, or was asked not to be done."""
@@ -115,6 +115,8 @@ def judge(fault: Exception) -> Verdict:
         return Retry("TIMEOUT", "no answer in time")
     if isinstance(fault, OSError):
         return Retry("UNREACHABLE", str(fault))
+    if isinstance(fault, InvalidMessage) and isinstance(fault.__cause__, EOFError):  # a server, or proxy, that restarts
+        return Retry("CONNECTION_LOST", "closed before an answer to the handshake", remedy=_ADDRESS)
     return Retry("HANDSHAKE_FAILED", type(fault).__name__, at_least_s=SLOW_S, remedy=_ADDRESS)
 
 

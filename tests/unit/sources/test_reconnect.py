@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from websockets.datastructures import Headers
-from websockets.exceptions import ConnectionClosedError, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosedError, InvalidHandshake, InvalidMessage, InvalidStatus
 from websockets.frames import Close
 from websockets.http11 import Response
 
@@ -114,9 +114,18 @@ def refused(status: int, *retry_after: str) -> InvalidStatus:
     return InvalidStatus(Response(status, "", headers))
 
 
+def unanswered(cause: Exception) -> InvalidMessage:
+    """As the library raises what it could not read as an answer."""
+    fault = InvalidMessage("did not receive a valid HTTP response")
+    fault.__cause__ = cause
+    return fault
+
+
 @pytest.mark.parametrize(
     ("fault", "wanted", "reason"),
     [
+        (unanswered(EOFError("connection closed while reading HTTP status line")), RETRY, "CONNECTION_LOST"),
+        (unanswered(ValueError("unsupported protocol")), SLOWLY, "HANDSHAKE_FAILED"),
         (ConnectionClosedError(Close(1008, "no"), None), STOP, "POLICY_VIOLATION"),
         (ConnectionClosedError(None, Close(1009, "")), SLOWLY, "MESSAGE_TOO_BIG"),
         (ConnectionClosedError(None, None), RETRY, "CONNECTION_LOST"),

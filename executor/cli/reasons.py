@@ -240,6 +240,9 @@ _ALARMS = {
     "UNPROTECTED": (
         "A position that should have a stop has had none for after_s: see protection.policy, or set one on the venue."
     ),
+    "UNROUTED": (
+        "An agent's position will not be closed with it, no route brings it any more: give it a route, or close it."
+    ),
 }
 
 _ANOMALIES = {

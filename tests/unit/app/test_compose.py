@@ -51,7 +51,7 @@ async def test_what_a_route_holds_keeps_its_owner_when_the_route_before_it_is_ta
     text = """version: 1
 accounts: [{name: second}]
 sources: [{name: mirror, type: nexgent, agents: [alice]}]
-routes: [{source: mirror, strategy: nexgent_mirror, with: {symbols: {BONK: kBONK}, notional_usd: 50}, accounts: [second]}]
+routes: [{source: mirror, strategy: nexgent_mirror, with: {symbols: {B: kB}, notional_usd: 50}, accounts: [second]}]
 """
     loaded = config.load_text(text, Path("config.yaml"), [], {}, plugins)
     (account,) = loaded.config.accounts

@@ -1,33 +1,64 @@
-"""runtime: after an unclean end every desk holds back until its first read."""
+"""runtime: after an unclean end every desk holds back until its first read; what nobody would close is told."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from coincurve import PrivateKey
+from story import RULES
 
 from executor import config, plugins
 from executor.app import compose
 from executor.app.identity import Trader
 from executor.app.runtime import Runtime
+from executor.core.events import AlarmRaised
+from executor.core.intake import IntakeState
+from executor.core.position import Holding, Position
+from executor.core.state import DeskState
+from executor.core.types import Agent
+from executor.execution.restore import save
 from executor.ledger.memory import MemoryLedger
 from executor.testing import ManualClock
 from executor.venue.adapter import HyperliquidVenue
 from executor.venue.signer import Signer
 
 
+class Readable(HyperliquidVenue):
+    """A venue whose coins are known."""
+
+    rules = RULES  # type: ignore[assignment]  # read at its start otherwise
+
+
+def started(ledger: MemoryLedger, text: str) -> Runtime:
+    loaded = config.load_text(text, Path("c.yaml"), [], {}, plugins)
+    signer, clock = Signer(PrivateKey(b"\x01" * 32), mainnet=False), ManualClock()
+    who = {one.name: Trader(one, f"0x{ord(one.name):040x}", signer) for one in loaded.config.accounts}
+    runtime = Runtime(loaded, who, clock=clock)
+    runtime.ledger, runtime.venue = ledger, Readable("custom", "http://127.0.0.1:9", clock)
+    runtime.worker = compose.worker(loaded, who, runtime.venue, ledger, clock)
+    return runtime
+
+
 @pytest.mark.parametrize(
     ("is_new", "was_clean", "held"), [(True, False, False), (False, True, False), (False, False, True)]
 )
 async def test_desks_hold_back_after_an_unclean_end_and_only_then(is_new, was_clean, held):
-    loaded = config.load_text("version: 1\naccounts: [{name: a}, {name: b}]\n", Path("c.yaml"), [], {}, plugins)
-    signer, clock, ledger = Signer(PrivateKey(b"\x01" * 32), mainnet=False), ManualClock(), MemoryLedger()
+    ledger = MemoryLedger()
     ledger.is_new, ledger.was_clean = is_new, was_clean
-    who = {one.name: Trader(one, f"0x{ord(one.name):040x}", signer) for one in loaded.config.accounts}
-    runtime = Runtime(loaded, who, clock=clock)
-    runtime.ledger, runtime.venue = ledger, HyperliquidVenue("custom", "http://127.0.0.1:9", clock)
-    worker = runtime.worker = compose.worker(loaded, who, runtime.venue, ledger, clock)
+    runtime = started(ledger, "version: 1\naccounts: [{name: a}, {name: b}]\n")
+    worker = runtime.worker
     runtime._run_desks()
     assert [desk.held for desk in worker.desks.values()] == [held, held]
     await worker.cancel_tasks()
+
+
+async def test_a_start_tells_of_what_is_held_and_no_route_brings_any_more():
+    ledger, alice = MemoryLedger(), Agent("fractrade", "alice")
+    held = Position("BTC", Decimal(1), holdings=[Holding(alice, Decimal(1))])
+    save(ledger, IntakeState(), [DeskState("a", {"BTC": held}), DeskState("b")])
+    runtime = started(ledger, "version: 1\naccounts: [{name: a}, {name: b}]\n")
+    runtime._take_over()
+    told = [one.event for one in ledger.read() if isinstance(one.event, AlarmRaised)]
+    assert [(one.account, one.code) for one in told] == [("a", "UNROUTED")]

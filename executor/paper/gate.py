@@ -134,6 +134,7 @@ def read_request(body: object, *, mainnet_too: bool = False) -> Request:
     if not isinstance(body, dict):
         raise Unprocessable("invalid type: expected struct ExchangeRequest")
     action = _member(body, "action", dict)
+    _member(action, "type", str)
     nonce = _unsigned(_member(body, "nonce", int), "nonce")
     signature = _member(body, "signature", dict)
     vault = _optional(body, "vaultAddress", str)

@@ -157,7 +157,7 @@ def _coarse(px: Decimal, figures: int, mantissa: int, down: bool) -> Decimal:
 def check_book_options(request: Json) -> tuple[int | None, int | None]:
     """``nSigFigs`` 2..5 or null, ``mantissa`` 1, 2, 5 or null."""
     figures, mantissa = request.get("nSigFigs"), request.get("mantissa")
-    if figures not in (None, 2, 3, 4, 5) or mantissa not in (None, 1, 2, 5):
+    if figures not in (None, 2, 3, 4, 5) or mantissa not in (None, 1, 2, 5) or float in map(type, (figures, mantissa)):
         raise Unprocessable("invalid nSigFigs or mantissa")
     return figures, mantissa
 
@@ -178,10 +178,10 @@ def recent_trades(service: Service, request: Json) -> Any:
 def candles(service: Service, request: Json) -> Any:
     """``candleSnapshot``."""
     req = request.get("req")
-    if not isinstance(req, dict) or not isinstance(req.get("coin"), str):
+    if not isinstance(req, dict) or any(not isinstance(req.get(key), str) for key in ("coin", "interval")):
         raise Unprocessable("missing or invalid field `req`")
     try:
-        return service.candles.rows(req["coin"], req.get("interval", ""), integer(req, "startTime"), until(req))
+        return service.candles.rows(req["coin"], req["interval"], integer(req, "startTime"), until(req))
     except KeyError:
         raise Unprocessable("unknown interval") from None
 

@@ -132,7 +132,7 @@ def test_an_unfunded_sub_account_must_deposit():
 @pytest.mark.parametrize(
     "change",
     [
-        {"action": None}, {"action": {"type": "nonsense"}}, {"action": {}}, {"nonce": "1"},
+        {"action": None}, {"action": {"type": "nonsense"}}, {"action": {"type": []}}, {"action": {}}, {"nonce": "1"},
         {"nonce": True}, {"nonce": -1}, {"signature": {}},
         {"signature": "0x"}, {"expiresAfter": "soon"}, {"vaultAddress": 7},
         {"action": {"type": "order", "orders": "x", "grouping": "na"}},

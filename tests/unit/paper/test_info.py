@@ -233,6 +233,8 @@ def test_small_questions_have_their_documented_shape(service):
         {"type": "l2Book", "coin": "ETH", "nSigFigs": 9}, {"type": "userFillsByTime", "user": USER, "startTime": "x"},
         {"type": "candleSnapshot", "req": None}, {"type": "activeAssetData", "user": USER, "coin": "NOPE"},
         {"type": "candleSnapshot", "req": {"coin": "ETH", "interval": "7m", "startTime": 0}},
+        {"type": "candleSnapshot", "req": {"coin": "ETH", "interval": [], "startTime": 0}},
+        {"type": "l2Book", "coin": "ETH", "nSigFigs": 5.0},
     ],
 )  # fmt: skip
 def test_misshapen_requests_are_unprocessable(service, request_):

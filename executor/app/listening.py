@@ -15,6 +15,7 @@ from executor.errors import ConfigError, CredentialRefused, SecretError
 from executor.execution.desk import Desk
 from executor.execution.worker import Worker
 from executor.ports import ChannelState, Source
+from executor.sources.checked import emitter
 from executor.sources.connection import redacted
 
 log = structlog.get_logger("executor.run")
@@ -82,7 +83,7 @@ class Listener:
             if self._broken:
                 self._source = self._build()
                 self._broken = ""
-            await self._source.run(self._worker.emit)
+            await self._source.run(emitter(self._source, self._worker.emit, self._clock))
         except CredentialRefused:
             raise
         except asyncio.CancelledError:

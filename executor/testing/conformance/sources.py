@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import SecretStr
 
-from executor.api import ChannelState, CredentialRefused, Malformed, SourceEvent
+from executor.api import ChannelState, CredentialRefused, Malformed, Origin
 from executor.clock import SystemClock
 from executor.ports import SourceContext
+from executor.sources.checked import sound
 from executor.testing.conformance.results import Results
 
 RUN_S = 0.5
@@ -35,10 +36,14 @@ async def check_source(kind: type[Any], options: Any, results: Results) -> None:
     results.judge("name", source.name == "kit", "the configured one", f"{source.name!r} instead of the configured one")
     _channels(source, "channels before it runs", results)
     odd: list[str] = []
+    name = "kit"
 
     def emit(raw: object, event: object) -> None:
-        if not isinstance(raw, str | bytes) or not isinstance(event, (*get_args(SourceEvent), Malformed)):
-            odd.append(f"{type(raw).__name__}, {type(event).__name__}")
+        seen = sound(event, lambda: Origin(name, name, "unknown", 0))
+        if not isinstance(raw, str | bytes):
+            odd.append(f"a frame that is a {type(raw).__name__}")
+        elif isinstance(seen, Malformed) and not isinstance(event, Malformed):
+            odd.append(f"{type(event).__name__}: {seen.detail}")
 
     await _run(source, emit, results)
     _channels(source, "channels after it ran", results)

@@ -15,6 +15,7 @@ from pydantic import ConfigDict
 
 from executor import plugins
 from executor.api import ChannelState, Options, Remember, Side, StopIntent, Strategy, TradeIntent, Verdict, on_ticker
+from executor.core.source_events import Origin, Status
 from executor.testing.conformance import Row, check_plugin, group_of
 
 D = Decimal
@@ -230,6 +231,8 @@ class Source:
     [
         ({}, []),
         ({"event": "nonsense"}, ["events"]),
+        ({"event": Status(origin=Origin("mine", "kit", "a", 1), state="open")}, []),
+        ({"event": Status(origin=Origin("mine", "kit", "a", 1.5), state="open")}, ["events"]),  # type: ignore[arg-type]  # a float
         ({"run_error": ValueError("no")}, ["running"]),
         ({"told": ["open"]}, ["channels before it runs", "channels after it ran"]),
         ({"channels": None}, ["channels before it runs", "channels after it ran"]),

@@ -252,8 +252,8 @@ class TradeReadySimulator(LoopbackServer):
     def _listed(self, request: web.Request) -> web.Response:
         limit, offset = int(request.query.get("limit", "100")), int(request.query.get("offset", "0"))
         newest_first = list(reversed(self.orders.values()))
-        page = {"orders": newest_first[offset : offset + limit], "total": len(newest_first)}
-        return web.json_response({**page, "limit": limit, "offset": offset})
+        page = newest_first[offset : offset + limit]  # of which the real server tells the length as the total
+        return web.json_response({"orders": page, "total": len(page), "limit": limit, "offset": offset})
 
     def _order(self, request: web.Request) -> web.Response:
         row = self.orders.get(request.match_info["id"])

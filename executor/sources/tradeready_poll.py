@@ -19,7 +19,7 @@ from executor.sources.channel import Channel
 from executor.sources.reconnect import Retry, judge_status
 from executor.sources.rest import Answer, RestReader
 from executor.sources.seen import Seen, once
-from executor.sources.strict_json import text_of
+from executor.sources.strict_json import JsonObject, text_of
 from executor.sources.tradeready_rest import Frame
 from executor.sources.tradeready_wire import DONE, INTERVALS, Decoded, decode
 
@@ -77,6 +77,7 @@ class Poller:
         self._pause_s = poll_s
         self._first = True
         self._total = 0
+        self._newest: set[str] = set()
         self._working: dict[str, None] = {}
         self._noted: set[str] = set()
         self._unread = Seen()
@@ -107,29 +108,31 @@ class Poller:
 
     async def _orders(self, emit: Emit) -> bool:
         """All pages before any is told: the newest come first, and an entry belongs before its exit."""
-        found: list[object] = []
+        pages: list[list[JsonObject]] = []
         offset: int | None = 0
         total = self._total
-        for _ in range(PAGES):
+        while offset is not None and len(pages) < PAGES:
             answer = await self._get("/trade/orders", emit, {"limit": str(PAGE), "offset": str(offset)})
             if answer is None:
                 return False
-            found += rows.listed(answer.body)
+            pages.append(rows.listed(answer.body))
             total = rows.total(answer.body)
-            offset = self._next_page(total, offset or 0)
-            if offset is None:
-                break
-        listed = self._take(rows.orders(found), emit)
-        self._first, self._total = False, total  # only now: a round that broke off is to read as far again
+            offset = self._next_page(_ids(pages[-1]), total, offset)
+        listed = self._take(rows.orders([row for page in pages for row in page]), emit)
+        # only now: a round that broke off is to read as far again
+        self._first, self._total, self._newest = False, total, _ids(pages[0])
         return await self._left_behind(listed, emit)
 
-    def _next_page(self, total: int, offset: int) -> int | None:
-        """The first time all pages; later what it grew by, and the last one: its order is not documented."""
-        if total <= PAGE or offset + PAGE >= total:
-            return None
-        if self._first or offset + PAGE < total - self._total:
+    def _next_page(self, ids: set[str], total: int, offset: int) -> int | None:
+        """The first time all pages; later back to what the last round began with. A page without end may be the last.
+
+        The real server says how many the page has where it promises how many there are, newest first. One that counts
+        them all may list them otherwise: where they grew the last page is read as well.
+        """
+        last = total - PAGE
+        if len(ids) >= PAGE and not 0 < last == offset and (self._first or ids.isdisjoint(self._newest)):
             return offset + PAGE
-        return total - PAGE if total > self._total else None
+        return last if not self._first and total > self._total and last > offset else None
 
     async def _left_behind(self, listed: set[str], emit: Emit) -> bool:
         """Working orders that newer ones pushed off the pages read."""
@@ -226,6 +229,10 @@ class Poller:
         verdict = judge_status(answer.status or 0) if known else Retry("UNREACHABLE", answer.error)
         refused = verdict.reason in ("UNAUTHORIZED", "FORBIDDEN")
         self._channel.turn("refused" if refused else "closed", self._clock.now_ms(), emit, verdict)
+
+
+def _ids(page: list[JsonObject]) -> set[str]:
+    return {str(row.get("order_id")) for row in page}
 
 
 def _nobody(raw: str | bytes, event: object) -> None:

@@ -21,13 +21,13 @@ def orders(body: object) -> list[Frame]:
     return [{"channel": "orders", "data": row} for row in rows]
 
 
-def listed(body: object) -> list[object]:
+def listed(body: object) -> list[JsonObject]:
     """The rows of one page of orders."""
     return list(_rows(body, "orders"))
 
 
 def total(body: object) -> int:
-    """How many orders the list has by its own word; 0 where it does not say."""
+    """How many orders there are by the answer's word, 0 without one; the real server counts the page alone."""
     found = body.get("total") if isinstance(body, dict) else None
     return found if isinstance(found, int) else 0
 

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
 from executor.core.source_events import Malformed, SourceTrade
 from executor.sources.channel import Channel
 from executor.sources.rest import Answer, RestReader
@@ -15,13 +17,17 @@ from executor.testing.clock import ManualClock
 
 
 class Orders(RestReader):
-    """A list of orders, newest first, in pages; ``failing`` pages after the first are refused for once."""
+    """A list of orders, newest first, in pages; ``failing`` pages after the first are refused for once.
 
-    def __init__(self) -> None:
+    Its total counts all there are, or as the real server's the page alone.
+    """
+
+    def __init__(self, *, counts_pages: bool) -> None:
         super().__init__("http://nowhere")
         self.ids: list[int] = []
         self.failing = 0
         self.asked = 0
+        self.counts_pages = counts_pages
 
     def come(self, number: int) -> None:
         self.ids += range(len(self.ids), len(self.ids) + number)
@@ -34,7 +40,7 @@ class Orders(RestReader):
             self.failing -= 1
             return Answer(429, error="HTTP 429")
         rows = [_row(number) for number in self.ids[::-1][offset : offset + limit]]
-        return Answer(200, {"orders": rows, "total": len(self.ids)})
+        return Answer(200, {"orders": rows, "total": len(rows) if self.counts_pages else len(self.ids)})
 
 
 def _row(number: int) -> dict[str, Any]:
@@ -45,8 +51,8 @@ def _row(number: int) -> dict[str, Any]:
 class Polled:
     """A poller and the trades it told."""
 
-    def __init__(self) -> None:
-        self.orders, self.told, self.unread = Orders(), list[str](), 0
+    def __init__(self, *, counts_pages: bool = True) -> None:
+        self.orders, self.told, self.unread = Orders(counts_pages=counts_pages), list[str](), 0
         channel, wanted = Channel(SYSTEM, "mine", "rest:a"), Wanted(orders=True, portfolio=False, candles=())
         self.poller = Poller(wanted, channel, self.orders, ManualClock(), 2.0, self.tell, lambda name, text: None)
 
@@ -60,8 +66,9 @@ class Polled:
         return await self.poller._round(lambda raw, event: None, slow=False)
 
 
-async def test_after_an_outage_every_order_is_told_though_they_fill_pages() -> None:
-    polled = Polled()
+@pytest.mark.parametrize("counts_pages", [False, True])
+async def test_after_an_outage_every_order_is_told_though_they_fill_pages(*, counts_pages: bool) -> None:
+    polled = Polled(counts_pages=counts_pages)
     polled.orders.come(300)
     assert await polled.round()
     polled.orders.come(350)
@@ -69,8 +76,9 @@ async def test_after_an_outage_every_order_is_told_though_they_fill_pages() -> N
     assert polled.told == [f"o{number}" for number in range(650)]
 
 
-async def test_pages_that_could_not_be_read_are_read_the_next_time() -> None:
-    polled = Polled()
+@pytest.mark.parametrize("counts_pages", [False, True])
+async def test_pages_that_could_not_be_read_are_read_the_next_time(*, counts_pages: bool) -> None:
+    polled = Polled(counts_pages=counts_pages)
     polled.orders.come(300)
     assert await polled.round()
     polled.orders.come(350)
@@ -80,16 +88,17 @@ async def test_pages_that_could_not_be_read_are_read_the_next_time() -> None:
     assert sorted(polled.told) == sorted(f"o{number}" for number in range(650))
 
 
-async def test_a_few_new_orders_cost_no_more_than_the_first_and_the_last_page() -> None:
-    polled = Polled()
+@pytest.mark.parametrize(("counts_pages", "pages"), [(False, 2), (True, 1)])
+async def test_a_few_new_orders_cost_the_first_and_the_last_page(*, counts_pages: bool, pages: int) -> None:
+    polled = Polled(counts_pages=counts_pages)
     polled.orders.come(900)
     assert await polled.round()
     polled.orders.come(3)
     before = polled.orders.asked
     assert await polled.round()
-    assert polled.orders.asked == before + 2
+    assert polled.orders.asked == before + pages
     assert await polled.round()
-    assert polled.orders.asked == before + 3
+    assert polled.orders.asked == before + pages + 1
 
 
 async def test_a_row_nobody_can_read_is_told_once_and_not_at_every_reading() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -13,10 +14,13 @@ from story import RULES, Story
 from executor.core import events as ev
 from executor.core.answers import answer_events
 from executor.core.batch import Batch
+from executor.core.evolve import evolve
 from executor.core.facts import Answer, Done, Filled, Rejected, Resting, Unknown, Waiting
 from executor.core.state import Leg
 from executor.core.types import Side, closing_side
+from executor.ledger.codec import decode, encode
 from executor.risk.notional import MaxGrossExposure, MaxPositionNotional, UsdCap
+from executor.snapshots import desk_document, desk_of
 
 D = Decimal
 ZERO = D(0)
@@ -235,6 +239,49 @@ def test_whatever_happens_the_steps_rest_nothing_is_planned_twice_and_we_end_on_
         assert theirs != 0 or ours == 0
     assert not s.state.requests
     assert s.state.exits == {}
+
+
+lives = st.one_of(
+    ops,
+    st.tuples(st.just("trade"), sides, sizes, coins, st.booleans()),
+    st.tuples(st.just("bob"), sides, sizes, coins),
+    st.tuples(st.just("command"), st.sampled_from([ev.Paused, ev.Resumed, ev.FlattenStarted])),
+    st.tuples(st.just("again"), st.booleans()),
+    st.tuples(st.just("snapshot")),
+    st.tuples(st.just("read")),
+)
+
+
+def live(s: Wild, op: tuple[Any, ...]) -> None:
+    """As ``do``, with another agent, commands, and starts anew: from the record, or from a snapshot of the moment."""
+    match op:
+        case ("bob", side, size, coin):
+            s.trade(side, size, coin=coin, agent="bob")
+        case ("command", kind):
+            s.command(kind, by="test")
+        case ("again", clean):
+            s.out.clear()  # whether what is out arrived is asked: it did not
+            s.note([ev.ProcessStarted(at_ms=s.now, clean=clean, version="1", mode="live")])
+            s.command(ev.Reconciled, why="start")
+        case ("snapshot",):
+            kept = desk_of(desk_document(s.state))
+            assert kept == s.state
+            assert list(kept.live) == list(s.state.live)
+            s.state = kept
+        case _:
+            do(s, op)
+
+
+@given(st.lists(lives, max_size=25))
+def test_a_life_that_begins_with_a_snapshot_knows_what_the_whole_record_tells(told):
+    s = Wild({"policy": "place_default", "require": "always"})
+    before = deepcopy(s.state)
+    for op in told:
+        live(s, op)
+    for event in s.events:
+        if event.account in (None, "main"):
+            evolve(before, decode(type(event).__name__, encode(event)))
+    assert before == s.state
 
 
 moves = st.one_of(

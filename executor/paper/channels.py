@@ -53,9 +53,10 @@ def normalised(service: Service, wanted: object) -> Json:
     channel = CHANNELS[wanted["type"]]
     if any(not isinstance(wanted.get(key), str) for key in channel.needs):
         raise Unprocessable("missing field")
+    market_info.first_dex_only(wanted)
     sub: Json = {"type": wanted["type"]}
     for key in channel.needs:
-        sub[key] = wanted[key].lower() if key == "user" else wanted[key]
+        sub[key] = market_info.user_of(wanted) if key == "user" else wanted[key]
     sub |= {key: wanted.get(key, default) for key, default in channel.defaults}
     _check(service, sub)
     return sub

@@ -102,6 +102,8 @@ def _bad_grouping(wires: list[Json], grouping: object) -> str | None:
         return BAD_GROUPING
     if any(not w["r"] for w in grouped):
         return NOT_REDUCE_ONLY
+    if grouping == "normalTpsl" and any(w["a"] != wires[0]["a"] or w["b"] == wires[0]["b"] for w in grouped):
+        return BAD_GROUPING
     kinds = [(w["a"], w["t"]["trigger"]["tpsl"]) for w in grouped]
     return BAD_GROUPING if len(set(kinds)) != len(kinds) else None
 

@@ -220,7 +220,9 @@ def _place_position_tpsl(state: State, account: Account, wires: list[Json], buil
         market = _market(state, w)
         asked = draft(state, account, market, w, builder_f=builder_f, position_tpsl=True)
         placed.append(_place(state, account, market, asked))
-    _relate(None, [order for order, _ in placed if order.live])
+    live = [order for order, _ in placed if order.live]
+    for coin in {order.coin for order in live}:
+        _relate(None, [order for order in live if order.coin == coin])
     return [status for _, status in placed]
 
 

@@ -63,8 +63,12 @@ def test_the_ack_fills_in_defaults(service):
 
 
 @pytest.mark.parametrize(
-    "wanted", [None, {}, {"type": "nonsense"}, {"type": "bbo"}, {"type": "candle", "coin": "ETH", "interval": "7m"}]
-)
+    "wanted",
+    [
+        None, {}, {"type": "nonsense"}, {"type": "bbo"}, {"type": "candle", "coin": "ETH", "interval": "7m"},
+        {"type": "userFills", "user": "0xa1"}, {"type": "openOrders", "user": USER, "dex": "xyz"},
+    ],
+)  # fmt: skip
 def test_misshapen_subscriptions_are_invalid(service, wanted):
     with pytest.raises(Unprocessable):
         channels.normalised(service, wanted)

@@ -42,5 +42,15 @@ def test_a_bracket_is_one_plain_parent_and_triggers_of_different_kinds(desk):
     assert checks.prevalidate(desk.state, [entry, entry], {"p": 3}) is None
 
 
+def test_a_brackets_children_close_what_its_parent_opens(desk):
+    entry = desk.order("buy", "1", "2001", "Ioc")
+    same_side = desk.order("buy", "1", "2310", ro=True, tpsl="sl", trigger="2100")
+    other_coin = desk.order("sell", "1", "1710", coin="BTC", ro=True, tpsl="sl", trigger="1900")
+    for stop in (same_side, other_coin):
+        assert checks.prevalidate(desk.state, [entry, stop], "normalTpsl") is not None
+    assert checks._bad_grouping([entry, same_side], "normalTpsl") == checks.BAD_GROUPING
+    assert checks._bad_grouping([entry, other_coin], "normalTpsl") == checks.BAD_GROUPING
+
+
 def test_without_any_price_there_is_no_band(desk):
     assert checks.prevalidate(desk.state, [desk.order("buy", "1", "1", coin="SOL")], "na") is None

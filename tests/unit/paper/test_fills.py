@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from executor.paper import info
 from executor.paper.fills import Trade, direction
 
 D = Decimal
@@ -53,6 +54,14 @@ def test_an_approved_builders_fee_is_charged_on_top_and_named(desk):
     [row] = desk.state.fills[USER]
     assert (row["fee"], row["builderFee"]) == ("1.4007", "0.50025")
     assert before - desk.account().raw_usd == 2001 + D("1.4007")
+
+
+def test_partials_put_together_name_the_whole_of_the_builders_fee(desk):
+    desk.levels("ETH", "1999:10", "2001:1 2002:1")
+    with_builder(desk, desk.order("buy", "2", "2002", "Ioc"))
+    [whole] = info.aggregated(desk.state.fills[USER])
+    each = [D(row["builderFee"]) for row in desk.state.fills[USER]]
+    assert (len(each), D(whole["builderFee"])) == (2, sum(each))
 
 
 def test_a_resting_order_and_the_children_of_a_bracket_owe_the_builder_when_they_fill(desk):

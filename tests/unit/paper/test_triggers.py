@@ -178,3 +178,14 @@ def test_after_a_restart_no_stop_fires_before_its_book_was_seen(long):
     assert fresh.status(oid) == "open"
     fresh.quote("ETH", "1879", "1881")
     assert fresh.status(oid) == "filled"
+
+
+def test_a_target_ends_the_stop_of_its_own_position_and_no_other_coins(long):
+    long.place("buy", "0.01", "100010", "Ioc", coin="BTC")
+    target = long.order("sell", "0", "1980", ro=True, tpsl="tp", trigger="2200")
+    stop = long.order("sell", "0", "1710", ro=True, tpsl="sl", trigger="1900")
+    other = long.order("sell", "0", "81000", coin="BTC", ro=True, tpsl="sl", trigger="90000")
+    assert long.place_all(target, stop, other, grouping="positionTpsl") == ["waitingForTrigger"] * 3
+    first, second, third = sorted(long.open_oids())
+    long.quote("ETH", "2199", "2201")
+    assert [long.status(oid) for oid in (first, second, third)] == ["filled", "siblingFilledCanceled", "open"]

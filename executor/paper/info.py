@@ -77,7 +77,7 @@ def _merged(a: Json, b: Json) -> Json:
     sizes = Decimal(a["sz"]), Decimal(b["sz"])
     ntl = Decimal(a["px"]) * sizes[0] + Decimal(b["px"]) * sizes[1]
     added = [key for key in ("closedPnl", "fee", "builderFee") if key in b]
-    sums = {key: usd(Decimal(a[key]) + Decimal(b[key])) for key in added}
+    sums: Json = {key: usd(Decimal(a[key]) + Decimal(b[key])) for key in added}
     return {**a, **sums, "sz": wire(sum(sizes, ZERO)), "px": wire(ntl / sum(sizes, ZERO), 8)}
 
 

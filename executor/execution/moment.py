@@ -114,7 +114,7 @@ def standing(worker: Worker, listener: Listener, fact: Fact) -> Standing:
         subjects={name: subject for (who, name), subject in worker.intake.subjects.items() if who == agent},
         held=_held(worker, listener, states, agent),
         marks={coin: mark for coin in market.quotes if (mark := market.mark(coin)) is not None},
-        equity_usd=states[0].equity_usd,
+        equity_usd=next((state.equity_usd for state in states if state.equity_usd > 0), ZERO),
     )
 
 

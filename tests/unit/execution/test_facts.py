@@ -599,6 +599,18 @@ async def test_a_handler_is_called_once_and_its_wish_goes_to_every_account_of_it
         assert strategy.calls == 2
 
 
+async def test_a_first_account_without_money_or_unread_costs_the_others_no_trade_by_percent_of_equity():
+    class Percent(Strategy):
+        @on_ticker("BTCUSDT")
+        def price(self, fact: Ticker, view: Any) -> Any:
+            return [TradeIntent(coin="BTC", side=Side.BUY, equity_pct=D(1))]
+
+    async with running(Percent(), accounts=("main", "sub")) as rig:
+        rig.state.equity_usd = D(0)
+        await rig.tell(ticker(100))
+        assert rig.venue.orders == [("buy", "9.95", False)]
+
+
 async def test_two_strategies_that_watch_one_agent_have_books_of_their_own():
     strategy, other = Fails(), Mirrors()
     async with running(strategy, accounts=("main", "sub"), other=other) as rig:

@@ -26,7 +26,8 @@ class HttpDoor:
         """Make the session, once; needs a running event loop."""
         if self._session is not None:
             return
-        connector = aiohttp.TCPConnector(limit=32, keepalive_timeout=KEEPALIVE_S)
+        # no limit of its own: an exit would wait for a connection behind reads that hang, and those the budgets bound
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S)
         self._session = aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), headers=_HEADERS, trust_env=False
         )

@@ -208,6 +208,18 @@ async def test_an_answer_without_an_end_is_no_answer(exchange: ScriptedExchange)
     assert (reply.sent, reply.status) == (True, None)
 
 
+async def test_an_exit_over_http_waits_for_no_reads_that_hang(exchange: ScriptedExchange) -> None:
+    exchange.on_connect = 503
+    async with running(exchange, SocketSettings(open_timeout_s=0.1)) as venue:
+        exchange.script("orderStatus", *[HANGS] * 120)
+        reads = [asyncio.create_task(venue.order_status(ACCOUNT, CLOID)) for _ in range(120)]
+        await until(lambda: len(exchange.requests("orderStatus")) == 120)
+        assert is_fill(await venue.submit(order(), Lane.CLOSE, 20.0))
+        for read in reads:
+            read.cancel()
+        await asyncio.gather(*reads, return_exceptions=True)
+
+
 async def test_a_burst_beyond_the_posts_in_flight_overflows_to_http(
     exchange: ScriptedExchange, venue: HyperliquidVenue
 ) -> None:

@@ -132,7 +132,7 @@ def _known_kind(kind: str) -> None:
 
 
 def explain(
-    action_id: Annotated[str, typer.Argument(help="The id that `actions` shows, or how it begins.")],
+    action_id: Annotated[str, typer.Argument(help="The id that `actions` or `orders` shows, or how it begins.")],
     config: ConfigFile = CONFIG,
     overrides: Overrides = None,
     json_out: Json = False,

@@ -51,6 +51,10 @@ _LAST_WORD = {
 }
 
 
+_OF_THE_ORDER = ("SIZE_BELOW_LOT", "BELOW_MIN_NOTIONAL")
+"""What the venue says of the order alone: it is not asked about the proposal."""
+
+
 class Story:
     """Numbered steps on a console."""
 
@@ -91,9 +95,16 @@ def tell(document: Part, console: Console) -> None:
     """Tell the whole story of an ``explain --json`` document."""
     story = Story(console)
     story.title(Text.assemble(("action ", "bold"), cell(document["action_id"] or document["key"], "bold cyan")))
-    _received(story, document)
+    if "own" in document:
+        story.step("nobody's action: the program's own doing", document["received_at"])
+    else:
+        _received(story, document)
     if "refused" in document:
         _malformed(story, document["refused"])
+        return
+    if "own" in document:
+        for account in document["accounts"]:
+            _account(story, account, {})
         return
     if "duplicate" in document:
         _suspected(story, document["duplicate"])
@@ -209,7 +220,7 @@ def _again(repeat: Part) -> str:
 def _account(story: Story, account: Part, decoded: Part) -> None:
     story.step(f"account {words.cell(account['account']).plain}" if account["account"] else "no account")
     taken, strategy = account["taken"], account["strategy"]
-    split = _split(taken) if words.action_type(decoded["action_type"]) == "trade" else None
+    split = _split(taken) if taken and words.action_type(decoded["action_type"]) == "trade" else None
     story.facts({"route": account["route"], "strategy": taken and taken.get("strategy"), "split": split})
     if strategy is not None:
         story.step("the strategy's intents")
@@ -277,7 +288,8 @@ def _in_passes(rules: Sequence[Part]) -> Iterator[Part]:
     """Each rule is asked about the proposal, then once more about the order that is left of it."""
     asked: set[str] = set()
     for rule in rules:
-        yield {**rule, "judged": "order" if rule["rule"] in asked else "proposal"}
+        again = rule["rule"] in asked or rule["reason"] in _OF_THE_ORDER
+        yield {**rule, "judged": "order" if again else "proposal"}
         asked.add(rule["rule"])
 
 

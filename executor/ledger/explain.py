@@ -65,7 +65,8 @@ def explain_action(received: ev.ActionReceived, stored: Sequence[Stored], frames
         "routes": [{"account": name, "route": route} for name, route in routes.items()],
         "repeats": _repeats(repeats, frames),
         "accounts": [
-            {"route": routes.get(name or ""), **_on_account(received, name, stored, now_ms)} for name in accounts
+            {"route": routes.get(name or ""), **_on_account(received.action_id, name, stored, now_ms)}
+            for name in accounts
         ],
     }
 
@@ -96,6 +97,19 @@ def explain_duplicate(seen: ev.DuplicateSeen, first: str, stored: Sequence[Store
     }
 
 
+def explain_own(key: str, stored: Sequence[Stored], now_ms: int) -> Document:
+    """Orders no action asked for, by the name ``orders`` shows: a flatten's, or those of ``protection.policy``."""
+    accounts = sorted({item.event.account for item in stored if item.event.account is not None})
+    return {
+        "action_id": key,
+        "key": key,
+        "received_at": iso(stored[0].event.at_ms),
+        "frame": None,
+        "own": True,
+        "accounts": [{"route": None, **_on_account(key, name, stored, now_ms)} for name in accounts],
+    }
+
+
 def _repeats(repeats: Sequence[Stored], frames: Frames) -> list[Document]:
     return [{**step(item), "frame": frames.get(getattr(item.event, "frame_id", None) or 0)} for item in repeats]
 
@@ -110,7 +124,7 @@ def facts(event: ev.Event) -> Document:
     return without(orjson.loads(encode(event)), *_COMMON)
 
 
-def _on_account(received: ev.ActionReceived, account: str | None, stored: Sequence[Stored], now_ms: int) -> Document:
+def _on_account(action_id: str, account: str | None, stored: Sequence[Stored], now_ms: int) -> Document:
     outcome = outcome_of(account, [item.event for item in stored])
     own = [item for item in stored if item.event.account == account]
     taken, proposed = _all(own, ev.ActionTaken), _all(own, ev.IntentProposed)
@@ -123,7 +137,7 @@ def _on_account(received: ev.ActionReceived, account: str | None, stored: Sequen
         "quotes": [facts(event) for event in _all(own, ev.QuoteRejected)],
         "judgements": [_judgement(event) for event in _all(own, ev.EntryJudged)],
         "refusals": [facts(event) for event in _all(own, ev.ActionRefused)],
-        "legs": [_leg(item, account, received.action_id, own, now_ms) for item in outcome.legs],
+        "legs": [_leg(item, account, action_id, own, now_ms) for item in outcome.legs],
         "follow_ups": [step(item) for item in own if not isinstance(item.event, _TOLD_BY_NAME)],
         "steps": [step(item) for item in own],
     }

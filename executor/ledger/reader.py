@@ -17,7 +17,7 @@ from executor.core.facts import PositionFact
 from executor.core.state import DeskState
 from executor.core.types import Outcome
 from executor.errors import LedgerError
-from executor.ledger.explain import explain_action, explain_duplicate, explain_refused
+from executor.ledger.explain import explain_action, explain_duplicate, explain_own, explain_refused
 from executor.ledger.index import unpack_key
 from executor.ledger.log import to_stored
 from executor.ledger.lookup import Lookup
@@ -172,12 +172,15 @@ class LedgerReader:
     def explain(self, action_id: str) -> Document | None:
         """Every step of one action, by the sender's id or by its key; ``None`` when neither is known.
 
-        When an id came from several systems the newest is explained.
+        When an id came from several systems the newest is explained. What the program did by itself has a name, too
+        (``flatten:BTC``): all it ever did by that.
         """
         with self._look.moment():
             found = self._look.find(action_id)
             if found is None:
-                return None
+                own = self._look.story(action_id)
+                planned = any(isinstance(item.event, ev.LegPlanned) for item in own)
+                return explain_own(action_id, own, self._clock.now_ms()) if planned else None
             if isinstance(found.event, ev.FrameRefused):
                 return explain_refused(found.event, self._look.frames_of([found]))
             stored = self._look.story(found.event.key or "")

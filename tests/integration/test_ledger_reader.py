@@ -253,6 +253,16 @@ def test_orders_are_legs_newest_first(desk: Desk) -> None:
     assert [row["cloid"] for row in desk.reader.orders(limit=1, account="main")["orders"]] == ["0x2"]
 
 
+def test_what_the_program_did_by_itself_is_explained_by_the_name_orders_shows(desk: Desk) -> None:
+    desk.add(planned("flatten:BTC", "0x1", leg="exit"), sent("r", "0x1"), fill("0x1"), filled("flatten:BTC", "0x1"))
+    told = desk.reader.explain("flatten:BTC")
+    assert told is not None
+    assert (told["action_id"], told["own"]) == (desk.reader.orders()["orders"][0]["action_id"], True)
+    (account,) = told["accounts"]
+    assert [(leg["cloid"], len(leg["sent"]), len(leg["fills"])) for leg in account["legs"]] == [("0x1", 1, 1)]
+    assert desk.reader.explain("flatten:ETH") is None
+
+
 def test_a_suspected_duplicate_is_explained_by_its_own_id_and_key_and_with_the_action_that_counts(desk: Desk) -> None:
     desk.add(received(KEY, "id-1"))
     own = {"fingerprint": "f", "action_id": "id-2", "twin": KEY}

@@ -158,6 +158,26 @@ def test_a_rule_asked_twice_is_told_once_for_the_proposal_and_once_for_the_order
     assert (order[0], order[-2]) == ("order", "pass")
 
 
+def test_what_the_venue_says_of_the_order_is_not_told_as_of_the_proposal():
+    venue = {"rule": "venue", "input": "1 USD", "limit": "10 USD", "verdict": "refuse", "reason": "BELOW_MIN_NOTIONAL"}
+    rules = {**ACCOUNT["judgements"][0], "rules": [venue]}
+    (row,) = [
+        line
+        for line in told({**EXPLAINED, "accounts": [{**ACCOUNT, "judgements": [rules]}]}).splitlines()
+        if "10 USD" in line
+    ]
+    assert row.split()[:2] == ["order", "venue"]
+
+
+def test_orders_of_the_programs_own_are_told_too():
+    account = {**ACCOUNT, "taken": None, "strategy": None, "judgements": [], "route": None}
+    document = {"action_id": "flatten:BTC", "key": "flatten:BTC", "received_at": AT, "frame": None, "own": True}
+    said = told({**document, "accounts": [account]})
+    assert "the program's own doing" in said
+    assert CLOID in said
+    assert "malformed" not in said
+
+
 def test_a_quote_that_was_not_believed_is_told_with_its_numbers():
     quote = {
         "coin": "BTC", "side": "buy", "size": "0.1", "reason": "QUOTE_DEPTH", "detail": "the best level is 0.01",

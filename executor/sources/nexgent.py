@@ -12,21 +12,20 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
-from typing import Annotated, ClassVar
-from urllib.parse import urlsplit, urlunsplit
+from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import SecretStr
 
 from executor.backoff import Server
 from executor.clock import Clock, iso
 from executor.core.source_events import Malformed, Origin, SourceEvent, Status
-from executor.errors import ConfigError, CredentialRefused
+from executor.errors import CredentialRefused
 from executor.ports import ChannelState, Emit, Frame, SourceContext
 from executor.sources.connection import Closed, Item, Opened, Received, Stopped, redacted
 from executor.sources.fields import Refusal
 from executor.sources.nexgent_connection import AgentConnection, Pace
 from executor.sources.nexgent_mirror import Mirror, Position, Step, apply, as_event, tickers, told
+from executor.sources.nexgent_options import HTTP, WS, NexgentOptions, base, check, seconds
 from executor.sources.nexgent_session import Session, Unreachable
 from executor.sources.nexgent_wire import (
     SYSTEM,
@@ -40,6 +39,8 @@ from executor.sources.nexgent_wire import (
 )
 from executor.sources.reconnect import Verdict
 
+__all__ = ["NexgentOptions", "NexgentSource"]
+
 WATCH_S = 0.25
 """How often the watch looks at its deadlines."""
 
@@ -48,39 +49,11 @@ SNAPSHOT_S = 10.0
 
 STABLE_S = 30.0
 
+PATIENCE = 3
+"""How often REST may answer 5xx before a snapshot that lacks what we knew is believed."""
+
 _OF_PRICES = ("data.updates", "data.tokenAddress", "data.price")
 """What cannot be read of any other frame may have been a position's end, so REST is asked."""
-
-_WS = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
-_HTTP = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
-Seconds = Annotated[Decimal, Field(gt=0, le=86_400)]
-
-
-class NexgentOptions(BaseModel):
-    """The keys of a ``type: nexgent`` source (contract.md). ``*_env`` only say where secrets lie.
-
-    ``reconnect_interval_s`` and ``max_reconnect_attempts`` are seed 002's: after so many attempts, each 1.5 times
-    later, one follows every ``reconnect_rest_s``. ``wallets`` leaves out positions of others (an agent may have a
-    simulated one beside the live). ``ping_silence_s`` is the time without a server ping after which a socket counts as
-    mute; the server pings every 30 s. ``mark_every_s`` is how often prices alone are worth a row in the journal.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    url: str = ""
-    agents: tuple[str, ...] = ()
-    wallets: tuple[str, ...] = ()
-    access_token_env: str | None = "NEXGENT_ACCESS_TOKEN"  # noqa: S105  # the name of a variable
-    refresh_token_env: str | None = "NEXGENT_REFRESH_TOKEN"  # noqa: S105  # as above
-    email_env: str | None = "NEXGENT_EMAIL"
-    password_env: str | None = "NEXGENT_PASSWORD"  # noqa: S105  # as above
-    reconnect_interval_s: Seconds = Decimal(5)
-    max_reconnect_attempts: Annotated[int, Field(ge=0, le=1000)] = 5
-    reconnect_rest_s: Seconds = Decimal(60)
-    taken_over_pause_s: Seconds = Decimal(300)
-    ping_silence_s: Seconds = Decimal(60)
-    rest_poll_s: Seconds = Decimal(30)
-    mark_every_s: Seconds = Decimal(30)
 
 
 @dataclass(slots=True)
@@ -99,6 +72,8 @@ class _Channel:
     marked_s: float = -math.inf
     asked_s: float = -math.inf
     wants_snapshot: bool = False
+    doubted: tuple[str | bytes, Snapshot, Origin] | None = None
+    patience: int = 0
     faults: tuple[object, ...] = ()
 
     @property
@@ -138,20 +113,20 @@ class NexgentSource:
         note: Callable[[str, str], None],
         recall: Callable[[], Iterator[Frame]] = lambda: iter(()),
     ) -> None:
-        _check(options, secrets)
+        check(options, secrets)
         self.name = name
         self.options = options
         self._clock = clock
         self._note = note
         self._recall = recall
         self._tasks: set[asyncio.Task[None]] = set()
-        self._session = Session(_base(options.url, _HTTP), secrets, clock)
-        address = _base(options.url, _WS) + "/ws"
+        self._session = Session(base(options.url, HTTP), secrets, clock)
+        address = base(options.url, WS) + "/ws"
         pace = Pace(
-            _seconds(options.reconnect_interval_s),
+            seconds(options.reconnect_interval_s),
             options.max_reconnect_attempts,
-            _seconds(options.reconnect_rest_s),
-            _seconds(options.taken_over_pause_s),
+            seconds(options.reconnect_rest_s),
+            seconds(options.taken_over_pause_s),
         )
         server = Server()
         self._channels = [
@@ -228,6 +203,8 @@ class NexgentSource:
                 self._connected(channel, item.raw, origin, emit)
             case Failure():
                 self._failed(channel, message)
+            case Snapshot() if apply(channel.mirror, message).closed:
+                self._doubt(channel, (item.raw, message, origin))
             case _:
                 self._apply(channel, item.raw, message, origin, emit)
 
@@ -241,9 +218,14 @@ class NexgentSource:
     def _connected(self, channel: _Channel, raw: str | bytes, origin: Origin, emit: Emit) -> None:
         channel.connection.accepted()
         channel.connected_s = channel.pinged_s = self._clock.monotonic_s()
-        channel.mirror = apply(channel.mirror, Connected()).mirror
+        channel.mirror, channel.doubted = apply(channel.mirror, Connected()).mirror, None
         channel.state, channel.detail, channel.remedy = "open", "", ""
         emit(raw, Status(origin=origin, state="open", agent_ids=(channel.agent_id,)))
+
+    def _doubt(self, channel: _Channel, told: tuple[str | bytes, Snapshot, Origin]) -> None:
+        """It lacks what we knew. The server leaves out what it could not load, in silence; REST answers 500 then."""
+        channel.doubted, channel.patience = told, PATIENCE
+        channel.wants_snapshot, channel.asked_s = True, -math.inf
 
     def _failed(self, channel: _Channel, failure: Failure) -> None:
         channel.detail = f"the server says: {redacted(failure.message, self._session.secrets)}"
@@ -254,7 +236,7 @@ class NexgentSource:
         """Only a change is an event, so that a long outage is one ``closed``."""
         told = f"{verdict.reason}: {verdict.detail}" if verdict.detail else verdict.reason
         channel.detail, channel.remedy = told, verdict.remedy
-        channel.is_up, channel.connected_s = False, None
+        channel.is_up, channel.connected_s, channel.doubted = False, None, None
         if verdict.reason == "TAKEN_OVER":
             self._note(channel.name, f"{verdict.remedy}; it is tried again in {self.options.taken_over_pause_s} s")
         if state == channel.state:
@@ -331,51 +313,28 @@ class NexgentSource:
         except (Unreachable, CredentialRefused) as fault:
             self._note(channel.name, f"the positions could not be read by REST: {fault.message}")
             channel.asked_s += getattr(fault, "wait_s", 0.0)
+            channel.patience = channel.patience - 1 if getattr(fault, "in_trouble", False) else 0
+            if channel.patience <= 0:
+                self._believe(channel, frozenset(), emit)
             return
         origin = self._origin(channel, self._clock.now_ms())
         message = decode(raw, origin)
+        self._believe(channel, message.told if isinstance(message, Snapshot) else frozenset(), emit)
         if not isinstance(message, Malformed):
             self._apply(channel, raw, message, origin, emit)
         elif channel.new_faults((Refusal(message.reason, message.field, message.detail),)):
             emit(raw, message)
 
+    def _believe(self, channel: _Channel, there: frozenset[str], emit: Emit) -> None:
+        """Take what was doubted for true, unless REST still has something of what it lacks."""
+        told, channel.doubted = channel.doubted, None
+        if told is not None and there.isdisjoint(one.id for one in apply(channel.mirror, told[1]).closed):
+            self._apply(channel, *told, emit)
+
     def _origin(self, channel: _Channel, at_ms: int) -> Origin:
         return Origin(SYSTEM, self.name, channel.name, at_ms)
-
-
-def _seconds(exact: Decimal) -> float:
-    """A duration as the event loop takes it."""
-    return int(exact * 1000) / 1000
 
 
 async def _sent(connection: AgentConnection, text: str) -> None:
     with contextlib.suppress(OSError):  # its end is told by the connection itself
         await connection.send(text)
-
-
-def _check(options: NexgentOptions, secrets: Mapping[str, SecretStr]) -> None:
-    """Refuse what can never work, with the remedy."""
-    if not options.agents:
-        raise ConfigError("the nexgent source has no channel", "set agents; to see it all work first: executor demo")
-    for agent_id in options.agents:
-        if not agent_id or not agent_id.isprintable() or agent_id != agent_id.strip():
-            raise ConfigError("the nexgent source's agents hold an unusable id", "copy the id from Nexgent")
-        if options.agents.count(agent_id) > 1:
-            raise ConfigError(f"the nexgent source lists agent:{agent_id} twice", "list each agent once")
-    if not secrets.keys() & {"access_token", "refresh_token"} and not {"email", "password"} <= secrets.keys():
-        raise ConfigError(
-            "the nexgent source needs access_token or refresh_token, or email and password",
-            "set the variables that their *_env keys name, or *_file; API keys do not open the socket",
-        )
-
-
-def _base(url: str, schemes: Mapping[str, str]) -> str:
-    """The configured address under another scheme, without trailing slashes."""
-    try:
-        parts = urlsplit(url)
-        fits = bool(parts.hostname) and parts.port != 0 and not parts.query and not parts.fragment
-    except ValueError:
-        fits = False
-    if not fits or parts.scheme.lower() not in schemes or "@" in parts.netloc:
-        raise ConfigError("the nexgent source's url is no address", "use https://host, without a path's /ws")
-    return urlunsplit((schemes[parts.scheme.lower()], parts.netloc, parts.path.rstrip("/"), "", ""))

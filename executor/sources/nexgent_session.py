@@ -43,11 +43,15 @@ _REMEDY = "log in to Nexgent again and set the new tokens, or set email_env and 
 
 
 class Unreachable(ExecutorError):
-    """The REST side gave no usable answer; another time it may. ``wait_s`` is what it asked for, within reason."""
+    """The REST side gave no usable answer; another time it may. ``wait_s`` is what it asked for, within reason.
 
-    def __init__(self, message: str, wait_s: float = 0.0) -> None:
+    ``in_trouble``: it answered, that it cannot.
+    """
+
+    def __init__(self, message: str, wait_s: float = 0.0, *, in_trouble: bool = False) -> None:
         super().__init__(message, "it is tried again")
         self.wait_s = wait_s
+        self.in_trouble = in_trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +216,7 @@ def _text_of(answer: _Answer, key: str) -> str:
 
 
 def _unreachable(what: str, answer: _Answer) -> Unreachable:
-    return Unreachable(f"{what}: HTTP {answer.status}", answer.retry_after_s)
+    return Unreachable(f"{what}: HTTP {answer.status}", answer.retry_after_s, in_trouble=answer.status >= 500)
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> str:

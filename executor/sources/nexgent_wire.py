@@ -61,6 +61,11 @@ class Snapshot:
     faults: tuple[Refusal, ...] = ()
 
     @property
+    def told(self) -> frozenset[str]:
+        """The ids of all that are open, read or not."""
+        return frozenset(row.position_id for row in self.rows) | frozenset(self.unread)
+
+    @property
     def by_socket(self) -> bool:
         """Whether it came by the socket, with all fields; REST leaves out what was realised."""
         return self.known is None

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from executor import logs
 from executor.clock import SystemClock
 from executor.core.source_events import Malformed, SourceEvent, SourcePosition
-from executor.sources.nexgent import NexgentOptions, NexgentSource
+from executor.sources.nexgent import PATIENCE, NexgentOptions, NexgentSource
 from executor.sources.nexgent_session import Session
 from executor.testing import until
 
@@ -234,3 +234,37 @@ async def test_a_price_nobody_can_read_asks_for_nothing() -> None:
     async with serving(says(CONNECTED, snapshot(), price)) as server, listening(server) as one:
         await until(one.malformed, SOON_S)
         assert not one.source._channels[0].wants_snapshot
+
+
+ROW = {"id": "p", "tokenAddress": "Mint", "tokenSymbol": "BONK", "purchaseAmount": 5}
+LACKING = says(CONNECTED, snapshot(ROW, {**ROW, "id": "q"}), snapshot({**ROW, "id": "q"}))
+
+
+def answers(*rows: dict[str, Any], status: int = 200) -> Answer:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.json_response(rows, status=status)
+
+    return answer
+
+
+async def test_what_a_snapshot_lacks_and_rest_still_has_is_not_closed() -> None:
+    nested = [{**ROW, "id": name, "purchase": {"amount": 5}} for name in ("p", "q")]
+    async with serving(LACKING, answers(*nested)) as server, listening(server) as one:
+        await until(lambda: server.asked and one.source.channels()[0].state == "open", SOON_S)
+        await until(lambda: not one.source._channels[0].wants_snapshot, SOON_S)
+        assert set(one.source._channels[0].mirror.positions) == {"p", "q"}
+        assert 0 not in one.sizes()
+
+
+@pytest.mark.parametrize("rest", [answers({**ROW, "id": "q"}), answers(status=404), answers(status=401)])
+async def test_what_rest_lacks_too_or_cannot_tell_of_is_closed(rest: Answer) -> None:
+    async with serving(LACKING, rest) as server, listening(server) as one:
+        await until(lambda: 0 in one.sizes(), SOON_S)
+        assert server.asked == 1
+
+
+@pytest.mark.full
+async def test_a_server_in_trouble_is_asked_a_few_times_before_a_snapshot_that_lacks_something_is_believed() -> None:
+    async with serving(LACKING, answers(status=500)) as server, listening(server, rest_poll_s="0.01") as one:
+        await until(lambda: 0 in one.sizes(), SOON_S)
+        assert server.asked >= PATIENCE

@@ -23,6 +23,8 @@ class Universe:
 
     assets: tuple[Asset, ...]
     _tiers: Mapping[str, Tiers]
+    strictly_isolated: frozenset[str] = frozenset()
+    """Coins whose isolated margin cannot be taken out again (section 6.5)."""
     _by_coin: Mapping[str, Asset] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -54,7 +56,9 @@ def parse_meta(obj: object) -> Universe:
     if len({asset.coin for asset in assets}) != len(assets):
         raise VenueAnswerOdd("meta.universe: a coin is listed twice")
     tables = _tables(meta)
-    return Universe(assets, {asset.coin: _tiers(row, asset, tables) for row, asset in zip(rows, assets, strict=True)})
+    pairs = tuple(zip(rows, assets, strict=True))
+    strict = frozenset(asset.coin for row, asset in pairs if row.get("marginMode") == "strictIsolated")
+    return Universe(assets, {asset.coin: _tiers(row, asset, tables) for row, asset in pairs}, strict)
 
 
 def _asset(row: reading.Object, index: int) -> Asset:

@@ -116,7 +116,10 @@ class Account:
 
 @dataclass(slots=True)
 class Market:
-    """One coin: its fixed facts, its book, its prices. ``is_live`` while market data keeps its book up to date."""
+    """One coin: its fixed facts, its book, its prices. ``is_live`` while market data keeps its book up to date.
+
+    With ``keeps_margin`` what was put into an isolated position comes out by closing it only.
+    """
 
     asset: Asset
     tiers: Tiers
@@ -129,6 +132,7 @@ class Market:
     day_base: Decimal = ZERO
     day_ntl: Decimal = ZERO
     is_live: bool = False
+    keeps_margin: bool = False
 
     @property
     def mid(self) -> Decimal | None:
@@ -272,4 +276,5 @@ class State:
 
 def open_markets(universe: Universe) -> dict[str, Market]:
     """Empty markets for every listed coin."""
-    return {asset.coin: Market(asset, universe.tiers(asset.coin)) for asset in universe.assets}
+    strict = universe.strictly_isolated
+    return {a.coin: Market(a, universe.tiers(a.coin), keeps_margin=a.coin in strict) for a in universe.assets}

@@ -86,6 +86,8 @@ def _transfer(state: State, account: Account, asset_id: int, amount: Decimal) ->
 
 def _may_remove(state: State, account: Account, market: Market, position: Position, amount: Decimal) -> bool:
     """The transfer rule: initial margin and a tenth of the position must stay (hyperliquid.md section 6.6)."""
+    if market.keeps_margin:
+        return False
     coin = market.asset.coin
     worth = abs(margin.value(state, coin, position))
     floor = max(worth / margin.setting(state, account, market).value, worth / 10)

@@ -45,6 +45,7 @@ def test_the_universe_gives_assets_by_name_and_by_id() -> None:
     assert universe.asset("eth") is None
     assert universe.by_id(2) == Asset("OLD", 2, 1, 3, isolated_only=True, delisted=True)
     assert universe.by_id(3) == Asset("ISO", 3, 1, 5, isolated_only=True)
+    assert universe.strictly_isolated == {"ISO"}
     assert universe.by_id(4) is None
     assert universe.by_id(-1) is None
 

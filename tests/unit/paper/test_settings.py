@@ -6,7 +6,10 @@ from decimal import Decimal
 
 import pytest
 
+from executor.hyperliquid.meta import parse_meta
 from executor.paper import views
+from executor.paper.feeds import default_meta
+from executor.paper.model import open_markets
 
 D = Decimal
 OK = {"status": "ok", "response": {"type": "default"}}
@@ -65,6 +68,22 @@ def test_margin_moves_in_and_out_within_the_transfer_rule(desk):
     assert margin(desk, -90) == OK
     assert margin(desk, -20)["status"] == "err"
     assert margin(desk, 100_000)["status"] == "err"
+
+
+def test_the_venue_says_which_coins_keep_their_margin():
+    meta = default_meta()
+    meta["universe"][1]["marginMode"] = "strictIsolated"
+    markets = open_markets(parse_meta(meta))
+    assert (markets["ETH"].keeps_margin, markets["VINE"].keeps_margin) == (True, False)
+
+
+@pytest.mark.parametrize(("strict", "status"), [(False, "ok"), (True, "err")])
+def test_what_a_strictly_isolated_coin_was_given_is_not_given_back(desk, strict, status):
+    desk.state.markets["ETH"].keeps_margin = strict
+    desk.leverage("ETH", 10, cross=False)
+    desk.place("buy", "1", "2001", "Ioc")
+    assert margin(desk, 100) == OK
+    assert margin(desk, -50)["status"] == status
 
 
 def test_margin_needs_an_isolated_position(desk):

@@ -18,6 +18,7 @@ from executor.core.facts import AccountFact, Fill, Funding, LeverageFact, OpenOr
 from executor.core.types import Quote
 from executor.errors import VenueAnswerOdd, VenueUnavailable
 from executor.hyperliquid import parse, reading
+from executor.hyperliquid.limits import FILLS_PER_ANSWER
 from executor.ports import Lane
 from executor.venue.clock_offset import VenueClock
 from executor.venue.identity import PORTFOLIO_MARGIN, STANDARD_MODES, UNIFIED, Agent, Role
@@ -28,6 +29,8 @@ Sleep = Callable[[float], Awaitable[None]]
 ATTEMPTS = 3
 FULL_PAGE = 500
 """Time-ranged answers are cut at 500 items, or more (section 1): a shorter page is the last."""
+CUT_AT = frozenset({FULL_PAGE, FILLS_PER_ANSWER})
+"""What the venue documents as the end of a page: one of any other length is whole."""
 MAX_PAGES = 25
 """The venue reaches back 10 000 fills."""
 COLLATERAL = "USDC"
@@ -174,7 +177,8 @@ class Reads:
             page = read(await self.ask(kind, lane, user=address, startTime=start_ms))
             before = len(found)
             found |= {identity(one): one for one in page}
-            if len(page) < FULL_PAGE:
+            whole = len(page) not in CUT_AT and len(found) == before
+            if len(page) < FULL_PAGE or whole:
                 return tuple(sorted(found.values(), key=lambda one: one.at_ms))
             if len(found) == before:
                 raise VenueAnswerOdd(f"{kind}: a full page from {start_ms} holds nothing new")

@@ -83,6 +83,14 @@ async def test_a_liquidation_is_told_as_the_accounts_that_was_liquidated(whose: 
     assert told.liquidation is ours
 
 
+@pytest.mark.parametrize("before", [0, 1_700])
+async def test_many_fills_of_one_block_are_whole_where_the_page_was_not_cut(before: int) -> None:
+    """One order through 600 others: what comes again from its time on is the same, and there is no more."""
+    fills = [fill(n, min(n, before)) for n in range(before + 600)]
+    found = await Asked(userFillsByTime=pages(fills, 2_000)).reads().fills_since(ME, 0)
+    assert len(found) == before + 600
+
+
 async def test_fills_that_cannot_be_paged_through_are_odd_and_not_endless() -> None:
     stuck = [fill(n, 1_000) for n in range(FULL_PAGE + 1)]
     with pytest.raises(VenueAnswerOdd):

@@ -23,6 +23,8 @@ log = structlog.get_logger("executor.run")
 
 FLATTEN_S = 120.0
 SECOND_SIGINT = 130
+START_S = 20.0
+"""A run for a time begins within this, or its own time where that is longer; else it ends, having read no account."""
 
 
 def run(loaded: Loaded, *, live: bool, duration_s: float | None = None) -> int:
@@ -52,8 +54,10 @@ def configure_logs(loaded: Loaded) -> None:
 async def _run(loaded: Loaded, who: dict[str, Trader], duration_s: float | None) -> int:
     stop = _stop_on_signals()
     runtime = Runtime(loaded, who)
-    if not await _started(runtime, stop):
-        return 0
+    if not await started(runtime, stop, None if duration_s is None else max(duration_s, START_S)):
+        if stop.is_set():
+            return 0
+        raise ExecutorError("the run's time is over, and it never began", "the log says what could not be read")
     lines = EventLog()
     try:
         async with runtime:
@@ -68,11 +72,14 @@ async def _run(loaded: Loaded, who: dict[str, Trader], duration_s: float | None)
     return exit_code(runtime)
 
 
-async def _started(runtime: Runtime, stop: asyncio.Event) -> bool:
-    """Start, unless told to stop first: an unreachable venue is waited for, but never against the user's will."""
+async def started(runtime: Runtime, stop: asyncio.Event, patience_s: float | None) -> bool:
+    """Start, unless told to stop first: an unreachable venue is waited for, but never against the user's will.
+
+    Nor longer than ``patience_s``: a run for a time ends also where it never began.
+    """
     starting = asyncio.ensure_future(runtime.start())
     stopping = asyncio.ensure_future(stop.wait())
-    await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([starting, stopping], timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     if not starting.done():
         starting.cancel()

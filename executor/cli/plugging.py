@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from keyword import iskeyword
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -88,6 +89,9 @@ def skeleton(folder: Path, name: str) -> dict[Path, str]:
     """Every file of a new plugin's package, by where it belongs; raises for what is no name for one."""
     from executor.cli.skeleton import files
 
-    if not _NAME.fullmatch(name) or name in ("executor", "strategies", "tests"):
-        raise usage(f"'{name}' is no name for a plugin", "small letters, digits and _, beginning with a letter")
+    if not _NAME.fullmatch(name) or iskeyword(name) or name in ("executor", "strategies", "tests"):
+        raise usage(
+            f"'{name}' is no name for a plugin",
+            "small letters, digits and _, beginning with a letter; no word of Python",
+        )
     return {folder / name / path: text for path, text in files(name).items()}

@@ -130,6 +130,11 @@ def test_a_wrong_use_ends_with_2(cli, args):
     assert cli(*args, code=2).stderr
 
 
+def test_a_plugin_that_could_not_be_imported_by_its_name_is_not_begun(cli):
+    assert "no name for a plugin" in cli("init", "--plugin", "class", code=2).stderr
+    assert not (cli.folder / "class").exists()
+
+
 def test_init_writes_a_configuration_that_is_valid_and_keeps_what_is_there(cli):
     cli("init", "new/folder")
     assert (cli.folder / "new/folder/.env.example").exists()

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from executor.core.types import ZERO
 from executor.hyperliquid import limits
 from executor.hyperliquid.error_strings import error_text, status_for
-from executor.hyperliquid.quantise import is_valid_px
+from executor.hyperliquid.quantise import floor_size, is_valid_px
 from executor.paper import margin
 from executor.paper.book import BOTH_SIDES, crosses
 from executor.paper.model import Account, Json, Market, Order, Phase, State
@@ -82,7 +82,7 @@ def _malformed(state: State, wire: Json) -> str | None:
     px, sz = Decimal(wire["p"]), Decimal(wire["s"])
     if min(px, Decimal(wire["t"].get("trigger", {}).get("triggerPx", px))) <= 0:
         return error_text("INVALID_PRICE")
-    if sz < 0 or sz != round(sz, market.asset.sz_decimals):
+    if sz < 0 or sz != floor_size(market.asset, sz):
         return error_text("INVALID_SIZE")
     return _out_of_band(market, px)
 

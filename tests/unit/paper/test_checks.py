@@ -42,6 +42,13 @@ def test_a_bracket_is_one_plain_parent_and_triggers_of_different_kinds(desk):
     assert checks.prevalidate(desk.state, [entry, entry], {"p": 3}) is None
 
 
+@pytest.mark.parametrize("size", ["1" * 30, "1" + "0" * 25])
+def test_the_largest_size_there_is_is_judged_like_any_other(desk, size):
+    assert desk.place("buy", size, "2001", "Ioc")["error"].startswith("Insufficient margin")
+    desk.place("buy", "1", "2001", "Ioc")
+    assert desk.place("sell", size, "1999", "Ioc", ro=True)["filled"]["totalSz"] == "1.0"
+
+
 def test_a_brackets_children_close_what_its_parent_opens(desk):
     entry = desk.order("buy", "1", "2001", "Ioc")
     same_side = desk.order("buy", "1", "2310", ro=True, tpsl="sl", trigger="2100")

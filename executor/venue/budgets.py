@@ -102,8 +102,8 @@ class Budgets:
     # -- trouble --------------------------------------------------------------------------------------------------
 
     def in_storm(self, now_ms: int) -> bool:
-        """Whether the venue has refused or failed us for a while."""
-        return self.failures >= STORM_AFTER or now_ms < self._throttled_until_ms
+        """Whether the venue has failed us for a while, or just said 429; one good answer ends it."""
+        return self.failures >= STORM_AFTER or (self.failures > 0 and now_ms < self._throttled_until_ms)
 
     def throttled(self, now_ms: int) -> None:
         """The venue answered 429, whatever we counted."""

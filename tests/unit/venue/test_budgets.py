@@ -171,6 +171,16 @@ def test_in_a_storm_one_cheap_request_at_a_time_finds_out_whether_it_is_over_wha
     assert 5 < len(tried) < 15
 
 
+def test_one_good_answer_frees_what_protects_while_reads_and_entries_still_keep_still() -> None:
+    budgets = Budgets()
+    for now_ms in (0, 10_000, 20_000, 30_000):
+        budgets.throttled(now_ms)
+    budgets.spend(600, 30_000)
+    budgets.spend(TRIAL_WEIGHT, 31_000, Lane.RESIZE)
+    budgets.answered()
+    assert [lane for lane in Lane if may(budgets, lane, TRIAL_WEIGHT, 31_100)] == [Lane.CLOSE, Lane.RESIZE]
+
+
 def test_in_a_storm_the_same_bytes_again_give_way_to_first_sends() -> None:
     budgets = in_storm()
     budgets.spend(540, 20_000)

@@ -48,7 +48,7 @@ def snapshots(body: object) -> Told:
 
 def trades(body: object) -> Told:
     """``/trades``: closed trades. A row without a side is the sell that closed one, for the market is spot."""
-    return _told(body, _trade)
+    return _told(body, _closed)
 
 
 def journal(body: object) -> Told:
@@ -70,6 +70,18 @@ def status(body: object) -> str | None:
 def _told(body: object, frames_of: Callable[[JsonObject], list[Frame] | None]) -> Told:
     made = [frames_of(row) for row in sorted(_rows(body), key=_time)]
     return Told(tuple(frame for frames in made if frames for frame in frames), made.count(None))
+
+
+def _closed(row: JsonObject) -> list[Frame] | None:
+    """A round trip told by the side it began with is the sell that ended it: spot has no other, and it opens nothing.
+
+    Its reference may be its entry's, so it has none. Who trades perps says ``reduce_only``.
+    """
+    side = row.get("side")
+    begun = isinstance(side, str) and side.lower() != "sell" and row.get("reduce_only") is None
+    if begun and first_of(row, TRADE_COLUMNS["pnl"]) is not None:
+        row = {**row, "side": "sell", **dict.fromkeys(TRADE_COLUMNS["journal_ref"])}
+    return _trade(row)
 
 
 def _trade(row: JsonObject) -> list[Frame] | None:

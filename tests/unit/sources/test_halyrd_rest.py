@@ -33,6 +33,16 @@ def test_a_row_that_says_its_side_and_reference_is_taken_as_it_is() -> None:
     assert (event.side, event.ref, event.pnl_usd) == (Side.BUY, "jrn_1", None)
 
 
+@pytest.mark.parametrize("side", ["buy", "BUY", "long"])
+def test_a_closed_trade_told_by_the_side_it_began_with_opens_nothing(side: str) -> None:
+    (event,) = events(trades([{**ROW, "side": side, "journal_ref": "jrn_1"}]))
+    assert (event.side, event.reduce_only, event.ref) == (Side.SELL, True, None)
+    (sold,) = events(trades([{**ROW, "side": "sell", "journal_ref": "jrn_2"}]))
+    assert (sold.side, sold.ref) == (Side.SELL, "jrn_2")
+    (cover,) = events(trades([{**ROW, "side": "buy", "reduce_only": True, "journal_ref": "jrn_3"}]))
+    assert (cover.side, cover.reduce_only, cover.ref) == (Side.BUY, True, "jrn_3")
+
+
 @pytest.mark.parametrize("column", ["pair", "size", "pnl"])
 def test_a_row_that_does_not_say_enough_is_left_out_and_counted(column: str) -> None:
     told = trades([{key: value for key, value in ROW.items() if key != column}])

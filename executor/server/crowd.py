@@ -83,3 +83,8 @@ class Visitor(web.RequestHandler):
         refused = answer({"error": "this is no HTTP request we can read"}, status)
         refused.force_close()
         return refused
+
+    def log_exception(self, *args: Any, **more: Any) -> None:
+        """A body that is not encoded as its headers say, found out behind the answer, is the client's business."""
+        if not isinstance(more.get("exc_info"), web.RequestPayloadError):
+            super().log_exception(*args, **more)

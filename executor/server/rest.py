@@ -208,6 +208,8 @@ class Rest:
                 return await request.read()
         except TimeoutError:
             raise web.HTTPRequestTimeout(text="the body took too long") from None
+        except web.RequestPayloadError:  # not encoded as its headers say: nobody's error but the client's
+            raise web.HTTPBadRequest(text="the body cannot be read") from None
 
 
 def _agent_gauges(rows: list[Document]) -> list[str]:

@@ -506,6 +506,18 @@ async def test_what_is_not_http_is_answered_briefly_and_not_logged(caplog):
     assert not [record for record in caplog.records if record.name.startswith("aiohttp")]
 
 
+@pytest.mark.parametrize(("request_line", "status"), [("GET /healthz", b"200"), ("POST /api/commands", b"400")])
+async def test_a_body_that_is_not_encoded_as_it_says_is_nobodys_error(caplog, request_line, status):
+    async with serving(token=SecretStr(TOKEN)) as (_, client):
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+        head = f"Host: localhost:{client.port}\r\nAuthorization: Bearer {TOKEN}\r\nContent-Encoding: gzip"
+        writer.write(f"{request_line} HTTP/1.1\r\n{head}\r\nContent-Length: 7\r\n\r\nno gzip".encode())
+        answer = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+    assert answer.split(b" ")[1] == status
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 async def test_an_answer_that_is_not_taken_is_given_up():
     class Big(Record):
         def orders(self, limit=50, account=None):

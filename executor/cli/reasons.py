@@ -53,7 +53,7 @@ _DECISIONS = {
     ),
     "FLATTENED": "The account was flattened, so entries are stopped: `executor resume` lets them go.",
     "LEVERAGE_UNCONFIRMED": (
-        "The coin's leverage could not be set and confirmed, so nothing was opened: the detail says what the venue answered."
+        "The coin's leverage could not be set and confirmed, so nothing was opened: the detail says why."
     ),
     "LEVERAGE_UNREADABLE": (
         "The coin's leverage could not be read from the venue: check the connection; the next entry asks again."

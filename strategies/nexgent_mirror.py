@@ -108,6 +108,7 @@ class NexgentMirror(Strategy):
             "coin": perp.coin,
             "agent": fact.agent.agent_id,
             "held": plain(fact.size),
+            "units": plain(perp.units),
             "first": before.get("first") or plain(fact.bought or fact.size),
             "stop": before.get("stop"),
         }
@@ -118,7 +119,7 @@ class NexgentMirror(Strategy):
 
     def _target(self, perp: Perp, held: Sequence[Row]) -> TargetPosition:
         """All in proportion to each position's first purchase; the stop is the last one of the positions' to be met."""
-        size = sum((Decimal(row["held"]) for row in held), Decimal(0)) / perp.units
+        size = sum((Decimal(row["held"]) / Decimal(row.get("units") or perp.units) for row in held), Decimal(0))
         share = sum((Decimal(row["held"]) / Decimal(row["first"]) for row in held), Decimal(0))
         stops = [Decimal(row["stop"]) for row in held if row["stop"]]
         chosen = self.options

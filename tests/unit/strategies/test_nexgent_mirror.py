@@ -84,6 +84,13 @@ def test_positions_of_one_coin_add_up_per_agent() -> None:
     assert copier.see(position(0)).size == 1000
 
 
+def test_tokens_that_share_a_coin_count_each_by_its_own_units() -> None:
+    copier = Copier(symbols={"mSOL": {"coin": "SOL", "units": "0.8"}, "JitoSOL": {"coin": "SOL", "units": "0.5"}})
+    assert copier.see(position(4, symbol="mSOL")).size == 5
+    assert copier.see(position(4, position_id="p2", symbol="JitoSOL")).size == 13
+    assert copier.see(position(0, symbol="mSOL")).size == 8
+
+
 def test_the_same_state_again_wants_and_remembers_the_same() -> None:
     copier = Copier()
     first, memory = copier.see(position(stop_pct=D(-20))), copier.memory

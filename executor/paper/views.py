@@ -53,7 +53,7 @@ def fires_above(order: Order) -> bool:
 def _condition(order: Order) -> str:
     if order.trigger_px is None:
         return "N/A"
-    if order.status == "triggered":
+    if order.status == "triggered" or order.phase is Phase.BOOK:
         return "Triggered"
     return f"Price {'above' if fires_above(order) else 'below'} {bare(order.trigger_px)}"
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from executor.paper import views
 from executor.paper.model import lost
 
 USER = "0x" + "a1" * 20
@@ -189,3 +190,12 @@ def test_a_target_ends_the_stop_of_its_own_position_and_no_other_coins(long):
     first, second, third = sorted(long.open_oids())
     long.quote("ETH", "2199", "2201")
     assert [long.status(oid) for oid in (first, second, third)] == ["filled", "siblingFilledCanceled", "open"]
+
+
+def test_a_stop_limit_that_fired_and_rests_waits_for_no_price_any_more(long):
+    oid = stop(long, px="1895", market=False)
+    [armed] = views.frontend_open_orders(long.state, USER)
+    long.quote("ETH", "1880", "1882", mark="1890")
+    [resting] = views.frontend_open_orders(long.state, USER)
+    assert (resting["oid"], long.status(oid)) == (oid, "open")
+    assert [row["triggerCondition"] for row in (armed, resting)] == ["Price below 1900", "Triggered"]

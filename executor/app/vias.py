@@ -26,7 +26,9 @@ def _named(index: int, routes: Sequence[Route], kept: Sequence[str | None]) -> s
     strategy, name = routes[index].strategy, kept[index]
     if _plain(strategy, routes, kept) == index:
         return strategy
-    return f"{strategy} on {', '.join(routes[index].accounts)}" if name in (None, strategy) else str(name)
+    if name is None or name == strategy or name in kept[:index]:  # one name for two would make their facts one
+        return f"{strategy} on {', '.join(routes[index].accounts)}"
+    return name
 
 
 def _plain(strategy: str, routes: Sequence[Route], kept: Sequence[str | None]) -> int | None:

@@ -55,6 +55,16 @@ def test_what_is_held_keeps_its_owner_when_routes_are_moved_added_or_taken_away(
     assert named(routes, *HELD, DeskState("third")) == names
 
 
+def test_a_route_that_was_made_two_gives_its_name_to_the_first_of_them():
+    both = "copy on second, third"
+    routes = [MAIN, SECOND, route("third")]
+    assert named(routes, holds("main", COPY), holds("second", both), holds("third", both)) == [
+        COPY,
+        both,
+        "copy on third",
+    ]
+
+
 def test_what_was_traded_counts_as_long_as_nothing_is_held():
     state = DeskState("second", earned={"BTC": [Earned(Agent("nexgent", "alice", ON_SECOND)), Earned(None)]})
     assert named([SECOND], state) == [ON_SECOND]

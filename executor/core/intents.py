@@ -23,7 +23,16 @@ def numbers(*values: object) -> None:
             raise ValueError(f"{value} is beyond what any market allows")
 
 
+def _named(coin: object, *needed: object) -> None:
+    """Raises ``TypeError`` where the coin is no text, ``ValueError`` where a number that must be there is none."""
+    if not isinstance(coin, str):
+        raise TypeError(f"{coin!r} is no coin")
+    if None in needed:
+        raise ValueError("None is no finite Decimal")
+
+
 def _numbers_of(wish: TradeIntent | TargetPosition) -> None:
+    _named(wish.coin)
     numbers(wish.size, wish.notional_usd, wish.equity_pct, wish.leverage, wish.stop_px, wish.target_px)
 
 
@@ -48,6 +57,7 @@ class TradeIntent:
 
     def __post_init__(self) -> None:
         _numbers_of(self)
+        object.__setattr__(self, "side", Side(self.side))  # "buy" means it as well; what is none raises ValueError
         given = [v for v in (self.size, self.notional_usd, self.equity_pct) if v is not None]
         if len(given) != 1 or given[0] <= 0:
             raise ValueError("a trade intent needs exactly one of size, notional_usd, equity_pct, above zero")
@@ -61,6 +71,7 @@ class StopIntent:
     trigger_px: Decimal
 
     def __post_init__(self) -> None:
+        _named(self.coin, self.trigger_px)
         numbers(self.trigger_px)
 
 
@@ -73,6 +84,7 @@ class TargetIntent:
     fraction: Decimal
 
     def __post_init__(self) -> None:
+        _named(self.coin, self.trigger_px, self.fraction)
         numbers(self.trigger_px, self.fraction)
 
 
@@ -95,6 +107,7 @@ class TargetPosition:
 
     def __post_init__(self) -> None:
         _numbers_of(self)
+        _named(self.coin, self.size)
         given = [v for v in (self.notional_usd, self.equity_pct) if v is not None]
         if len(given) > 1 or any(v <= 0 for v in given):
             raise ValueError("a target position takes at most one of notional_usd and equity_pct, above zero")

@@ -46,6 +46,28 @@ def test_what_is_no_number_of_a_market_is_no_part_of_an_intent(odd: Any) -> None
         TargetPosition(coin="BTC", size=odd)
 
 
+def test_a_coin_that_is_no_text_a_side_that_is_none_and_a_missing_price_are_no_part_of_an_intent() -> None:
+    """Found only later they cost the whole fact, with the exit that it stood for."""
+    odd: Any = 5
+    with pytest.raises(TypeError, match="no coin"):
+        TradeIntent(coin=odd, side=Side.BUY, size=D(1))
+    with pytest.raises(ValueError, match="Side"):
+        TradeIntent(coin="BTC", side=odd, size=D(1))
+    nothing: Any = None
+    for make in (
+        lambda: StopIntent(coin="BTC", trigger_px=nothing),
+        lambda: TargetIntent(coin="BTC", trigger_px=D(1), fraction=nothing),
+        lambda: TargetPosition(coin="BTC", size=nothing),
+    ):
+        with pytest.raises(ValueError, match="None is no"):
+            make()
+
+
+def test_a_side_by_its_word_is_that_side() -> None:
+    word: Any = "sell"
+    assert TradeIntent(coin="BTC", side=word, size=D(1)).side is Side.SELL
+
+
 @pytest.mark.parametrize("sizing", [{"notional_usd": D(1), "equity_pct": D(1)}, {"notional_usd": D(0)}])
 def test_a_target_position_has_one_size_of_ours_at_most(sizing: Any) -> None:
     with pytest.raises(ValueError, match="at most one"):

@@ -47,6 +47,8 @@ class VenueSettings:
     meta_refresh_s: float = REFRESH_S
     upkeep_s: float = 300.0
     """How often the clock is set and the accounts' request budgets are read."""
+    budgets_after_s: float = 30.0
+    """How long after a start, or after an account is followed, its request budget is read."""
 
 
 class HyperliquidVenue:
@@ -125,8 +127,12 @@ class HyperliquidVenue:
             await self._opens(self._settings.upkeep_s)
 
     async def _keep_budgets(self) -> None:
-        """Read the accounts' request budgets once they are followed, and from time to time."""
+        """Read the accounts' request budgets soon after they are followed, and from time to time.
+
+        Not at once: each start costs 200 of the minute's 1200 as it is, and in a storm what protects is read first.
+        """
         while True:
+            await asyncio.sleep(self._settings.budgets_after_s)
             self._followed.clear()
             for address in tuple(self._feeds):
                 await _tried("request budget", self.rate_limit(address))

@@ -45,7 +45,7 @@ QUICK = SocketSettings(
 async def running(
     exchange: ScriptedExchange, settings: SocketSettings = QUICK, follow: dict[str, list[AccountNews]] | None = None
 ) -> AsyncIterator[HyperliquidVenue]:
-    venue = HyperliquidVenue("custom", exchange.url, SystemClock(), VenueSettings(settings))
+    venue = HyperliquidVenue("custom", exchange.url, SystemClock(), VenueSettings(settings, budgets_after_s=0))
     for address, news in (follow or {}).items():
         venue.follow(address, news.append)
     await venue.start()
@@ -301,7 +301,7 @@ async def test_the_requests_left_are_read_and_then_counted(exchange: ScriptedExc
         assert venue.budgets()[f"address:{ACCOUNT}"] == (9_802, 10_000)
 
 
-async def test_the_requests_left_of_an_account_followed_later_are_read_at_once(
+async def test_the_requests_left_of_an_account_followed_later_are_read(
     exchange: ScriptedExchange, venue: HyperliquidVenue
 ) -> None:
     await venue.exchange_time()  # what goes on by itself has begun

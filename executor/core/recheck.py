@@ -11,6 +11,7 @@ from executor.core.protocols import Exposure, Market, Proposal, Verdict
 from executor.core.settings import DeskSettings
 from executor.core.state import DeskState, Leg
 from executor.core.steps import given_up
+from executor.core.types import Side
 from executor.core.verdict import judge
 
 
@@ -24,14 +25,18 @@ def stopped_entries(
 ) -> list[ev.Event]:
     """Entries that must not leave any more: a breaker fired since they were planned, or a watched file is there.
 
-    Caps and paces are not asked again: what they measure has these entries in it already.
+    Caps and paces are not asked again: what they measure has these entries in it already. What stops every entry is
+    asked for once a coin's side: two hundred may wait.
     """
     exposure, events, latched = exposure_of(state, now_ms, market, files_present), list[ev.Event](), list[ev.Event]()
+    told: dict[tuple[str, Side], list[Verdict]] = {}
     for leg in waited:
-        words = _words(settings, state, leg, exposure, market)
-        latched = latched or latches(state, words, now_ms)
-        if words:
-            no = words[0]
+        place = leg.coin, leg.side
+        if place not in told:
+            told[place] = _words(settings, state, leg, exposure, market)
+            latched = latched or latches(state, told[place], now_ms)
+        if told[place]:
+            no = told[place][0]
             text = f"{no.rule}: {no.value} against a limit of {no.limit}, when it was to leave"
             events += given_up(state, leg, no.reason, text, now_ms)
     return [*latched, *events]

@@ -81,3 +81,21 @@ def test_a_coin_the_venue_does_not_list_any_more_is_left_to_whoever_sends_it():
     s, leg = turning(FILE)
     leg.coin = "XYZ"
     assert asked(s, leg, files=(STOP,)) == []
+
+
+def test_two_hundred_that_wait_on_one_coin_are_asked_about_once():
+    calls = []
+
+    class Counted(KillFile):
+        def check(self, proposal: Any, exposure: Any) -> Any:
+            calls.append(proposal)
+            return super().check(proposal, exposure)
+
+    s, leg = turning(Counted(StopFile(path=Path(STOP))))
+    calls.clear()
+    asked(s, leg)
+    alone = len(calls)
+    others = [Leg(**{name: getattr(leg, name) for name in Leg.__slots__} | {"cloid": f"0x{n}"}) for n in range(199)]
+    told = stopped_entries(s.desk, s.state, [leg, *others], s.now, s.market, (STOP,))
+    assert 0 < len(calls) - alone <= alone
+    assert sum(isinstance(event, ev.ActionRefused) for event in told) == 200

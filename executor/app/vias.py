@@ -18,17 +18,34 @@ def vias(routes: Sequence[Route], intake: IntakeState, states: Mapping[str, Desk
     What is held must not lose its owner because a route was added, moved or taken away: a name that a route's
     accounts know already, of what the route brings, stays that route's.
     """
-    kept = [_kept(route, intake, [states[name] for name in route.accounts if name in states]) for route in routes]
+    known = [_kept(route, intake, [states[name] for name in route.accounts if name in states]) for route in routes]
+    kept = _shared_out(routes, known)
     return [_named(index, routes, kept) for index in range(len(routes))]
 
 
+def _shared_out(routes: Sequence[Route], known: Sequence[str | None]) -> list[str | None]:
+    """A name that several know is of those that have it by their place, else of the first: two would be made one."""
+    usual = [_by_place(index, routes) for index in range(len(routes))]
+    owners = {name: [i for i, other in enumerate(known) if other == name] for name in known}
+    return [
+        name if index in ([i for i in owners[name] if usual[i] == name] or owners[name][:1]) else None
+        for index, name in enumerate(known)
+    ]
+
+
+def _by_place(index: int, routes: Sequence[Route]) -> str:
+    route = routes[index]
+    first = next(other for other in routes if other.strategy == route.strategy)
+    return route.strategy if route is first else _on_accounts(route)
+
+
+def _on_accounts(route: Route) -> str:
+    return f"{route.strategy} on {', '.join(route.accounts)}"
+
+
 def _named(index: int, routes: Sequence[Route], kept: Sequence[str | None]) -> str:
-    strategy, name = routes[index].strategy, kept[index]
-    if _plain(strategy, routes, kept) == index:
-        return strategy
-    if name is None or name == strategy or name in kept[:index]:  # one name for two would make their facts one
-        return f"{strategy} on {', '.join(routes[index].accounts)}"
-    return name
+    strategy = routes[index].strategy
+    return strategy if _plain(strategy, routes, kept) == index else kept[index] or _on_accounts(routes[index])
 
 
 def _plain(strategy: str, routes: Sequence[Route], kept: Sequence[str | None]) -> int | None:

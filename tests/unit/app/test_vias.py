@@ -87,6 +87,16 @@ def test_a_strategys_own_books_are_of_whatever_route_has_it():
     assert named([route("second", agents=("bob",))], own) == [ON_SECOND]
 
 
+@pytest.mark.parametrize("first", [("main",), ("main", "third")])
+@pytest.mark.parametrize("bought_by", [COPY, "copy on main"])
+def test_of_two_routes_on_one_account_each_keeps_its_name_after_only_one_of_them_has_traded(
+    first: tuple[str, ...], bought_by: str
+):
+    routes = [Route(source="src", strategy=COPY, accounts=first), route("main", source="b")]
+    own = holds("main", bought_by, agent=bought_by, system=STRATEGY)
+    assert named(routes, own, DeskState("third")) == [COPY, "copy on main"]
+
+
 def test_two_names_on_one_account_tell_nothing_and_another_strategys_neither():
     assert named([MAIN], holds("main", COPY, "copy on main, second")) == [COPY]
     assert named([MAIN], holds("main", "copycat")) == [COPY]

@@ -312,7 +312,7 @@ class NexgentSource:
             raw = await self._session.snapshot(channel.agent_id, known)
         except (Unreachable, CredentialRefused) as fault:
             self._note(channel.name, f"the positions could not be read by REST: {fault.message}")
-            channel.asked_s += getattr(fault, "wait_s", 0.0)
+            channel.asked_s += 0.0 if channel.doubted else getattr(fault, "wait_s", 0.0)  # an exit may wait for this
             channel.patience = channel.patience - 1 if getattr(fault, "in_trouble", False) else 0
             if channel.patience <= 0:
                 self._believe(channel, frozenset(), emit)

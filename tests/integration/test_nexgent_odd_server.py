@@ -240,9 +240,9 @@ ROW = {"id": "p", "tokenAddress": "Mint", "tokenSymbol": "BONK", "purchaseAmount
 LACKING = says(CONNECTED, snapshot(ROW, {**ROW, "id": "q"}), snapshot({**ROW, "id": "q"}))
 
 
-def answers(*rows: dict[str, Any], status: int = 200) -> Answer:
+def answers(*rows: dict[str, Any], status: int = 200, **headers: str) -> Answer:
     async def answer(_: web.Request) -> web.StreamResponse:
-        return web.json_response(rows, status=status)
+        return web.json_response(rows, status=status, headers=headers)
 
     return answer
 
@@ -264,7 +264,13 @@ async def test_what_rest_lacks_too_or_cannot_tell_of_is_closed(rest: Answer) -> 
 
 
 @pytest.mark.full
-async def test_a_server_in_trouble_is_asked_a_few_times_before_a_snapshot_that_lacks_something_is_believed() -> None:
-    async with serving(LACKING, answers(status=500)) as server, listening(server, rest_poll_s="0.01") as one:
+@pytest.mark.parametrize("asked_to_wait", [{}, {"Retry-After": "300"}])
+async def test_a_server_in_trouble_is_asked_a_few_times_before_a_snapshot_that_lacks_something_is_believed(
+    asked_to_wait: dict[str, str],
+) -> None:
+    async with (
+        serving(LACKING, answers(status=503, **asked_to_wait)) as server,
+        listening(server, rest_poll_s="0.01") as one,
+    ):
         await until(lambda: 0 in one.sizes(), SOON_S)
         assert server.asked >= PATIENCE

@@ -251,6 +251,8 @@ class NexgentSource:
     def _apply(self, channel: _Channel, raw: str | bytes, message: Message, origin: Origin, emit: Emit) -> None:
         before, step = channel.mirror.positions, apply(channel.mirror, message)
         channel.mirror = step.mirror
+        if isinstance(message, Snapshot):
+            channel.doubted = None  # what is newer, and lacks nothing, counts
         if isinstance(message, Snapshot) and not message.by_socket:  # asked again and again: only news is worth a row
             news = tuple(one for one in step.changed if one.id not in before or one.revision != before[one.id].revision)
             step = replace(step, changed=news)

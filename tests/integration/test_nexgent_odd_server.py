@@ -264,6 +264,16 @@ async def test_what_rest_lacks_too_or_cannot_tell_of_is_closed(rest: Answer) -> 
 
 
 @pytest.mark.full
+async def test_a_snapshot_that_lacks_something_is_forgotten_when_a_newer_one_has_it() -> None:
+    both, odd = snapshot(ROW, {**ROW, "id": "q"}), json.dumps({"type": "position_update", "data": {}})
+    said = says(CONNECTED, both, snapshot({**ROW, "id": "q"}), both, odd)  # the odd one has REST asked, which fails
+    async with serving(said, answers(status=404)) as server, listening(server) as one:
+        await until(lambda: any("by REST" in note for note in one.notes), SOON_S)
+        assert set(one.source._channels[0].mirror.positions) == {"p", "q"}
+        assert 0 not in one.sizes()
+
+
+@pytest.mark.full
 @pytest.mark.parametrize("asked_to_wait", [{}, {"Retry-After": "300"}])
 async def test_a_server_in_trouble_is_asked_a_few_times_before_a_snapshot_that_lacks_something_is_believed(
     asked_to_wait: dict[str, str],

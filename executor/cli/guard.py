@@ -26,7 +26,8 @@ class Guarded(TyperGroup):
         """Run a command; what it raises of ours is said on stderr and becomes the exit code."""
         try:
             result = super().invoke(ctx)
-            sys.stdout.flush()
+            if sys.stdout is not None:  # whoever closed it (>&-) wants nothing said
+                sys.stdout.flush()
             return result
         except ExecutorError as error:
             tell(error)

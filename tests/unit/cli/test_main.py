@@ -1,10 +1,12 @@
 import inspect
+from contextlib import redirect_stdout
 
 import pytest
+import typer
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from executor.cli.guard import tell
+from executor.cli.guard import Guarded, tell
 from executor.cli.main import app
 from executor.errors import ConfigError, ExecutorError
 
@@ -72,3 +74,12 @@ def test_every_command_has_help(name):
     done = CliRunner().invoke(app, [*name.split(), "--help"])
     assert done.exit_code == 0
     assert "Usage:" in done.output
+
+
+def test_a_command_that_says_nothing_works_where_stdout_was_closed():
+    quiet, called = typer.Typer(cls=Guarded), []
+    quiet.callback()(lambda: None)
+    quiet.command("be-still")(lambda: called.append(True))
+    with redirect_stdout(None):
+        quiet(["be-still"], standalone_mode=False)
+    assert called == [True]

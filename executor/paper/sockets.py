@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 from aiohttp import WSMsgType, web
 
+from executor.handshake import is_handshake
 from executor.hyperliquid import limits
 from executor.paper import channels
 from executor.paper.channels import CHANNELS, Cadence, UnknownCoin
@@ -92,12 +93,12 @@ class Hub:
         ip = request.remote or ""
         if not self._limits.may_open(ip, len(self._of(ip)) + self._opening[ip]):
             return web.Response(status=429, body=b"null", content_type="application/json")
+        if not is_handshake(request):
+            raise web.HTTPBadRequest(text="no WebSocket handshake")
         socket = web.WebSocketResponse(compress=False, autoping=True)
         self._opening[ip] += 1
         try:
             await socket.prepare(request)
-        except ValueError as error:  # aiohttp takes the key for ASCII
-            raise web.HTTPBadRequest(text="the handshake's headers are no ASCII") from error
         finally:
             self._opening[ip] -= 1
         return await self._serve(request, socket)

@@ -15,12 +15,13 @@ from decimal import Decimal
 import structlog
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from executor.handshake import is_handshake
 from executor.server.answers import encoded
 from executor.server.halyrd_frames import KINDS, Agent
 from executor.server.model import Document
 from executor.server.reading import Busy, Reading
 from executor.server.settings import Limits
-from executor.server.stream import Tail, cut, is_handshake, listen
+from executor.server.stream import Tail, cut, listen
 
 CURRENT = "current"
 _SPAN = 100_000

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 from executor.errors import ExecutorError
+from executor.handshake import is_handshake
 from executor.server.answers import HEADERS, answer
 from executor.server.commands import BadCommand, parse_command
 from executor.server.exposition import CONTENT_TYPE, Labels, gauge_lines, labels
@@ -21,7 +22,7 @@ from executor.server.metrics import Metrics
 from executor.server.model import Budgets, CommandHandler, Document, Readiness
 from executor.server.reading import Reading
 from executor.server.settings import Limits
-from executor.server.stream import Streams, Tail, event_message, is_handshake
+from executor.server.stream import Streams, Tail, event_message
 
 _SEQ = re.compile(r"[0-9]{1,18}")
 _ROWS = 50

@@ -169,14 +169,6 @@ class Streams:
                 await more.wait()
 
 
-def is_handshake(request: web.Request) -> bool:
-    """Whether it opens a WebSocket as it should; what any client may write in its headers is no error of ours."""
-    try:
-        return web.WebSocketResponse().can_prepare(request).ok
-    except ValueError:  # aiohttp decodes the key, and repeats what it refuses, as if it were always ASCII
-        return False
-
-
 async def listen(socket: web.WebSocketResponse) -> None:
     """Answers pings until the client goes. A stream takes no messages: the first one ends it."""
     message = await socket.receive()

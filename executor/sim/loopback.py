@@ -13,6 +13,7 @@ from aiohttp.typedefs import Handler
 
 from executor.clock import Clock, SystemClock
 from executor.errors import CannotListen
+from executor.handshake import is_handshake
 from executor.hosts import is_foreign, is_loopback
 
 ABNORMAL = 1006
@@ -181,11 +182,10 @@ async def ended(peers: Collection[Peer], code: int, reason: str) -> int:
 
 async def opened(request: web.Request) -> web.WebSocketResponse:
     """The request's socket; pings are left to whoever listens, so that a silent server answers none."""
+    if not is_handshake(request):
+        raise web.HTTPBadRequest(text="no WebSocket handshake")
     socket = web.WebSocketResponse(autoping=False, compress=False, timeout=1.0)
-    try:
-        await socket.prepare(request)
-    except ValueError as error:  # aiohttp takes the key for ASCII
-        raise web.HTTPBadRequest(text="the handshake's headers are no ASCII") from error
+    await socket.prepare(request)
     return socket
 
 

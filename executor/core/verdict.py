@@ -115,10 +115,10 @@ def _problem(rule: Rule, verdict: object, proposal: Proposal) -> str:
         return f"speaks for {verdict.rule!r}"
     if verdict.outcome != "pass" and not verdict.reason:
         return f"gives no reason to {verdict.outcome}"
-    return _unwritable(verdict) or _bad_allowance(rule, verdict, proposal)
+    return unwritable(verdict) or _bad_allowance(rule, verdict, proposal)
 
 
-def _unwritable(verdict: Verdict) -> str:
+def unwritable(verdict: Verdict) -> str:
     """What the ledger could not write, or not read again: then nothing could open, or start, any more."""
     told: Sequence[object] = (verdict.value, verdict.limit, verdict.reason, verdict.ends, verdict.latch)
     if not all(isinstance(text, str) for text in told[:4]) or not isinstance(told[4], bool):

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from executor.api import Exposure, Proposal, Side, Verdict
+from executor.core.verdict import unwritable
 from executor.testing.conformance.inputs import COIN, HUGE, NOW_MS, TINY
 from executor.testing.conformance.results import Results
 
@@ -79,9 +80,8 @@ def _wrong(rule: Any, verdict: object, proposal: Proposal) -> str:
         return f"a verdict of {verdict.rule!r} that says {verdict.outcome!r}"
     if verdict.outcome == "refuse" and not verdict.reason:
         return "it refuses without a reason code"
-    texts = (verdict.value, verdict.limit, verdict.reason)
-    if not all(isinstance(text, str) for text in texts) or not isinstance(verdict.latch, bool):
-        return f"value, limit and reason must be text, latch a truth: {texts!r}, {verdict.latch!r}"
+    if odd := unwritable(verdict):
+        return odd
     if verdict.outcome != "shrink":
         return ""
     if verdict.allowed_size is None and verdict.allowed_leverage is None:

@@ -132,7 +132,9 @@ def _known_kind(kind: str) -> None:
 
 
 def explain(
-    action_id: Annotated[str, typer.Argument(help="The id that `actions` or `orders` shows, or how it begins.")],
+    action_id: Annotated[
+        str, typer.Argument(help="The id that `actions` or `orders` shows; an action's may be cut short.")
+    ],
     config: ConfigFile = CONFIG,
     overrides: Overrides = None,
     json_out: Json = False,

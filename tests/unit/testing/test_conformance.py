@@ -191,6 +191,7 @@ calls = itertools.count()
         (lambda p, e: Verdict("mine", "shrink", allowed_size=p.size * 2), False),
         (lambda p, e: Verdict("mine", "shrink", reason="NO", allowed_size=D("NaN")), False),
         (lambda p, e: Verdict("mine", "pass", value=len(e.open_coins)), False),  # type: ignore[arg-type]  # no text
+        (lambda p, e: Verdict("mine", "pass", ends="tomorrow"), False),  # type: ignore[arg-type]  # no such end
         (lambda p, e: sys.exit(4), False),
         (lambda p, e: Verdict("mine", "pass", value=str(next(calls))), False),
     ],

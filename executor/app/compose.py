@@ -27,7 +27,7 @@ from executor.core.state import DeskState
 from executor.errors import PluginError
 from executor.execution.desk import Desk
 from executor.execution.nonces import Nonces
-from executor.execution.restore import restore
+from executor.execution.restore import restore, save
 from executor.execution.strategies import StrategyCaller
 from executor.execution.worker import Worker
 from executor.hyperliquid.signer_policy import SignerPolicy
@@ -151,6 +151,16 @@ def account_signer(trader: Trader, venue: HyperliquidVenue, state: DeskState, va
         signed_usd=state.signed.usd,
         signed={request.nonce: request.action for request in state.requests.values()},
     )
+
+
+def left_out(ledger: SqliteLedger, who: Mapping[str, Trader]) -> list[DeskState]:
+    """Accounts of the ledger that are not configured any more, as last known; kept, so that no start folds it twice."""
+    names = [name for name in ledger.accounts if name not in who]
+    if not names:
+        return []
+    intake, states = restore(ledger, names)
+    save(ledger, intake, states.values())
+    return list(states.values())
 
 
 def notifiers(loaded: Loaded) -> list[Notifier]:

@@ -22,7 +22,7 @@ from executor.clock import Clock, SystemClock, chance
 from executor.config import Loaded
 from executor.core import events as ev
 from executor.core.intake import start_gap
-from executor.core.unrouted import unrouted
+from executor.core.unrouted import unconfigured, unrouted
 from executor.errors import CredentialRefused, ExecutorError, LedgerError, VenueError, VenueUnavailable
 from executor.execution.reading import Reader, Ticker
 from executor.execution.resolve import Resolver
@@ -191,6 +191,8 @@ class Runtime:
         worker.take_global(turn, [started, *start_gap(worker.intake, turn.now_ms)])
         for desk in worker.desks.values():
             turn.events += unrouted(worker.intake, desk.state, worker.routes, turn.now_ms)
+        for state in compose.left_out(self.ledger, self.who):
+            turn.events += unconfigured(state, turn.now_ms)
         worker.finish(turn, ())
         if worker.failed is not None:
             raise worker.failed

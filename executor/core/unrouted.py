@@ -28,6 +28,20 @@ def unrouted(intake: IntakeState, state: DeskState, routes: Sequence[Route], now
     ]
 
 
+def unconfigured(state: DeskState, now_ms: int) -> list[ev.Event]:
+    """An alarm for each holding, as last known, of an account that the configuration of now does not have."""
+    return [
+        ev.AlarmRaised(
+            at_ms=now_ms,
+            account=state.account,
+            code="UNROUTED",
+            text=f"{coin}: {plain(size)} was held for {_named(agent)} on account {state.account}, which is not "
+            "configured any more: nobody closes or protects it",
+        )
+        for coin, agent, size in _held(state)
+    ]
+
+
 def _held(state: DeskState) -> Iterator[tuple[str, Agent, Decimal]]:
     for position in state.positions.values():
         for holding in position.holdings:

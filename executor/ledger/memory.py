@@ -18,6 +18,7 @@ class MemoryLedger:
 
     is_new = True
     was_clean = False
+    accounts: tuple[str, ...] = ()
 
     def __init__(self, *, fail_at: int | None = None) -> None:
         self.fail_at = fail_at

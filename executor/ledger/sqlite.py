@@ -73,6 +73,7 @@ class SqliteLedger:
         self._last_frame = self._reserved = self._number("SELECT max(id) FROM frames")
         created = [("created_at_ms", str(now_ms))] if self._is_new else []
         self._transact(lambda: self._set_meta(*kept.rows(), *created))
+        self.accounts = tuple(kept.addresses)
         self._note([item.event for item in self.read(int(meta.get("indexed", 0)))])
         self._catch_up()
         self._nonces.update(self._db.execute("SELECT signer, last FROM nonces"))

@@ -123,7 +123,9 @@ def test_a_ledger_of_another_setting_is_refused_with_the_remedy(path: Path) -> N
 
 def test_accounts_may_be_added_and_are_remembered(path: Path) -> None:
     make(path).close()
-    SqliteLedger(path, stamp=Stamp("dry_run", "testnet", {"second": "0xBB"})).close()
+    second = SqliteLedger(path, stamp=Stamp("dry_run", "testnet", {"second": "0xBB"}))
+    second.close()
+    assert sorted(second.accounts) == ["main", "second"]
     with pytest.raises(LedgerMismatch, match="account second"):
         SqliteLedger(path, stamp=Stamp("dry_run", "testnet", {"second": "0xCC"}))
     with pytest.raises(LedgerMismatch, match="name of account 0xaa"):

@@ -62,3 +62,16 @@ async def test_a_start_tells_of_what_is_held_and_no_route_brings_any_more():
     runtime._take_over()
     told = [one.event for one in ledger.read() if isinstance(one.event, AlarmRaised)]
     assert [(one.account, one.code) for one in told] == [("a", "UNROUTED")]
+
+
+async def test_a_start_tells_of_what_is_held_on_an_account_that_is_not_configured_any_more():
+    ledger, alice = MemoryLedger(), Agent("fractrade", "alice")
+    held = Position("BTC", Decimal(1), holdings=[Holding(alice, Decimal(1))])
+    ledger.accounts = ("a", "gone", "flat")
+    save(ledger, IntakeState(), [DeskState("a"), DeskState("gone", {"BTC": held})])
+    runtime = started(ledger, "version: 1\naccounts: [{name: a}, {name: b}]\n")
+    runtime._take_over()
+    told = [one.event for one in ledger.read() if isinstance(one.event, AlarmRaised)]
+    assert [(one.account, one.code) for one in told] == [("gone", "UNROUTED")]
+    assert "1 was held for fractrade alice on account gone" in told[0].text
+    assert runtime.worker.failed is None

@@ -11,7 +11,7 @@ from executor.core import events as ev
 from executor.core.intake import Route
 from executor.core.position import Holding, Position
 from executor.core.types import Agent
-from executor.core.unrouted import unrouted
+from executor.core.unrouted import unconfigured, unrouted
 from executor.core.watched import STRATEGY
 
 D = Decimal
@@ -67,3 +67,13 @@ def test_what_a_strategy_holds_goes_by_the_name_of_its_books() -> None:
     s = holding(own)
     s.state.positions["BTC"].holdings.append(agentless)
     assert told(s, copy) == []
+
+
+def test_what_an_account_held_that_is_gone_is_told_by_its_name() -> None:
+    s = Story()
+    s.read(ETH="1")
+    assert unconfigured(s.state, T0) == []
+    s.long(1)
+    assert [
+        event.text.partition(",")[0] for event in unconfigured(s.state, T0) if isinstance(event, ev.AlarmRaised)
+    ] == ["BTC: 1 was held for fractrade alice on account main"]

@@ -241,8 +241,8 @@ _ALARMS = {
         "A position that should have a stop has had none for after_s: see protection.policy, or set one on the venue."
     ),
     "UNROUTED": (
-        "An agent's position will not be closed with it, no route brings it any more: give it a route, or close it. Where"
-        " its account is not configured any more, nobody protects it either: put the account back, or close it by hand."
+        "An agent's position will not be closed with it, no route brings it any more: give it a route, or close it."
+        " Where its account is not configured any more, nobody protects it either: put the account back, or close it by hand."
     ),
 }
 

@@ -242,7 +242,7 @@ _ALARMS = {
     ),
     "UNROUTED": (
         "An agent's position will not be closed with it, no route brings it any more: give it a route, or close it."
-        " Where its account is not configured any more, nobody protects it either: put the account back, or close it by hand."
+        " Where its account is not configured any more, nobody protects it either: put the account back, or close it."
     ),
 }
 

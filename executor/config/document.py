@@ -20,6 +20,7 @@ Path = tuple[str | int, ...]
 """Keys and list positions from the top of the document."""
 
 _MAX_DEPTH = 32
+_MAX_VALUES = 50_000  # a few lines of aliases of aliases stand for billions
 _LONGEST_INT = 1000  # int() itself refuses beyond some thousands of digits
 _INT = re.compile(r"[-+]?[0-9]+")
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -127,6 +128,8 @@ class _Builder:
         where = self._where(node)
         if len(path) > _MAX_DEPTH:
             raise ConfigError(f"{where}: nested too deep", "an alias may contain itself")
+        if len(self.marks) >= _MAX_VALUES:
+            raise ConfigError(f"{where}: more than {_MAX_VALUES} values", "an alias may repeat others")
         if not node.tag.startswith("tag:yaml.org,2002:") or node.tag.rpartition(":")[2] not in ("str", "map", "seq"):
             raise ConfigError(f"{where}: tags (a word after '!') are not used here", "remove the tag")
         if isinstance(node, yaml.ScalarNode):

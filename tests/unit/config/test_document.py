@@ -1,4 +1,5 @@
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -87,6 +88,7 @@ def test_marks_tell_line_and_text_as_written():
         ("a: &x [*x]", "f:1: nested too deep"),
         ("a: " + "[" * 5000, "f: nested too deep"),
         ("a: \x00", "f: this is not YAML"),
+        ("a: &a [x]\n" + "".join(f"{b}: &{b} [{f'*{a},' * 9}]\n" for a, b in pairwise("abcdefghi")), "f:1: more than"),
     ],
 )
 def test_what_is_refused_names_its_line(text, words):

@@ -89,12 +89,22 @@ def _without_position(settings: DeskSettings, state: DeskState, part: Guarded, n
 
     While an entry is under way only what was the position's before it goes: its own bracket stays.
     """
+    if _was_adopted(state, part):
+        return []
     coming = bool(part.legs_of("entry"))
     events: list[ev.Event] = []
     for leg in [*_live(state, part, "stop"), *_live(state, part, "target")]:
         if not (coming and _is_wished(part, leg)):
             events += _sweep(state, leg, now_ms)
     return events + _lapsed(settings, state, part, now_ms)
+
+
+def _was_adopted(state: DeskState, part: Guarded) -> bool:
+    """Whether a stop of the policy's covers what others opened, and is left alone now: so is that stop."""
+    wish = part.stop
+    return (
+        part.agent is None and wish is not None and wish.default and speaks_of(wish, state.position(part.coin).foreign)
+    )
 
 
 def _is_wished(part: Guarded, leg: Leg) -> bool:

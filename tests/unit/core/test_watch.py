@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -138,6 +139,33 @@ def test_the_stop_of_an_adopted_position_follows_its_size_and_goes_with_it():
     s.later(10)
     s.read(BTC="-3")
     assert s.live("stop") == []
+
+
+def left_alone(s: Story) -> Story:
+    """The configuration says ``leave`` from here on, and so long that every wait is over."""
+    s.desk = replace(s.desk, foreign_positions="leave")
+    s.later(60_000)
+    return s
+
+
+def test_the_stop_of_what_was_adopted_stays_when_it_is_left_alone_until_the_position_is_gone():
+    s = foreign()
+    s.later(3_000)
+    left_alone(s)
+    s.read(BTC="1")
+    assert (s.live("stop"), s.of(ev.CancelWanted), s.refusals()) == ([("2", "95.000")], [], [])
+    s.read(BTC="-3")
+    assert s.live("stop") == []
+
+
+def test_what_is_adopted_again_keeps_its_stop_which_follows_it_again():
+    s = foreign()
+    s.later(3_000)
+    left_alone(s)
+    s.read(BTC="1")
+    s.desk = replace(s.desk, foreign_positions="adopt")
+    s.settle()
+    assert s.live("stop") == [("3", "95.000")]
 
 
 def test_a_crossed_stop_closes_an_adopted_position_too():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
@@ -24,7 +24,7 @@ CHANNEL_KEYS = ("agents", "user_id", "executor_channel", "tickers", "candles", "
 """The options by which sources are told what to listen to; one that has none of them always listens."""
 
 
-def problems(config: Config, document: Document) -> Iterator[Problem]:
+def problems(config: Config, document: Document, environ: Mapping[str, str]) -> Iterator[Problem]:
     """Everything that is wrong with the whole; each with its remedy in the text."""
     if not config.accounts:
         yield Problem(("accounts",), "there is none; name at least one")
@@ -34,7 +34,7 @@ def problems(config: Config, document: Document) -> Iterator[Problem]:
     yield from _twice("risk", [rule.rule for rule in config.risk])
     yield from _unknown_names(config)
     yield from _crossing_routes(config.routes)
-    yield from _crowded(config.sources)
+    yield from _crowded(config.sources, environ)
     if config.execution.emergency_slippage_bps < config.execution.exit_slippage_bps:
         yield Problem(("execution", "emergency_slippage_bps"), "must not be below exit_slippage_bps: it comes after it")
     if config.live:
@@ -94,12 +94,12 @@ def _share_an_agent(one: Route, other: Route) -> bool:
     return "*" in (*one.agents, *other.agents) or bool(set(one.agents) & set(other.agents))
 
 
-def _crowded(sources: tuple[Source, ...]) -> Iterator[Problem]:
+def _crowded(sources: tuple[Source, ...], environ: Mapping[str, str]) -> Iterator[Problem]:
     """A server limits a user's connections, whichever source opens them; one too many is refused for good."""
     users: dict[tuple[object, ...], list[int]] = {}
     for index, source in enumerate(sources):
         if _counts_connections(source.options):
-            users.setdefault(_user(source), []).append(index)
+            users.setdefault(_user(source, environ), []).append(index)
     for places in users.values():
         options: list[Any] = [sources[index].options for index in places]
         asked, limit = sum(one.connections() for one in options), type(options[0]).max_connections
@@ -116,11 +116,12 @@ def _counts_connections(options: object) -> bool:
     return limited and callable(getattr(options, "connections", None))
 
 
-def _user(source: Source) -> tuple[object, ...]:
-    """Who a source listens as: the server, and where the credential lies that says who it is."""
+def _user(source: Source, environ: Mapping[str, str]) -> tuple[object, ...]:
+    """Who a source listens as: the server, and the credential that says who it is, else where that lies."""
     url = str(getattr(source.options, "url", "")).partition("://")[2].rstrip("/").lower()
     ref = source.secrets.get("api_key") or source.secrets.get("user_token")
-    return source.type, url, ref and (ref.kind, ref.target)
+    told = environ.get(ref.target, "").strip() if ref and ref.kind == "env" else ""  # in two variables it is one user
+    return source.type, url, told or (ref and (ref.kind, ref.target))
 
 
 def _live(config: Config, document: Document) -> Iterator[Problem]:

@@ -90,7 +90,7 @@ def load_text(text: str, path: Path, overrides: Iterable[str], environ: Mapping[
     try:
         config = validate(Config, document, split(document.value))
         config, warnings = attach(config, document, base, plugins)
-        if found := list(checks.problems(config, document)):
+        if found := list(checks.problems(config, document, {**dotenv, **environ})):
             raise Problems(found)
     except Problems as problems:
         raise as_error(document, path.name, problems.found) from None

@@ -532,6 +532,15 @@ def test_sources_of_one_user_may_not_open_more_connections_than_that_user_has(re
     assert "3" in said
 
 
+def test_one_credential_in_two_variables_is_one_user_s_and_is_not_told(parse):
+    text = _crowd("agents: [a, b]", "api_key_env: OTHER, agents: [c, d]")
+    keys = {"KEY": "canary", "OTHER": " canary "}
+    with pytest.raises(ConfigError, match="'s0' and 's1', with one url and credential, ask for 4") as caught:
+        parse(text, env=keys)
+    assert "canary" not in str(caught.value)
+    assert len(parse(text, env=keys | {"OTHER": "another"}).config.sources) == 2
+
+
 def test_one_source_with_too_many_connections_is_refused(refused):
     assert "sources.s0: asks for 4 connections, and a user may have 3" in refused(_crowd("agents: [a, b, c, d]"))
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from itertools import count
 
 EVERY_S = 1.0
 LAST_RESORT = 50_000
 """So many new objects within a second make it run by itself."""
 
+WHOLE_EVERY = 600
+"""Each so manieth collection looks at all that was made since the start, for some milliseconds: what lived longer than a
+second (a connection, a failed attempt's traceback) is found by no other, and a quiet worker would keep it for good."""
 
-async def keep_tidy() -> None:
+
+async def keep_tidy(every_s: float = EVERY_S, whole_every: int = WHOLE_EVERY) -> None:
     """Until cancelled. What the start made stays for good, so no collection ever looks at it again.
 
     A collection of the whole start-up heap takes tens of milliseconds, one of a second's garbage some hundred
@@ -19,6 +24,6 @@ async def keep_tidy() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(LAST_RESORT, 10, 10)
-    while True:
-        await asyncio.sleep(EVERY_S)
-        gc.collect(1)
+    for turn in count(1):
+        await asyncio.sleep(every_s)
+        gc.collect(1 if turn % whole_every else 2)

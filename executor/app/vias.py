@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
+from itertools import chain, count
 
 from executor.config import Route
 from executor.core.intake import IntakeState, heard_by
@@ -19,13 +19,12 @@ def vias(routes: Sequence[Route], intake: IntakeState, states: Mapping[str, Desk
     accounts know already, of what the route brings, stays that route's.
     """
     known = [_kept(route, intake, [states[name] for name in route.accounts if name in states]) for route in routes]
-    kept = _shared_out(routes, known)
-    return [_named(index, routes, kept) for index in range(len(routes))]
+    return _names(routes, _shared_out(routes, known))
 
 
 def _shared_out(routes: Sequence[Route], known: Sequence[str | None]) -> list[str | None]:
     """A name that several know is of those that have it by their place, else of the first: two would be made one."""
-    usual = [_by_place(index, routes) for index in range(len(routes))]
+    usual = _names(routes, [None] * len(routes))
     owners = {name: [i for i, other in enumerate(known) if other == name] for name in known}
     return [
         name if index in ([i for i in owners[name] if usual[i] == name] or owners[name][:1]) else None
@@ -33,19 +32,19 @@ def _shared_out(routes: Sequence[Route], known: Sequence[str | None]) -> list[st
     ]
 
 
-def _by_place(index: int, routes: Sequence[Route]) -> str:
-    route = routes[index]
-    first = next(other for other in routes if other.strategy == route.strategy)
-    return route.strategy if route is first else _on_accounts(route)
+def _names(routes: Sequence[Route], kept: Sequence[str | None]) -> list[str]:
+    """Each route's name, no two alike: what it keeps, else what it is called by its place."""
+    plain = {_plain(route.strategy, routes, kept) for route in routes}
+    names = [route.strategy if index in plain else kept[index] or "" for index, route in enumerate(routes)]
+    for index, route in enumerate(routes):
+        names[index] = names[index] or _on_accounts(route, names)
+    return names
 
 
-def _on_accounts(route: Route) -> str:
-    return f"{route.strategy} on {', '.join(route.accounts)}"
-
-
-def _named(index: int, routes: Sequence[Route], kept: Sequence[str | None]) -> str:
-    strategy = routes[index].strategy
-    return strategy if _plain(strategy, routes, kept) == index else kept[index] or _on_accounts(routes[index])
+def _on_accounts(route: Route, taken: Sequence[str]) -> str:
+    """By its accounts; where another is called by the same, with a number."""
+    name = f"{route.strategy} on {', '.join(route.accounts)}"
+    return next(one for n in count(1) if (one := name if n == 1 else f"{name} ({n})") not in taken)
 
 
 def _plain(strategy: str, routes: Sequence[Route], kept: Sequence[str | None]) -> int | None:

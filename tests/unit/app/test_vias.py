@@ -101,3 +101,16 @@ def test_two_names_on_one_account_tell_nothing_and_another_strategys_neither():
     assert named([MAIN], holds("main", COPY, "copy on main, second")) == [COPY]
     assert named([MAIN], holds("main", "copycat")) == [COPY]
     assert named([MAIN], holds("main", "")) == [COPY]
+
+
+def test_of_three_routes_on_one_account_each_has_a_name_of_its_own_and_keeps_it():
+    routes = [route("main", source=source) for source in "abc"]
+    names = [COPY, "copy on main", "copy on main (2)"]
+    assert named(routes, DeskState("main")) == names
+    for name in names:
+        own = holds("main", name, agent=name, system=STRATEGY)
+        assert named(routes, own) == names
+    third = holds("main", "copy on main (2)", agent="bob")
+    heard = {Agent("nexgent", "bob"): frozenset({"c"})}
+    assert named([routes[0], routes[2], routes[1]], third, heard=heard) == [COPY, names[2], names[1]]
+    assert named([routes[2], route("main", source="d"), routes[0]], third, heard=heard) == [names[2], COPY, names[1]]

@@ -11,8 +11,8 @@ LAST_RESORT = 50_000
 """So many new objects within a second make it run by itself."""
 
 WHOLE_EVERY = 600
-"""Each so manieth collection looks at all that was made since the start, for some milliseconds: what lived longer than a
-second (a connection, a failed attempt's traceback) is found by no other, and a quiet worker would keep it for good."""
+"""Each so manieth collection looks at all that was made since the start, for some milliseconds: what lived for a second
+and more (connections, a failed attempt's traceback) is found by no other, and a quiet worker would keep it for good."""
 
 
 async def keep_tidy(every_s: float = EVERY_S, whole_every: int = WHOLE_EVERY) -> None:

@@ -48,8 +48,9 @@ class Session:
 class TradeReadySimulator(LoopbackServer):
     """The server. ``pushes`` makes it send orders, portfolio and candles as its pages promise.
 
-    ``limited`` answers that many REST requests with 429 and ``Retry-After: retry_after``. ``pongs`` counts the answers
-    to its pings, ``pushed`` the order frames it sent.
+    ``limited`` answers that many REST requests with 429 and ``Retry-After: retry_after``. ``agents`` is how many the
+    account has; its orders name none of them. ``pongs`` counts the answers to its pings, ``pushed`` the order frames it
+    sent.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class TradeReadySimulator(LoopbackServer):
             web.get("/api/v1/trade/orders", self._guarded(self._listed)),
             web.get("/api/v1/trade/order/{id}", self._guarded(self._order)),
             web.get("/api/v1/account/portfolio", self._guarded(self._portfolio)),
+            web.get("/api/v1/agents", self._listed_agents),
         ]
 
     def forget(self) -> None:
@@ -89,6 +91,7 @@ class TradeReadySimulator(LoopbackServer):
         self.pushes = False
         self.limited, self.retry_after = 0, 1
         self.equity = "10000"
+        self.agents = 1
         self.prices: dict[str, str] = {}
         self.orders: dict[str, Frame] = {}
         self.candles: dict[tuple[str, str], list[Frame]] = {}
@@ -258,6 +261,12 @@ class TradeReadySimulator(LoopbackServer):
     def _order(self, request: web.Request) -> web.Response:
         row = self.orders.get(request.match_info["id"])
         return _fault("ORDER_NOT_FOUND", 404) if row is None else web.json_response(row)
+
+    async def _listed_agents(self, request: web.Request) -> web.Response:
+        if request.headers.get("X-API-Key") != self.api_key:
+            return _fault("INVALID_API_KEY", 401)
+        rows = [{"id": f"agent-{number}", "status": "active"} for number in range(self.agents)]
+        return web.json_response({"agents": rows, "total": len(rows)})
 
     def _portfolio(self, _: web.Request) -> web.Response:
         zero = dict.fromkeys(("locked_cash", "total_position_value", "unrealized_pnl", "realized_pnl"), "0")

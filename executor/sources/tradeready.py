@@ -24,6 +24,7 @@ from executor.sources.connection import Connection, Endpoint, Item, Opened, Rece
 from executor.sources.rest import RestReader, addresses
 from executor.sources.seen import Overtaken, Seen
 from executor.sources.tradeready_poll import Poller, Wanted
+from executor.sources.tradeready_rest import agents
 from executor.sources.tradeready_wire import (
     INTERVALS,
     PONG,
@@ -178,6 +179,7 @@ class TradeReadySource:
         headers = {"X-API-Key": self._key}
         async with RestReader(f"{self._rest}/api/v1", headers, (self._key,)) as rest, asyncio.TaskGroup() as group:
             beside = [group.create_task(self._speak()), group.create_task(self._hand_over(emit))]
+            beside.append(group.create_task(self._mention_siblings(rest)))
             work = [group.create_task(self._listen(emit), name=f"{self.name} {self._stream.name}")]
             if self._wanted.anything:
                 work.append(group.create_task(self._poller(rest).run(emit), name=f"{self.name} {self._polled.name}"))
@@ -194,6 +196,12 @@ class TradeReadySource:
             if interval not in INTERVALS:
                 known = ", ".join(INTERVALS)
                 self._note(self._stream.name, f"candles {symbol}:{interval}: the server is known to have {known} only")
+
+    async def _mention_siblings(self, rest: RestReader) -> None:
+        """The real server lists the whole account's orders, whatever the key, and names no agent in them."""
+        if self.options.orders and agents((await rest.get("/agents", {"limit": "2"})).body) > 1:
+            told = "this account has several agents, and its orders name none: those of all of them are told"
+            self._note(self._polled.name, f"{told}; to copy one agent alone, give it an account of its own")
 
     def _poller(self, rest: RestReader) -> Poller:
         return Poller(self._wanted, self._polled, rest, self._clock, self.options.pause_s, self._tell, self._note)

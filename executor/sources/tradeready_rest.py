@@ -32,6 +32,11 @@ def total(body: object) -> int:
     return found if isinstance(found, int) else 0
 
 
+def agents(body: object) -> int:
+    """``/agents``: how many of the account's are told, archived ones not among them."""
+    return len(list(_rows(body, "agents")))
+
+
 def portfolio(body: object) -> list[Frame]:
     """``/account/portfolio``."""
     return [{"channel": "portfolio", "data": body}] if isinstance(body, dict) else []

@@ -101,6 +101,16 @@ async def test_the_server_understands_every_subscription_and_the_prices_come() -
             assert listener.notes == []
 
 
+@pytest.mark.parametrize("agents", [1, 2])
+async def test_it_tells_where_the_orders_of_other_agents_are_listed_too(agents: int) -> None:
+    async with TradeReadySimulator() as simulator:
+        simulator.agents = agents
+        async with listening(simulator, **ORDERS) as listener:
+            await polled(simulator, "/agents", 1 - sum("/agents" in request for request in simulator.requests))
+            await until(lambda: len(listener.notes) >= agents - 1, WAIT_S)
+            assert ["several agents" in note for note in listener.notes] == [True] * (agents - 1)
+
+
 async def test_every_ping_is_answered_as_the_server_wants_it_so_the_session_lasts() -> None:
     beat = Heartbeat(ping_s=0.05, pong_s=5.0)
     async with TradeReadySimulator(heartbeat=beat) as simulator, listening(simulator, **BTC) as listener:

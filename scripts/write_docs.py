@@ -127,7 +127,7 @@ WORDS = {
     "sources[] of type tradeready: api_key_env": "the account's or the agent's key",
     "sources[] of type tradeready: tickers": "symbols like `BTCUSDT`, or `all`",
     "sources[] of type tradeready: candles": "`BTCUSDT:1m`; the server is known to have 1m, 5m, 1h and 1d",
-    "sources[] of type tradeready: orders": "orders of all the account's agents: filled ones are trades a strategy may copy",
+    "sources[] of type tradeready: orders": "the orders of all its agents: filled ones are trades a strategy may copy",
     "sources[] of type tradeready: portfolio": "what the account is worth",
     "sources[] of type tradeready: agent": "what routes call the account; two sources need two names",
     "sources[] of type tradeready: poll_s": "how often orders are asked for; portfolio and candles every fifth time",

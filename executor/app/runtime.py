@@ -145,6 +145,7 @@ class Runtime:
         for notifier in told:
             if isinstance(notifier, AtLeast):
                 self._stack.push_async_callback(notifier.close)
+        self._stack.push_async_callback(asyncio.sleep, 0)  # the last record is told in the loop's next round
         return told
 
     async def _serve(self) -> None:

@@ -31,8 +31,8 @@ class Readable(HyperliquidVenue):
     rules = RULES  # type: ignore[assignment]  # read at its start otherwise
 
 
-def started(ledger: MemoryLedger, text: str) -> Runtime:
-    loaded = config.load_text(text, Path("c.yaml"), [], {}, plugins)
+def started(ledger: MemoryLedger, text: str, folder: Path = Path()) -> Runtime:
+    loaded = config.load_text(text, folder / "c.yaml", [], {}, plugins)
     signer, clock = Signer(PrivateKey(b"\x01" * 32), mainnet=False), ManualClock()
     who = {one.name: Trader(one, f"0x{ord(one.name):040x}", signer) for one in loaded.config.accounts}
     runtime = Runtime(loaded, who, clock=clock)
@@ -75,3 +75,26 @@ async def test_a_start_tells_of_what_is_held_on_an_account_that_is_not_configure
     assert [(one.account, one.code) for one in told] == [("gone", "UNROUTED")]
     assert "1 was held for fractrade alice on account gone" in told[0].text
     assert runtime.worker.failed is None
+
+
+EAR = """
+class Ear:
+    def __init__(self):
+        self.heard = []
+
+    def notify(self, level, title, body):
+        self.heard.append(title)
+
+    def close(self):
+        self.heard.append("closed")
+"""
+
+
+async def test_who_is_told_of_stops_hears_of_this_one_before_it_is_closed(tmp_path):
+    (tmp_path / "ear.py").write_text(EAR)
+    text = "version: 1\naccounts: [{name: a}]\nnotify: [{type: 'ear.py:Ear', level: info}]\n"
+    runtime = started(MemoryLedger(), text, tmp_path)
+    runtime.worker.notifiers = runtime._tell()
+    runtime._stack.callback(runtime._close_ledger)
+    await runtime._stack.aclose()
+    assert runtime.worker.notifiers[1]._notifier.heard == ["worker stopped", "closed"]

@@ -170,10 +170,17 @@ def _order(row: reading.Object) -> OpenOrder:
         orig_size=reading.number(row, "origSz"),
         reduce_only=row.get("reduceOnly") is True,
         trigger_px=reading.number(row, "triggerPx") if row.get("isTrigger") is True else None,
-        order_type=reading.optional_text(row, "orderType") or "",
+        order_type=_order_type(row),
         position_tpsl=row.get("isPositionTpsl") is True,
         at_ms=reading.integer(row, "timestamp"),
     )
+
+
+def _order_type(row: reading.Object) -> str:
+    """The venue's text; a stop limit or take profit limit that has fired is a limit order: it protects nothing."""
+    text = reading.optional_text(row, "orderType") or ""
+    fired = row.get("triggerCondition") == "Triggered" and text.endswith(" Limit")
+    return "Limit" if fired else text
 
 
 def parse_order_status(obj: object) -> OrderFact:

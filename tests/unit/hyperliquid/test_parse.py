@@ -153,6 +153,22 @@ def test_the_recorded_children_of_a_resting_parent_protect_nothing_yet() -> None
     assert (stop.is_stop, target.is_target) == (True, True)
 
 
+@pytest.mark.parametrize(
+    ("kind", "condition", "is_stop"),
+    [
+        ("Stop Limit", "Triggered", False),
+        ("Stop Limit", "Price below 9.995", True),
+        ("Stop Market", "Triggered", True),
+        ("Take Profit Limit", "Triggered", False),
+    ],
+)
+def test_a_stop_limit_that_has_fired_and_rests_is_no_stop_any_more(kind: str, condition: str, is_stop: bool) -> None:
+    row = {**recorded("get_frontend_open_orders")[1], "orderType": kind, "triggerCondition": condition}
+    (order,) = parse.parse_open_orders([row])
+    assert (order.is_stop, order.is_target) == (is_stop, False)
+    assert order.trigger_px is not None
+
+
 def test_an_order_listed_twice_counts_once() -> None:
     [row] = recorded("get_frontend_open_orders")[:1]
     assert len(parse.parse_open_orders([row, row])) == 1

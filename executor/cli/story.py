@@ -50,6 +50,10 @@ _LAST_WORD = {
     "unknown": "nobody knows yet whether it happened; it is being looked up",
 }
 
+UNDECIDED = (
+    "not decided yet: a running worker waits for the venue to tell the account's positions, the coin's price, or whether"
+    " an earlier life executed it; `executor status` shows what cannot be read"
+)
 
 _OF_THE_ORDER = ("SIZE_BELOW_LOT", "BELOW_MIN_NOTIONAL")
 """What the venue says of the order alone: it is not asked about the proposal."""
@@ -339,6 +343,9 @@ def _follow_up(item: Part) -> Text:
 
 def _verdict(story: Story, account: Part) -> None:
     story.step("outcome")
+    if account["outcome"] == "pending" and account["taken"] is None:
+        story.say(cell(f"pending: {UNDECIDED}"))
+        return
     story.say(Text.assemble(coloured(account["outcome"]), *_because(account["reason"], account["outcome"])))
 
 

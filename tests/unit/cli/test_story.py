@@ -259,6 +259,13 @@ def test_what_never_reached_an_account_is_told_too():
     assert "No route of the configuration" in text
 
 
+def test_an_action_that_nothing_was_decided_about_yet_says_what_that_waits_for():
+    received = {**ACCOUNT, "outcome": "pending", "taken": None, "strategy": None, "legs": [], "judgements": []}
+    assert "pending: not decided yet: a running worker waits" in told({**EXPLAINED, "accounts": [received]})
+    taken = {**received, "taken": ACCOUNT["taken"]}
+    assert "pending: not finished yet" in told({**EXPLAINED, "accounts": [taken]})
+
+
 def test_an_outcome_nobody_knows_says_so():
     assert "being looked up" in told({**EXPLAINED, "accounts": [{**ACCOUNT, "outcome": "unknown"}]})
 

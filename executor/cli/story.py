@@ -51,8 +51,8 @@ _LAST_WORD = {
 }
 
 UNDECIDED = (
-    "not decided yet: a running worker waits for the venue to tell the account's positions, the coin's price, or whether"
-    " an earlier life executed it; `executor status` shows what cannot be read"
+    "not decided yet: a running worker waits for the venue to tell the account's positions, the coin's price, or"
+    " whether an earlier life executed it; `executor status` shows what cannot be read"
 )
 
 _OF_THE_ORDER = ("SIZE_BELOW_LOT", "BELOW_MIN_NOTIONAL")

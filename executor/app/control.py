@@ -172,11 +172,11 @@ def _read_line(link: socket.socket) -> bytes:
 def _write_down(loaded: Loaded, name: str, accounts: list[str], rule: str | None) -> dict[str, Any]:
     """No worker runs: the command is recorded, and is the first thing the next one knows."""
     from executor.app.identity import traders
-    from executor.app.locking import hold
+    from executor.app.locking import hold, hold_files
 
     who = traders(loaded)
     answer = {"command": name, "accounts": accounts, "worker": False}
-    with hold(loaded, who):
+    with hold(loaded, who), hold_files(loaded):
         _record(loaded, who, name, accounts, rule)
         if name == "flatten":
             return {**answer, **_flatten_now(loaded, who, accounts)}

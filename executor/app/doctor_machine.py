@@ -10,7 +10,7 @@ from pathlib import Path
 
 from executor.app.doctor_check import Check, failed, failure, passed, warned
 from executor.app.identity import DRY_RUN_ENDPOINT, Trader
-from executor.app.locking import hold
+from executor.app.locking import hold, hold_files
 from executor.config import Loaded, SecretRef
 from executor.errors import ExecutorError, SecretError
 from executor.hosts import is_loopback
@@ -113,8 +113,8 @@ def locks(loaded: Loaded, who: Mapping[str, Trader]) -> Check:
     if not who:
         return passed("locks", "nothing to hold yet")
     try:
-        with hold(loaded, who):
-            return passed("locks", "no other worker trades for these accounts and signers")
+        with hold(loaded, who), hold_files(loaded):
+            return passed("locks", "no other worker trades for these accounts and signers, or writes to these files")
     except ExecutorError as error:
         return failure("locks", error)
 

@@ -14,7 +14,7 @@ from executor import logs
 from executor.app.eventlog import EventLog
 from executor.app.garbage import keep_tidy
 from executor.app.identity import Trader, traders
-from executor.app.locking import hold
+from executor.app.locking import hold, hold_files
 from executor.app.runtime import Runtime, exit_code
 from executor.config import Loaded, require_channels
 from executor.errors import ExecutorError
@@ -39,7 +39,7 @@ def run(loaded: Loaded, *, live: bool, duration_s: float | None = None) -> int:
     for warning in loaded.warnings:
         log.warning(warning, action="config")
     who = traders(loaded)
-    with hold(loaded, who):
+    with hold(loaded, who), hold_files(loaded):
         try:
             return asyncio.run(_run(loaded, who, duration_s))
         finally:

@@ -9,7 +9,7 @@ from coincurve import PrivateKey
 
 from executor import config, plugins
 from executor.app.identity import Trader
-from executor.app.locking import hold
+from executor.app.locking import hold, hold_files
 from executor.errors import LockHeld
 from executor.venue.signer import Signer
 
@@ -33,3 +33,26 @@ def test_a_second_worker_with_another_account_of_the_same_signer_is_refused(
             assert refused.value.exit_code == 4
         with hold(loaded, trader(loaded, account=2, key=2)):
             pass
+
+
+def configured(folder: Path, text: str) -> config.Loaded:
+    """A configuration in this folder."""
+    return config.load_text(f"version: 1\naccounts: [{{name: main}}]\n{text}", folder / "config.yaml", [], {}, plugins)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "key"),
+    [("paper: {state: another.db}", "ledger.path"), ("ledger: {path: another.db}", "paper.state")],
+)
+def test_a_second_worker_on_the_ledger_or_the_paper_file_is_refused_whatever_it_trades(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, theirs: str, key: str
+) -> None:
+    monkeypatch.setenv("EXECUTOR_LOCK_DIR", str(tmp_path))
+    with hold_files(configured(tmp_path, "")):
+        with pytest.raises(LockHeld, match=key) as refused, hold_files(configured(tmp_path, theirs)):
+            pass
+        assert key in refused.value.remedy
+        with hold_files(configured(tmp_path / "elsewhere", "")):
+            pass
+    with hold_files(configured(tmp_path, theirs)):
+        pass

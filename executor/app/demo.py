@@ -19,10 +19,12 @@ from executor.app.story import tell
 from executor.clock import SystemClock
 from executor.config import Loaded
 from executor.core import events as ev
+from executor.core.facts import AccountFact
 from executor.core.types import ZERO
 from executor.errors import ExecutorError
 from executor.ledger.reader import LedgerReader
 from executor.paper.tape import TapeFeed
+from executor.ports import Clock
 from executor.sim.fractrade import Credentials, FractradeSimulator
 from executor.sim.play import Player
 from executor.sim.script import load_script
@@ -34,6 +36,7 @@ SETTLE_S = 3.0
 START_S = 15.0
 MAX_S = 40.0
 MIN_FILLS = 6
+ALL_ROWS = 10**9
 
 CONFIG = """\
 version: 1
@@ -146,12 +149,12 @@ def _complete(document: dict[str, Any]) -> bool:
     return summary["fills"] >= MIN_FILLS and all(summary[name] for name in wanted) and bool(document["positions"])
 
 
-def document_of(loaded: Loaded, seen: list[ev.Event], pnl_usd: Decimal) -> dict[str, Any]:
-    """What a run came to: its actions, orders, positions and fills, and the counts for people."""
+def document_of(loaded: Loaded, seen: list[ev.Event], pnl_usd: Decimal, clock: Clock | None = None) -> dict[str, Any]:
+    """What a run came to: its actions, orders, positions and fills, all of them, and the counts for people."""
     fills = [event.fill for event in seen if isinstance(event, ev.FillSeen)]
-    with LedgerReader(loaded.config.ledger.path) as reader:
-        actions = reader.actions(limit=200)["actions"]
-        orders = reader.orders(limit=200)["orders"]
+    with LedgerReader(loaded.config.ledger.path, clock=clock) as reader:
+        actions = reader.actions(limit=ALL_ROWS)["actions"]
+        orders = reader.orders(limit=ALL_ROWS)["orders"]
         positions = reader.positions()["positions"]
     refusals = Counter(event.reason for event in seen if isinstance(event, ev.ActionRefused))
     malformed = Counter(event.reason for event in seen if isinstance(event, ev.FrameRefused))
@@ -173,6 +176,16 @@ def document_of(loaded: Loaded, seen: list[ev.Event], pnl_usd: Decimal) -> dict[
         "fills": [_fill_row(fill) for fill in fills],
         "summary": summary,
     }
+
+
+def marked(row: dict[str, Any], fact: AccountFact) -> dict[str, Any]:
+    """A position of the ledger with the price, profit and leverage of now."""
+    for one in fact.positions:
+        if one.coin == row["symbol"] and one.size != 0:
+            mark_px = one.entry_px + one.unrealized_pnl_usd / one.size
+            news = {"mark_px": f"{mark_px:.6g}", "unrealized_pnl": one.unrealized_pnl_usd, "leverage": one.leverage}
+            return row | {name: str(value) for name, value in news.items()}
+    return row
 
 
 def _fill_row(fill: Any) -> dict[str, str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from executor import config, logs, plugins
-from executor.app.demo import MAX_S, TAPE_SPEED, Show, document_of, until_ready
+from executor.app.demo import MAX_S, TAPE_SPEED, Show, document_of, marked, until_ready
 from executor.app.demo_systems import System, document, systems
 from executor.app.demo_traps import Proof, judged
 from executor.app.identity import DRY_RUN_ENDPOINT, traders
@@ -124,7 +124,7 @@ class _Demo:
         start_usd, proofs = self._loaded.config.paper.equity_usd, self._proofs()
         pnl_usd = {name: fact.equity_usd - start_usd for name, fact in facts.items()}
         told = document_of(self._loaded, self._seen, sum(pnl_usd.values(), ZERO))
-        told["positions"] = [_marked(row, facts[row["account"]]) for row in told["positions"]]
+        told["positions"] = [marked(row, facts[row["account"]]) for row in told["positions"]]
         told["systems"] = [_outcome(one, proofs[one.name], pnl_usd[one.name], told) for one in self._systems]
         traps = [trap for one in told["systems"] for trap in one["traps"]]
         survived = sum(trap["survived"] for trap in traps)
@@ -142,16 +142,6 @@ async def _accounts(runtime: Runtime) -> dict[str, AccountFact]:
         return {name: await venue.account(trader.address) for name, trader in runtime.who.items()}
     finally:
         await venue.close()
-
-
-def _marked(row: dict[str, Any], fact: AccountFact) -> dict[str, Any]:
-    """A position of the ledger with the price, profit and leverage of now."""
-    for one in fact.positions:
-        if one.coin == row["symbol"] and one.size != 0:
-            mark_px = one.entry_px + one.unrealized_pnl_usd / one.size
-            news = {"mark_px": f"{mark_px:.6g}", "unrealized_pnl": one.unrealized_pnl_usd, "leverage": one.leverage}
-            return row | {name: str(value) for name, value in news.items()}
-    return row
 
 
 def _outcome(system: System, proof: Proof, pnl_usd: Decimal, told: dict[str, Any]) -> dict[str, Any]:

@@ -7,21 +7,25 @@ which the tape moves, stops fire and deadlines pass. The ledger is one of its ow
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from executor import logs
-from executor.app.demo import Show, document_of
+from executor.app.demo import Show, document_of, marked
 from executor.app.identity import traders
 from executor.app.runtime import Runtime
 from executor.config import Loaded
 from executor.core import events as ev
+from executor.core.facts import AccountFact
 from executor.core.source_events import Origin, Status
+from executor.core.types import ZERO
 from executor.errors import ConfigError
 from executor.paper.feeds import Apply
 from executor.paper.model import Json
 from executor.paper.tape import TapePlayer, configured_tape
+from executor.ports import Clock
 from executor.sources.replay import SYSTEMS, Decoding, Recorded, read_frames
 from executor.venue.adapter import VenueSettings
 from executor.venue.socket import SocketSettings
@@ -149,9 +153,16 @@ async def _replay(loaded: Loaded, records: list[Recorded]) -> dict[str, Any]:
                 runtime.worker.emit(record.raw, event)
             await _settle(runtime)
         await _pass_time(runtime, clock, tape, records[-1].received_at_ms + TAIL_MS)
-        fact = await runtime.venue.account(next(iter(runtime.who.values())).address)
-        pnl_usd = fact.equity_usd - loaded.config.paper.equity_usd
-    return document_of(loaded, seen, pnl_usd)
+        facts = {name: await runtime.venue.account(trader.address) for name, trader in runtime.who.items()}
+    return came_to(loaded, seen, facts, clock)
+
+
+def came_to(loaded: Loaded, seen: list[ev.Event], facts: Mapping[str, AccountFact], clock: Clock) -> dict[str, Any]:
+    """The document of a replay: the profit of all accounts, and positions at the last prices."""
+    start_usd = loaded.config.paper.equity_usd
+    told = document_of(loaded, seen, sum((fact.equity_usd - start_usd for fact in facts.values()), ZERO), clock)
+    told["positions"] = [marked(row, facts[row["account"]]) for row in told["positions"]]
+    return told
 
 
 async def _until_reconciled(runtime: Runtime) -> None:

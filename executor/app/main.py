@@ -23,6 +23,9 @@ log = structlog.get_logger("executor.run")
 
 FLATTEN_S = 120.0
 SECOND_SIGINT = 130
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+"""SIGHUP says that the terminal or the connection is gone: what is in flight is finished all the same."""
+
 START_S = 20.0
 """A run for a time begins within this, or its own time where that is longer; else it ends, having read no account."""
 
@@ -43,7 +46,8 @@ def run(loaded: Loaded, *, live: bool, duration_s: float | None = None) -> int:
         try:
             return asyncio.run(_run(loaded, who, duration_s))
         finally:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # all is written: a late one must not change the exit code
+            for number in ENDING:  # all is written: a late one must not change the exit code
+                signal.signal(number, signal.SIG_IGN)
 
 
 def configure_logs(loaded: Loaded) -> None:
@@ -52,7 +56,7 @@ def configure_logs(loaded: Loaded) -> None:
 
 
 async def _run(loaded: Loaded, who: dict[str, Trader], duration_s: float | None) -> int:
-    stop = _stop_on_signals()
+    stop = stop_on_signals()
     runtime = Runtime(loaded, who)
     if not await started(runtime, stop, None if duration_s is None else max(duration_s, START_S)):
         if stop.is_set():
@@ -99,8 +103,8 @@ async def _until(stop: asyncio.Event, stopped: asyncio.Event, duration_s: float 
         wait.cancel()
 
 
-def _stop_on_signals() -> asyncio.Event:
-    """SIGTERM and the first SIGINT stop in order; a second SIGINT ends at once."""
+def stop_on_signals() -> asyncio.Event:
+    """SIGTERM, SIGHUP (unless nohup has it ignored) and the first SIGINT stop in order; a second SIGINT ends at once."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def on_interrupt() -> None:
@@ -113,7 +117,9 @@ def _stop_on_signals() -> asyncio.Event:
             loop.call_soon_threadsafe(stop.set)
 
     loop.add_signal_handler(signal.SIGINT, on_interrupt)
-    signal.signal(signal.SIGTERM, on_terminate)  # not the loop's handler, which ends with it, and before the process
+    for number in ENDING:  # not the loop's handlers, which end with it, and before the process
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, on_terminate)
     return stop
 
 

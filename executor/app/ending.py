@@ -21,7 +21,7 @@ async def finish_orders(desks: Sequence[Desk], limit_s: float) -> None:
         desk.entries_open = False
     try:
         async with asyncio.timeout(limit_s):
-            while not all(desk.quiet() for desk in desks):
+            while not all(desk.at_rest() for desk in desks):
                 await asyncio.sleep(POLL_S)
     except TimeoutError:
         _tell_unfinished(desks)
@@ -37,7 +37,9 @@ def _tell_unfinished(desks: Sequence[Desk]) -> None:
         account, out = desk.settings.account, [leg for leg in desk.state.live.values() if leg.in_flight]
         for leg in out:
             log.error("an order is still out at shutdown", action="shutdown_unfinished", **naming.order(account, leg))
-        if not out and not desk.quiet():
+        if not out and not desk.at_rest():
             log.error(
-                "something urgent still waits to leave at shutdown", action="shutdown_unfinished", account=account
+                "something urgent still waits to leave at shutdown, or for its answer",
+                action="shutdown_unfinished",
+                account=account,
             )

@@ -355,6 +355,10 @@ class DeskState:
         holdings = self.position(coin).holdings if agent is None else []
         return holdings[0].agent if holdings else agent
 
+    def is_certain(self, request: Request) -> bool:
+        """Whether no order of a request is uncertain any more: nothing is to be learnt by sending it again."""
+        return not any(name in self.legs and self.legs[name].in_flight for name in request.cloids)
+
     def legs_for(self, coin: str, kind: LegKind, agent: Agent | None) -> list[Leg]:
         """One agent's legs of a coin that may still execute, oldest first."""
         return [leg for leg in self.legs_of(coin, kind) if self.whose(coin, leg.agent) == agent]

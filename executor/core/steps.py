@@ -209,11 +209,7 @@ def _cancelled_otherwise(state: DeskState, now_ms: int) -> list[ev.Event]:
 
 def _closed_requests(state: DeskState, now_ms: int) -> list[ev.Event]:
     """Requests none of whose legs is uncertain any more need no more attention."""
-    over = [
-        request.request_id
-        for request in state.requests.values()
-        if request.unknown and not any(name in state.legs and state.legs[name].in_flight for name in request.cloids)
-    ]
+    over = [name for name, request in state.requests.items() if request.unknown and state.is_certain(request)]
     return [ev.RequestClosed(at_ms=now_ms, account=state.account, request_id=name, result="resolved") for name in over]
 
 

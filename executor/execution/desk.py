@@ -205,3 +205,7 @@ class Desk:
     def quiet(self) -> bool:
         """Whether nothing is out and nothing urgent waits to leave."""
         return not any(leg.in_flight for leg in self.state.live.values()) and not urgent(self.state)
+
+    def at_rest(self) -> bool:
+        """Whether it is quiet and no answer is to come: fills may tell of an order before its own answer does."""
+        return self.quiet() and all(request.unknown for request in self.state.requests.values())

@@ -92,10 +92,11 @@ class Resolver:
     def _unwanted(self, request: Request) -> bool:
         """Whether a request opens what shall not open any more: then it is only looked up, never sent again.
 
-        Nor is what another key signed, before a restart with another signer: a nonce works once per signer.
+        Nor is what another key signed, before a restart with another signer: a nonce works once per signer. Nor what
+        is known of by its fills already, as after a stop between them and the answer.
         """
         state = self._desk.state
-        if request.signer != self._desk.signer.address:
+        if request.signer != self._desk.signer.address or state.is_certain(request):
             return True
         closed = {name for owed in state.exits.values() for name in owed.against}
         stopped = state.paused or state.latched or state.unwritten or "signer_conflict" in state.breakers

@@ -343,8 +343,8 @@ class Worker:
 
     def idle(self) -> bool:
         """Whether nothing is out, nothing is being prepared and nothing waits to leave."""
-        quiet = all(desk.quiet() and not desk.uncertain_legs() for desk in self.desks.values())
-        return quiet and not self.facts.busy and not any(preparer.busy for preparer in self.preparers.values())
+        rest = all(desk.at_rest() and not desk.uncertain_legs() for desk in self.desks.values())
+        return rest and not self.facts.busy and not any(preparer.busy for preparer in self.preparers.values())
 
     def tick(self) -> None:
         """Let time pass: expiries, retries, protection, timers, whatever is due."""

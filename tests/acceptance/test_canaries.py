@@ -247,6 +247,11 @@ async def test_a_strategy_that_tells_everything_it_holds_is_not_repeated(rig, wa
     assert watch.leaks() == []
 
 
+def _has_repeat(rig, action_id):
+    """Whether what the exchange repeated is on record."""
+    return action_id in rig.actions() and "cannot take" in str(rig.read(lambda reader: reader.explain(action_id)))
+
+
 async def test_an_exchange_that_repeats_requests_gives_no_signature_away(rig, watch):
     """Some answer an error with the request in it: over HTTP and websocket, as JSON and as text."""
     await rig.spawn()
@@ -268,6 +273,8 @@ async def test_an_exchange_that_repeats_requests_gives_no_signature_away(rig, wa
         await rig.until(lambda n=number: f"echo-{n}" in rig.actions())
         await asyncio.sleep(0.2)
         await watch.run("explain", f"echo-{number}", "--json")
+    await rig.until(lambda: _has_repeat(rig, "echo-0"))
+    await watch.run("explain", "echo-0", "--json")
     rig.exchange._exchange = true_exchange
     await rig.stop(within_s=20)
     assert watch.signatures()

@@ -39,6 +39,7 @@ async def test_explain_shows_every_step_of_it(rig):
     await rig.spawn()
     await rig.send(rig.trade("action-uuid", "LONG", 0.1))
     await rig.settled("action-uuid")
+    await rig.until(lambda: rig.events("LegFilled"))  # the fill may be told before the answer
     told = rig.read(lambda reader: reader.explain("action-uuid"))
     text = orjson.dumps(told).decode()
     assert rig.entry_name("action-uuid") in text

@@ -99,6 +99,16 @@ def test_an_entry_is_recorded_before_it_may_leave_and_read_after():
     assert b.desk.quiet()
 
 
+def test_it_is_not_at_rest_before_the_answer_though_the_fills_told_all_of_it():
+    b = Bench()
+    turn = b.trade(Side.BUY, 1)
+    b.desk.told(b.turn(), FillsNews((fill(turn.outgoing[0].record.cloids[0]),), snapshot=False))
+    assert b.desk.quiet()
+    assert not b.desk.at_rest()
+    b.reply(turn, filled())
+    assert b.desk.at_rest()
+
+
 def test_an_entry_never_outlives_its_signal():
     b = Bench()
     turn = b.trade(Side.BUY, 1, at=T0 - 25_000)

@@ -148,6 +148,17 @@ async def test_what_another_key_signed_is_only_looked_up_since_its_nonce_is_new_
     assert (office.again, office.asked) == ([], ["entry"])
 
 
+async def test_what_is_known_by_its_fills_is_not_sent_again_though_its_answer_never_came():
+    story, office, resolver = bench()
+    story.set("entry", "unknown")
+    story.long(1)
+    story.settle = lambda: None  # as right after a start, before the first step
+    story.resolve("entry", "filled")
+    assert [request.unknown for request in story.state.requests.values()] == [True]
+    await resolver.once("entry")
+    assert (office.again, office.asked) == ([], [])
+
+
 @pytest.mark.parametrize(("after_ms", "times"), [(8_000, 1), (8_001, 0), (20_000, 0)])
 async def test_the_same_bytes_go_again_only_while_they_would_certainly_arrive_before_their_expiry(after_ms, times):
     story, office, resolver = bench()

@@ -26,7 +26,8 @@ from executor.paper.state import StateFile
 log = logging.getLogger(__name__)
 
 CANCELS = frozenset({"cancel", "cancelByCloid"})
-AGENT_DAYS_DEFAULT = 90
+DAY_MS = 86_400_000
+AGENT_DAYS_DEFAULT, AGENT_DAYS_MOST = 90, 180
 SAVE_AGAIN_MS = 1000
 """Between two tries of a file that cannot be written."""
 
@@ -174,14 +175,27 @@ class Service:
     def _approve(self, user: str, action: Json) -> Json:
         """``approveAgent``; a name may carry `` valid_until <ms>`` (hyperliquid.md section 2.3)."""
         name, _, until = (action.get("agentName") or "").partition(" valid_until ")
-        if len(name) > 16:
-            return err("Agent name is too long.")
-        known = {a.name for a in self.gate.agents.values() if a.master == user and a.name}
-        if name and name not in known and len(known) >= 3:
-            return err(error_text("TOO_MANY_AGENTS", limit=3))
-        expiry = int(until) if until.isdigit() else self.now() + AGENT_DAYS_DEFAULT * 86_400_000
+        problem = self._agent_problem(user, action["agentAddress"].lower(), name, until)
+        if problem is not None:
+            return err(problem)
+        expiry = int(until) if until else self.now() + AGENT_DAYS_DEFAULT * DAY_MS
         self.approve_agent(user, action["agentAddress"], name, expiry)
         return DEFAULT
+
+    def _agent_problem(self, user: str, address: str, name: str, until: str) -> str | None:
+        """Why an agent is not approved: its name, its validity (180 days at most), another agent's address, the count.
+
+        Our wording but for the last two.
+        """
+        now = self.now()
+        if len(name) > 16:
+            return "Agent name is too long."
+        if until and not (re.fullmatch(r"[0-9]{1,15}", until) and now < int(until) <= now + AGENT_DAYS_MOST * DAY_MS):
+            return "Agent must be valid until a time within 180 days."
+        if self.gate.master_of(address, now) is not None:
+            return "Extra agent already used."
+        known = {a.name for a in self.gate.agents.values() if a.master == user and a.name}
+        return error_text("TOO_MANY_AGENTS", limit=3) if name and name not in known and len(known) >= 3 else None
 
     def _approve_builder(self, user: str, action: Json) -> Json:
         """``approveBuilderFee``: the rate is a percentage in text, kept in tenths of a basis point."""

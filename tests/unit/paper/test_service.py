@@ -177,6 +177,25 @@ def test_three_named_agents_are_enough_and_names_are_short():
     assert act(service, approve | {"agentName": "x" * 17}, user_signed=True)["status"] == "err"
 
 
+@pytest.mark.parametrize("until", ["²", "soon", "-1", "9" * 5000, str(NOW), str(NOW + 180 * 86_400_000 + 1)])
+def test_an_agent_is_valid_until_a_time_within_180_days(until):
+    service = make()
+    approve = {"type": "approveAgent", "agentAddress": AGENT, "agentName": f"bot valid_until {until}"}
+    assert act(service, approve, user_signed=True)["status"] == "err"
+    assert act(service, approve | {"agentName": f"bot valid_until {NOW + 180 * 86_400_000}"}, user_signed=True) == OK
+
+
+def test_an_address_is_an_agent_once_while_it_is_valid():
+    service = make()
+    approve = {"type": "approveAgent", "agentAddress": AGENT, "agentName": f"bot valid_until {NOW + 1}"}
+    assert act(service, approve, user_signed=True) == OK
+    again = approve | {"agentName": "other"}
+    refused = {"status": "err", "response": "Extra agent already used."}
+    assert act(service, again, user_signed=True) == refused
+    service.clock.ms += 1
+    assert act(service, again, user_signed=True) == OK
+
+
 def test_builder_fees_and_foreign_user_signed_actions():
     service = make()
     builder = "0x" + "cc" * 20

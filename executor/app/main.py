@@ -104,7 +104,7 @@ async def _until(stop: asyncio.Event, stopped: asyncio.Event, duration_s: float 
 
 
 def stop_on_signals() -> asyncio.Event:
-    """SIGTERM, SIGHUP (unless nohup has it ignored) and the first SIGINT stop in order; a second SIGINT ends at once."""
+    """SIGTERM, SIGHUP (unless nohup has it ignored), the first SIGINT stop in order; a second SIGINT ends at once."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def on_interrupt() -> None:

@@ -53,7 +53,12 @@ def _tif(wire_order: Json) -> str:
 
 
 def place_all(state: State, account: Account, wires: list[Json], grouping: object, builder_f: int = 0) -> list[object]:
-    """The statuses of one ``order`` action, aligned with its orders. ``builder_f`` is in tenths of a basis point."""
+    """The statuses of one ``order`` action, aligned with its orders. ``builder_f`` is in tenths of a basis point.
+
+    Priority is paid from staked HYPE, and nobody has any here (hyperliquid.md section 6.12).
+    """
+    if isinstance(grouping, dict) and grouping["p"] > 0:
+        return [{"error": error_text("PRIORITY_BALANCE")}] * len(wires)
     if grouping == "normalTpsl":
         return _place_with_children(state, account, wires, builder_f)
     if grouping == "positionTpsl":

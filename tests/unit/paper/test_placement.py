@@ -245,6 +245,14 @@ def test_position_stops_close_whatever_is_there_when_they_fire(desk):
     assert desk.size() == 0
 
 
+def test_nobody_has_staked_what_priority_costs(desk):
+    entry = desk.order("buy", "1", "2001", "Ioc")
+    refused = {"error": "Insufficient delegatable balance for priority order"}
+    assert desk.place_all(entry, entry, grouping={"p": 1}) == [refused, refused]
+    assert desk.size() == 0
+    assert "filled" in desk.place_all(entry, grouping={"p": 0})[0]
+
+
 def modify(desk, oid, wire, **flags):
     return desk.send({"type": "batchModify", "modifies": [{"oid": oid, "order": wire}], **flags})["response"]["data"][
         "statuses"

@@ -20,6 +20,10 @@ from executor.paper.model import Account, Json, Market, Pushes, Rules, State, Ti
 FAST_TRIGGER = "Fast cancel is not available for trigger orders."
 """Our wording: the venue's is not known (hyperliquid.md section 2.2)."""
 
+DAY_MS = 86_400_000
+SCHEDULED_CANCELS_A_DAY = 10
+"""So often a scheduled cancel fires between two 00:00 UTC (hyperliquid.md section 2.8)."""
+
 DEFAULT: Json = {"status": "ok", "response": {"type": "default"}}
 
 
@@ -98,10 +102,15 @@ class Exchange:
         funding.settle_due(self.state)
         for account in self.state.accounts.values():
             if account.cancel_at_ms is not None and account.cancel_at_ms <= self.state.now_ms:
-                account.cancel_at_ms = None
-                for order in self.state.live_orders(account.user):
-                    if order.live:
-                        orders.finish(self.state, order, "scheduledCancel")
+                self._cancel_as_scheduled(account)
+
+    def _cancel_as_scheduled(self, account: Account) -> None:
+        account.cancel_at_ms = None
+        account.cancels_fired, account.cancels_day = _fired_today(self.state, account) + 1, _day(self.state)
+        self.state.out.users.add(account.user)
+        for order in self.state.live_orders(account.user):
+            if order.live:
+                orders.finish(self.state, order, "scheduledCancel")
 
     def take(self) -> Pushes:
         """What changed since the last call."""
@@ -177,8 +186,19 @@ def _schedule_cancel(state: State, account: Account, action: Json) -> Json:
     time = action.get("time")
     if time is not None and time < state.now_ms + 5000:
         return err("Scheduled cancel time must be at least 5 seconds in the future.")
+    if time is not None and _fired_today(state, account) >= SCHEDULED_CANCELS_A_DAY:
+        return err("Scheduled cancels have fired too often today.")
     account.cancel_at_ms = time
     return DEFAULT
+
+
+def _day(state: State) -> int:
+    return state.now_ms // DAY_MS
+
+
+def _fired_today(state: State, account: Account) -> int:
+    """How often a scheduled cancel of the account fired since 00:00 UTC."""
+    return account.cancels_fired if account.cancels_day == _day(state) else 0
 
 
 def _setting(change: Callable[[State, Account, Json], str | None]) -> Callable[[State, Account, Json], Json]:

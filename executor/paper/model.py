@@ -99,7 +99,10 @@ class Leverage:
 
 @dataclass(slots=True)
 class Account:
-    """One address. ``raw_usd`` is cash minus the signed cost of its cross positions (``totalRawUsd``)."""
+    """One address. ``raw_usd`` is cash minus the signed cost of its cross positions (``totalRawUsd``).
+
+    ``cancels_fired`` is how often a scheduled cancel fired on ``cancels_day``, in days since 1970 (UTC).
+    """
 
     user: str
     raw_usd: Decimal = ZERO
@@ -111,6 +114,8 @@ class Account:
     requests: int = 0
     last_over_limit_ms: int = 0
     cancel_at_ms: int | None = None
+    cancels_fired: int = 0
+    cancels_day: int = 0
     partly_liquidated_ms: int | None = None
 
 

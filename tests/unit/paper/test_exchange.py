@@ -79,6 +79,19 @@ def test_a_scheduled_cancel_needs_volume_then_cancels_everything_once(desk):
     assert desk.status(oid) == "scheduledCancel"
 
 
+def test_scheduled_cancels_fire_ten_times_a_day(desk):
+    desk.account().volume_usd = Decimal(1_000_000)
+    desk.now_ms -= desk.now_ms % 86_400_000 - 86_400_000
+    for _ in range(10):
+        assert desk.send({"type": "scheduleCancel", "time": desk.now_ms + 5000})["status"] == "ok"
+        desk.now_ms += 5000
+        desk.engine.advance(desk.now_ms)
+    assert desk.send({"type": "scheduleCancel", "time": desk.now_ms + 5000})["status"] == "err"
+    assert desk.send({"type": "scheduleCancel"})["status"] == "ok", "there is nothing to clear, and it may be cleared"
+    desk.now_ms += 86_400_000 - desk.now_ms % 86_400_000
+    assert desk.send({"type": "scheduleCancel", "time": desk.now_ms + 5000})["status"] == "ok", "at 00:00 UTC anew"
+
+
 def test_a_builder_needs_approval(desk):
     action = {"type": "order", "orders": [desk.order("buy", "1", "1900")], "grouping": "na"}
     builder = {"b": "0x" + "cc" * 20, "f": 10}

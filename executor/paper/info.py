@@ -118,13 +118,14 @@ def _user_fees(service: Service, request: Json) -> Any:
 
 
 def _rate_limit(service: Service, request: Json) -> Any:
+    """The surplus is what was bought in advance (``reserveRequestWeight``) and not used, which nobody can here."""
     account = account_of(service, user_of(request))
     cap = service.state.rules.address_budget + int(account.volume_usd)
     return {
         "cumVlm": wire(account.volume_usd),
         "nRequestsUsed": account.requests,
         "nRequestsCap": cap,
-        "nRequestsSurplus": max(0, cap - account.requests),
+        "nRequestsSurplus": 0,
     }
 
 

@@ -212,6 +212,7 @@ def test_small_questions_have_their_documented_shape(service):
     assert ask(service, "spotClearinghouseState", user=USER) == {"balances": []}
     limits = ask(service, "userRateLimit", user=USER)
     assert (limits["cumVlm"], limits["nRequestsCap"], limits["nRequestsUsed"]) == ("2001.0", 12_001, 4)
+    assert limits["nRequestsSurplus"] == 0, "of what was reserved, and nothing can be"
     fees = ask(service, "userFees", user=USER)
     assert (fees["userCrossRate"], fees["userAddRate"]) == ("0.00045", "0.00015")
     assert [p[0] for p in ask(service, "portfolio", user=USER)][:2] == ["day", "week"]

@@ -155,10 +155,12 @@ def _coarse(px: Decimal, figures: int, mantissa: int, down: bool) -> Decimal:
 
 
 def check_book_options(request: Json) -> tuple[int | None, int | None]:
-    """``nSigFigs`` 2..5 or null, ``mantissa`` 1, 2, 5 or null."""
+    """``nSigFigs`` 2..5 or null, ``mantissa`` 1, 2, 5 or null, and only where ``nSigFigs`` is 5."""
     figures, mantissa = request.get("nSigFigs"), request.get("mantissa")
     if figures not in (None, 2, 3, 4, 5) or mantissa not in (None, 1, 2, 5) or float in map(type, (figures, mantissa)):
         raise Unprocessable("invalid nSigFigs or mantissa")
+    if mantissa is not None and figures != 5:
+        raise Unprocessable("mantissa is only allowed with nSigFigs 5")
     return figures, mantissa
 
 

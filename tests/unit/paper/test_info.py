@@ -172,6 +172,7 @@ def test_an_unknown_address_has_empty_answers(service):
 
 
 def test_books_can_be_put_together_and_unknown_coins_are_null(service):
+    assert ask(service, "l2Book", coin="ETH", nSigFigs=5, mantissa=2)["levels"][0][0]["px"] == "1999.0"
     book = ask(service, "l2Book", coin="ETH", nSigFigs=3, mantissa=None)
     assert [lv["px"] for lv in book["levels"][0]] == ["1990.0", "1950.0"]
     assert [lv["px"] for lv in book["levels"][1]] == ["2010.0"]
@@ -235,7 +236,8 @@ def test_small_questions_have_their_documented_shape(service):
         {"type": "candleSnapshot", "req": None}, {"type": "activeAssetData", "user": USER, "coin": "NOPE"},
         {"type": "candleSnapshot", "req": {"coin": "ETH", "interval": "7m", "startTime": 0}},
         {"type": "candleSnapshot", "req": {"coin": "ETH", "interval": [], "startTime": 0}},
-        {"type": "l2Book", "coin": "ETH", "nSigFigs": 5.0},
+        {"type": "l2Book", "coin": "ETH", "nSigFigs": 5.0}, {"type": "l2Book", "coin": "ETH", "mantissa": 2},
+        {"type": "l2Book", "coin": "ETH", "nSigFigs": 4, "mantissa": 5},
     ],
 )  # fmt: skip
 def test_misshapen_requests_are_unprocessable(service, request_):

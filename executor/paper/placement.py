@@ -233,8 +233,10 @@ def _place_position_tpsl(state: State, account: Account, wires: list[Json], buil
 
 def modify(state: State, account: Account, oid: object, wire_order: Json, *, always: bool) -> object:
     """Replaces an order: the old one is canceled, the new one has a new oid (hyperliquid.md sections 2.2, 2.8)."""
-    old = views.find_order(state, account.user, oid)
     market = _market(state, wire_order)
+    old = views.find_order(state, account.user, oid)
+    if old is not None and old.coin != market.asset.coin:
+        old = None  # as with cancels: in the book of this coin there is no such order
     if not always and (old is None or not old.live):
         return _error(market, error_text("MODIFY_GONE"))
     asked = draft(state, account, market, wire_order)

@@ -290,6 +290,14 @@ def test_a_plain_modify_cannot_become_a_trigger_but_always_place_can(desk):
     assert desk.open_oids() == {new}
 
 
+def test_a_modify_finds_no_order_of_another_coin(desk):
+    oid = desk.rest("buy", "1", "1900")
+    wire = desk.order("buy", "0.01", "90000", coin="BTC")
+    assert modify(desk, oid, wire) == {"error": "Cannot modify canceled or filled order asset=0"}
+    placed = modify(desk, oid, wire, a=True)["resting"]["oid"]
+    assert desk.open_oids() == {oid, placed}
+
+
 def test_modifying_what_is_gone_needs_always_place(desk):
     oid = desk.rest("buy", "1", "1900")
     desk.cancel(oid)

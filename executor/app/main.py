@@ -126,11 +126,12 @@ def stop_on_signals() -> asyncio.Event:
 def run_flatten(loaded: Loaded, who: Mapping[str, Trader], accounts: list[str]) -> bool:
     """A worker without sources until these accounts are flat, as recorded before; false when that took too long.
 
-    The caller holds the locks.
+    The caller holds the locks. Nobody is served or told but the log: no taken port, and no webhook whose address is not
+    there, may keep what is open from being closed.
     """
     configure_logs(loaded)
     log.info("flatten is recorded", action="flatten_recorded", accounts=accounts)
-    return asyncio.run(_flatten(Runtime(loaded, who), accounts))
+    return asyncio.run(_flatten(Runtime(loaded, who, with_outside=False), accounts))
 
 
 async def _flatten(runtime: Runtime, accounts: list[str]) -> bool:

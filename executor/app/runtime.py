@@ -76,6 +76,7 @@ class Runtime:
         feed: Feed | None = None,
         venue_settings: VenueSettings | None = None,
         with_control: bool = True,
+        with_outside: bool = True,
         jitter: Callable[[], float] = chance,
     ) -> None:
         self.loaded = loaded
@@ -84,6 +85,7 @@ class Runtime:
         self._feed = feed
         self._venue_settings = venue_settings
         self._with_control = with_control
+        self._with_outside = with_outside and with_control
         self._jitter = jitter
         self._stack = AsyncExitStack()
         self.sources: list[Listener] = []
@@ -134,11 +136,12 @@ class Runtime:
             control = ControlServer(compose.socket_path(self.loaded), self.worker.command, self._standing)
             await control.start()
             self._stack.push_async_callback(control.close)
+        if self._with_outside:
             await self._serve()
 
     def _tell(self) -> list[Notifier]:
-        """Whoever tells people; a replay tells nobody but the log."""
-        if not self._with_control:
+        """Whoever tells people; a replay, and a flatten on its own, tell nobody but the log."""
+        if not self._with_outside:
             return [LogNotifier()]
         self._heartbeat = compose.heartbeat(self.loaded, self.unwell)
         told = compose.notifiers(self.loaded)

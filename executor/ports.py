@@ -50,7 +50,11 @@ class ChannelState:
 
 
 Recall = Callable[[], Iterator["Frame"]]
-"""What a source said before, as the journal has it: how a mirror starts where the last worker ended."""
+"""What a source said before, as the journal has it: how a mirror starts where the last worker ended.
+
+Of a source that is no mirror the newest frame alone, which tells when a worker last listened. Called before the source
+emits anything, in a thread.
+"""
 
 
 def _nothing() -> Iterator[Frame]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Context, Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -36,12 +37,13 @@ def recall(loaded: Loaded, configured: Source) -> Recall:
     """What the journal has of a source, for the source itself; nothing where there is no ledger yet."""
 
     def recalled() -> Iterator[Frame]:
-        if not isinstance(configured.options, NexgentOptions):
-            return iter(())
-        channels = [f"agent:{agent_id}" for agent_id in configured.options.agents]
         try:
             with LedgerReader(loaded.config.ledger.path) as reader:
-                return iter(newest_pictures(reader.frames_of(configured.name), channels))
+                newest_first = reader.frames_of(configured.name)
+                if not isinstance(configured.options, NexgentOptions):
+                    return iter(list(islice(newest_first, 1)))
+                channels = [f"agent:{agent_id}" for agent_id in configured.options.agents]
+                return iter(newest_pictures(newest_first, channels))
         except LedgerError:
             return iter(())
 

@@ -21,12 +21,13 @@ from executor.backoff import Server
 from executor.clock import Clock, iso
 from executor.core.source_events import AgentNotice, Malformed, SourceTrade, said_at_ms
 from executor.errors import ConfigError, CredentialRefused
-from executor.ports import ChannelState, Emit, SourceContext
-from executor.sources import halyrd_rest
+from executor.ports import ChannelState, Emit, Recall, SourceContext
+from executor.sources import halyrd_rest, missed
 from executor.sources.channel import Channel
 from executor.sources.connection import Connection, Endpoint, Item, Opened, Received
 from executor.sources.halyrd_rest import Frame, Told
 from executor.sources.halyrd_wire import SYSTEM, Decoded, decode, marks
+from executor.sources.missed import heard_ms
 from executor.sources.rest import Answer, RestReader, addresses
 from executor.sources.seen import Overtaken, Seen
 from executor.sources.strict_json import text_of
@@ -38,6 +39,9 @@ HORIZON_MS = 86_400_000
 
 AGAIN_S = 2.0
 """The first pause before a back-fill that failed is tried again; it doubles up to ``poll_s``."""
+
+SKEW_MS = 10_000
+"""What an agent dates so soon after a worker last listened may have been told then: clocks differ."""
 
 TRANSITION_MS = 10_000
 """A promotion or demotion and its echo as status_change are at most so far apart."""
@@ -105,7 +109,8 @@ class _Agent:
         self.seen = Seen()
         self.overtaken = Overtaken()
         self.transitions = Transitions()
-        self.newest_trade_ms = start_ms
+        self.newest_trade_ms = self.heard_ms = self.start_ms = start_ms
+        self.noted = Seen()
         self.status: str | None = None
         self.stirred = asyncio.Event()
         self.owed = False
@@ -127,12 +132,14 @@ class HalyrdSource:
         clock: Clock,
         jitter: Callable[[], float],
         note: Note | None = None,
+        recall: Recall = lambda: iter(()),
     ) -> None:
         _check(options.agents)
         self.name = name
         self.options = options
         self._clock = clock
         self._note = note or (lambda channel, text: None)
+        self._recall = recall
         sockets, self._base = addresses(options.url, SYSTEM)
         server = Server()
         self._agents = [self._agent(agent_id, sockets, jitter, server) for agent_id in options.agents]
@@ -140,7 +147,7 @@ class HalyrdSource:
     @classmethod
     def build(cls, name: str, options: HalyrdOptions, context: SourceContext) -> HalyrdSource:
         """The source as the configuration asks for it."""
-        return cls(name, options, context.clock, context.jitter, context.note)
+        return cls(name, options, context.clock, context.jitter, context.note, context.recall)
 
     def _agent(self, agent_id: str, sockets: str, jitter: Callable[[], float], server: Server) -> _Agent:
         known_as = f"{self.options.label}:{agent_id}" if self.options.label else agent_id
@@ -155,6 +162,7 @@ class HalyrdSource:
 
     async def run(self, emit: Emit) -> None:
         """Listen until cancelled; raises ``CredentialRefused`` once every channel was refused for good."""
+        await self._remember()
         async with RestReader(self._base) as rest, asyncio.TaskGroup() as group:
             for agent in self._agents:
                 group.create_task(self._listen(agent, emit), name=f"{self.name} {agent.channel.name}")
@@ -162,6 +170,13 @@ class HalyrdSource:
         told = "; ".join(f"{agent.channel.name}: {agent.channel.detail}" for agent in self._agents)
         remedy = self._agents[0].channel.remedy
         raise CredentialRefused(f"{self.name}: every channel was refused for good ({told})", remedy)
+
+    async def _remember(self) -> None:
+        """What was done since a worker last listened, nobody was told, with a reference or without one."""
+        now_ms = self._clock.now_ms()
+        heard = await asyncio.to_thread(heard_ms, self._recall, now_ms)
+        for agent in self._agents:
+            agent.heard_ms, agent.start_ms, agent.newest_trade_ms = heard, now_ms, min(heard + SKEW_MS, now_ms)
 
     # -- the socket -----------------------------------------------------------------------------------------------
 
@@ -232,11 +247,20 @@ class HalyrdSource:
             frames += told.frames
             untold += told.untold
             failed = failed or _failure(path, answer)
-        self._tell_all(agent, frames, emit)
+        kept_back = self._tell_all(agent, frames, emit)
+        self._mention(agent, kept_back, untold)
+        return failed
+
+    def _mention(self, agent: _Agent, kept_back: list[SourceTrade | Malformed], untold: int) -> None:
+        """What the lists hold and nobody is told of: rows that cannot be read, trades that come too late."""
+        trades = [one for one in kept_back if isinstance(one, SourceTrade) and one.at_ms is not None]
+        untold += len(kept_back) - len(trades)
         if untold > agent.untold:
             self._note(agent.channel.name, f"{untold} rows of the REST lists have a shape nobody here knows")
         agent.untold = untold
-        return failed
+        new = [one for one in trades if agent.noted.fresh(marks(one))]
+        if sentence := missed.told(new, agent.heard_ms, agent.start_ms):
+            self._note(agent.channel.name, sentence)
 
     async def _read_status(self, agent: _Agent, rest: RestReader, emit: Emit) -> str:
         """A transition nobody told, a missed demotion above all, is told as the status_change it was."""
@@ -249,14 +273,21 @@ class HalyrdSource:
             agent.status = status
         return _failure("agent", answer)
 
-    def _tell_all(self, agent: _Agent, frames: Iterable[Frame], emit: Emit) -> None:
-        """In the order of their times, whichever list they stand in: a closing trade belongs after its opening one."""
+    def _tell_all(self, agent: _Agent, frames: Iterable[Frame], emit: Emit) -> list[SourceTrade | Malformed]:
+        """In the order of their times, whichever list they stand in: a closing trade belongs after its opening one.
+
+        Trades that are not worth telling, and what cannot be read, come back.
+        """
+        kept_back: list[SourceTrade | Malformed] = []
         now_ms = self._clock.now_ms()
         origin, newest_trade_ms = agent.channel.origin(now_ms), agent.newest_trade_ms
         raws = [text_of(frame) for frame in frames]
         for raw, event in sorted(((raw, decode(raw, origin)) for raw in raws), key=lambda told: _order(told[1])):
             if _worth_telling(event, newest_trade_ms, now_ms):
                 self._tell(agent, raw, event, emit)
+            elif isinstance(event, SourceTrade | Malformed):
+                kept_back.append(event)
+        return kept_back
 
 
 def _order(event: Decoded) -> tuple[int, bool]:

@@ -18,9 +18,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from executor.clock import Clock
 from executor.core.source_events import Candle, Malformed, SourceEvent, SourcePortfolio, SourceTrade, Ticker
 from executor.errors import ConfigError, CredentialRefused
-from executor.ports import ChannelState, Emit, SourceContext
+from executor.ports import ChannelState, Emit, Recall, SourceContext
 from executor.sources.channel import Channel
 from executor.sources.connection import Connection, Endpoint, Item, Opened, Received, Timing, redacted
+from executor.sources.missed import heard_ms
 from executor.sources.rest import RestReader, addresses
 from executor.sources.seen import Overtaken, Seen
 from executor.sources.tradeready_poll import Poller, Wanted
@@ -140,11 +141,13 @@ class TradeReadySource:
         jitter: Callable[[], float],
         note: Note | None = None,
         stale_s: float = STALE_S,
+        recall: Recall = lambda: iter(()),
     ) -> None:
         self.name = name
         self.options = options
         self._clock = clock
         self._note = note or (lambda channel, text: None)
+        self._recall = recall
         self._key = _key(secrets)
         self._plan = plan(options.tickers, options.charts, orders=options.orders, portfolio=options.portfolio)
         if not self._plan.subscriptions:
@@ -166,7 +169,8 @@ class TradeReadySource:
     @classmethod
     def build(cls, name: str, options: TradeReadyOptions, context: SourceContext) -> TradeReadySource:
         """The source as the configuration asks for it."""
-        return cls(name, options, context.secrets, context.clock, context.jitter, context.note)
+        recall = context.recall
+        return cls(name, options, context.secrets, context.clock, context.jitter, context.note, recall=recall)
 
     def channels(self) -> tuple[ChannelState, ...]:
         """The channels as they are now."""
@@ -176,13 +180,15 @@ class TradeReadySource:
     async def run(self, emit: Emit) -> None:
         """Listen and poll until cancelled; raises ``CredentialRefused`` once both were refused for good."""
         self._mention_limits()
+        heard = await asyncio.to_thread(heard_ms, self._recall, self._clock.now_ms())
         headers = {"X-API-Key": self._key}
         async with RestReader(f"{self._rest}/api/v1", headers, (self._key,)) as rest, asyncio.TaskGroup() as group:
             beside = [group.create_task(self._speak()), group.create_task(self._hand_over(emit))]
             beside.append(group.create_task(self._mention_siblings(rest)))
             work = [group.create_task(self._listen(emit), name=f"{self.name} {self._stream.name}")]
             if self._wanted.anything:
-                work.append(group.create_task(self._poller(rest).run(emit), name=f"{self.name} {self._polled.name}"))
+                polling = self._poller(rest, heard).run(emit)
+                work.append(group.create_task(polling, name=f"{self.name} {self._polled.name}"))
             await asyncio.wait(work)
             for task in beside:
                 task.cancel()
@@ -203,8 +209,9 @@ class TradeReadySource:
             told = "this account has several agents, and its orders name none: those of all of them are told"
             self._note(self._polled.name, f"{told}; to copy one agent alone, give it an account of its own")
 
-    def _poller(self, rest: RestReader) -> Poller:
-        return Poller(self._wanted, self._polled, rest, self._clock, self.options.pause_s, self._tell, self._note)
+    def _poller(self, rest: RestReader, heard: int) -> Poller:
+        pause_s = self.options.pause_s
+        return Poller(self._wanted, self._polled, rest, self._clock, pause_s, self._tell, self._note, heard)
 
     # -- the socket -----------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from executor.core.source_events import AgentNotice, Malformed, SourceTrade
 from executor.ports import Emit
 from executor.sources import tradeready_rest as rows
 from executor.sources.channel import Channel
+from executor.sources.missed import told
 from executor.sources.reconnect import Retry, judge_status
 from executor.sources.rest import Answer, RestReader
 from executor.sources.seen import Seen, once
@@ -54,7 +55,10 @@ class Wanted:
 
 
 class Poller:
-    """One account's REST API. ``tell`` takes each frame as it would stand on the socket, and what it was decoded to."""
+    """One account's REST API. ``tell`` takes each frame as it would stand on the socket, and what it was decoded to.
+
+    ``heard_ms`` is when a worker last listened: what was traded since, and is too old to be told, a sentence names.
+    """
 
     def __init__(
         self,
@@ -65,6 +69,7 @@ class Poller:
         poll_s: float,
         tell: Callable[[str, Decoded, Emit], None],
         note: Callable[[str, str], None],
+        heard_ms: int = 0,
     ) -> None:
         self._wanted = wanted
         self._channel = channel
@@ -73,6 +78,8 @@ class Poller:
         self._poll_s = poll_s
         self._tell = tell
         self._note = note
+        self._heard_ms = heard_ms
+        self._old: list[SourceTrade] = []
         self._failures = 0
         self._pause_s = poll_s
         self._first = True
@@ -121,6 +128,7 @@ class Poller:
         listed = self._take(rows.orders([row for page in pages for row in page]), emit)
         # only now: a round that broke off is to read as far again
         self._first, self._total, self._newest = False, total, _ids(pages[0])
+        self._mention_missed()
         return await self._left_behind(listed, emit)
 
     def _next_page(self, ids: set[str], total: int, offset: int) -> int | None:
@@ -156,8 +164,14 @@ class Poller:
             if not self._first or _told_at_start(event, now_ms):
                 self._tell_once(raw, event, emit)
             else:
+                self._old += [event] if isinstance(event, SourceTrade) else []
                 self._tell(raw, event, _nobody)
         return working
+
+    def _mention_missed(self) -> None:
+        old, self._old = self._old, []
+        if sentence := told(old, self._heard_ms, self._clock.now_ms()):
+            self._note(self._channel.name, sentence)
 
     def _follow(self, event: Decoded) -> set[str]:
         """Remember which orders still work; this one's id where it does."""

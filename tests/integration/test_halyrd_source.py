@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,7 @@ from executor.clock import SystemClock, iso
 from executor.core.source_events import AgentNotice, Malformed, SourceEvent, SourcePortfolio, SourceTrade, Status
 from executor.core.types import Side
 from executor.errors import ConfigError, CredentialRefused
+from executor.ports import Frame
 from executor.sim.halyrd import HalyrdSimulator
 from executor.sources.halyrd import HalyrdOptions, HalyrdSource
 from executor.testing.waiting import until
@@ -26,7 +27,7 @@ WAIT_S = 20.0
 class Listener:
     """A running source and what it emitted."""
 
-    def __init__(self, url: str, **keys: Any) -> None:
+    def __init__(self, url: str, recalled: Sequence[Frame] = (), **keys: Any) -> None:
         self.events: list[SourceEvent | Malformed] = []
         self.raws: list[str | bytes] = []
         self.notes: list[str] = []
@@ -36,6 +37,7 @@ class Listener:
             SystemClock(),
             lambda: 0.0,
             lambda channel, text: self.notes.append(text),
+            lambda: iter(recalled),
         )
         self.task = asyncio.create_task(self.source.run(self.emit))
 
@@ -206,6 +208,50 @@ async def test_a_trade_without_a_reference_is_taken_from_a_list_only_when_it_is_
             simulator.trades.append({**old, "ts": simulator._document()["last_heartbeat"]})
             await simulator.cut(1006)
             await until(lambda: listener.trades, WAIT_S)
+
+
+def _heard(simulator: HalyrdSimulator, ago_ms: int) -> tuple[Frame, ...]:
+    """What the journal has of a worker that listened until so long ago."""
+    return (Frame(simulator.clock.now_ms() - ago_ms, "mine", "agent:current", b"{}"),)
+
+
+async def test_what_was_closed_between_two_workers_is_told_without_a_reference_too() -> None:
+    async with HalyrdSimulator() as simulator:
+        sold = {"pair": "LINK/USDT", "side": "buy", "size": 80, "pnl": 1, "phase": "live"}
+        for ago_ms in (700_000, 300_000):
+            simulator.trades.append({**sold, "ts": iso(simulator.clock.now_ms() - ago_ms)})
+        async with listening(simulator, recalled=_heard(simulator, 600_000)) as listener:
+            await listener.settled(simulator)
+            assert [(trade.side, trade.reduce_only) for trade in listener.trades] == [(Side.SELL, True)]
+            assert listener.notes == []
+
+
+async def test_trades_made_while_no_worker_listened_that_come_too_late_are_named_once() -> None:
+    day_ms = 86_400_000
+    async with HalyrdSimulator() as simulator:
+        for days in (9, 3, 2):
+            ts = iso(simulator.clock.now_ms() - days * day_ms)
+            row = {"ts": ts, "pair": "LINK/USDT", "side": "sell", "size": 80, "pnl": 1, "phase": "live"}
+            simulator.trades.append({**row, "journal_ref": f"jrn_{days}"})
+        async with listening(simulator, recalled=_heard(simulator, 4 * day_ms), poll_s=Decimal("0.05")) as listener:
+            await listener.settled(simulator)
+            await simulator.cut(1006)
+            await until(lambda: len(listener.of(Status)) == 3, WAIT_S)
+            await listener.settled(simulator)
+            assert not listener.trades
+            (note,) = listener.notes
+            assert note.startswith("2 trades made while no worker listened")
+            assert "sell LINK/USDT" in note
+
+
+async def test_rows_that_cannot_be_read_are_mentioned_and_not_only_those_of_an_unknown_shape() -> None:
+    async with HalyrdSimulator() as simulator:
+        now = iso(simulator.clock.now_ms())
+        row = {"ts": now, "pair": "LINK/USDT", "side": "sell", "size": 80, "pnl": 1, "phase": "live"}
+        simulator.trades += [{**row, "size": "some"}, {**row, "ts": now.removesuffix("Z")}, {**row, "ts": None}]
+        async with listening(simulator) as listener:
+            await listener.settled(simulator)
+            assert listener.notes == ["3 rows of the REST lists have a shape nobody here knows"]
 
 
 async def test_rows_of_an_unknown_shape_are_mentioned_once() -> None:

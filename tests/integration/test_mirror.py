@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from executor.app.mirror import MirrorReader, newest_pictures
+from executor.app.mirror import MirrorReader, newest_pictures, recall
 from executor.ledger.sqlite import SqliteLedger
 from executor.ledger.stamp import Stamp
 from executor.ports import Frame
@@ -106,3 +107,11 @@ def test_every_frame_of_a_source_is_read_newest_first(tmp_path: Path, count: int
     frames = [Frame(number, "nex", CHANNEL, str(number)) for number in range(count)]
     with reader(tmp_path, frames) as mirrors:
         assert list(mirrors.frames_of("nex")) == frames[::-1]
+
+
+def test_a_source_that_mirrors_nothing_recalls_when_a_worker_last_listened(tmp_path: Path) -> None:
+    frames = [frame("x", source=source, at_ms=at_ms) for source, at_ms in (("trades", 1), ("trades", 2), ("nex", 3))]
+    reader(tmp_path, frames).close()
+    loaded: Any = SimpleNamespace(config=SimpleNamespace(ledger=SimpleNamespace(path=tmp_path / "l.db")))
+    configured: Any = SimpleNamespace(name="trades", options=None)
+    assert [found.received_at_ms for found in recall(loaded, configured)()] == [2]

@@ -11,7 +11,7 @@ import pytest
 from executor.core.source_events import Malformed, SourceTrade
 from executor.sources.channel import Channel
 from executor.sources.rest import Answer, RestReader
-from executor.sources.tradeready_poll import Poller, Wanted
+from executor.sources.tradeready_poll import Poller, Wanted, _nobody
 from executor.sources.tradeready_wire import SYSTEM, Decoded
 from executor.testing.clock import ManualClock
 
@@ -51,13 +51,21 @@ def _row(number: int) -> dict[str, Any]:
 class Polled:
     """A poller and the trades it told."""
 
-    def __init__(self, *, counts_pages: bool = True) -> None:
+    def __init__(self, *, counts_pages: bool = True, clock: ManualClock | None = None, heard_ms: int = 0) -> None:
         self.orders, self.told, self.unread = Orders(counts_pages=counts_pages), list[str](), 0
+        self.notes: list[str] = []
         channel, wanted = Channel(SYSTEM, "mine", "rest:a"), Wanted(orders=True, portfolio=False, candles=())
-        self.poller = Poller(wanted, channel, self.orders, ManualClock(), 2.0, self.tell, lambda name, text: None)
+        self.poller = Poller(
+            wanted, channel, self.orders, clock or ManualClock(), 2.0, self.tell, self.note, heard_ms=heard_ms
+        )
 
-    def tell(self, raw: str, said: Decoded, _: object) -> None:
+    def note(self, _: str, text: str) -> None:
+        self.notes.append(text)
+
+    def tell(self, raw: str, said: Decoded, emit: object) -> None:
         assert json.loads(raw)
+        if emit is _nobody:
+            return
         self.unread += isinstance(said, Malformed)
         if isinstance(said, SourceTrade) and said.ref is not None and said.ref not in self.told:
             self.told.append(said.ref)
@@ -109,3 +117,20 @@ async def test_a_row_nobody_can_read_is_told_once_and_not_at_every_reading() -> 
     for _ in range(3):
         assert await polled.round()
     assert polled.unread == 2
+
+
+FILLED_MS = 1_800_000_000_000
+"""When all orders were (see ``_row``)."""
+
+
+@pytest.mark.parametrize(("heard_ms", "named"), [(FILLED_MS - 1, 1), (FILLED_MS, 0)])
+async def test_trades_made_while_no_worker_listened_that_come_too_late_are_named_once(
+    heard_ms: int, named: int
+) -> None:
+    polled = Polled(clock=ManualClock(FILLED_MS + 2 * 86_400_000), heard_ms=heard_ms)
+    polled.orders.come(1)
+    assert await polled.round()
+    assert polled.told == []
+    assert await polled.round()
+    assert ["1 trades made while no worker listened" in note for note in polled.notes] == [True] * named
+    assert all("sell BTCUSDT at 2027-01-15T08:00:00" in note for note in polled.notes)

@@ -151,8 +151,8 @@ def _account(service: Service, sub: Json) -> Any:
     return {"dex": "", "user": sub["user"], "clearinghouseState": state}
 
 
-def _spot(_service: Service, sub: Json) -> Any:
-    return {"user": sub["user"], "spotState": {"balances": []}}
+def _spot(service: Service, sub: Json) -> Any:
+    return {"user": sub["user"], "spotState": views.spot_state(service.state, sub["user"])}
 
 
 def _active_asset(service: Service, sub: Json) -> Any:

@@ -153,7 +153,7 @@ def _sub_accounts(service: Service, request: Json) -> Any:
             "subAccountUser": address,
             "master": user,
             "clearinghouseState": views.clearinghouse(service.state, address),
-            "spotState": {"balances": []},
+            "spotState": views.spot_state(service.state, address),
         }
         for address, master in service.gate.sub_accounts.items()
         if master == user
@@ -225,7 +225,7 @@ _REQUESTS: dict[str, Handler] = {
     "fundingHistory": market_info.funding_history,
     "predictedFundings": lambda _service, _request: [],
     "clearinghouseState": _clearinghouse,
-    "spotClearinghouseState": _about_user({"balances": []}),
+    "spotClearinghouseState": lambda service, request: views.spot_state(service.state, user_of(request)),
     "activeAssetData": _active_asset,
     "userAbstraction": lambda service, request: user_of(request) and service.state.rules.abstraction,
     "userDexAbstraction": _about_user(None),

@@ -145,12 +145,29 @@ def _position(state: State, account: Account, coin: str, position: Position) -> 
 
 def _summary(state: State, account: Account, coins: dict[str, Position], raw: Decimal) -> Json:
     worths = [margin.value(state, c, p) for c, p in coins.items()]
+    used = sum((margin.position_margin(state, account, c) for c in coins), ZERO)
+    raw = used - sum(worths, ZERO) if _pooled(state) else raw
     return {
         "accountValue": usd(raw + sum(worths, ZERO)),
         "totalNtlPos": usd(sum(map(abs, worths), ZERO)),
         "totalRawUsd": usd(raw),
-        "totalMarginUsed": usd(sum((margin.position_margin(state, account, c) for c in coins), ZERO)),
+        "totalMarginUsed": usd(used),
     }
+
+
+def _pooled(state: State) -> bool:
+    """Whether spot and perps share one balance: then the perps show no more of it than they bind (section 6.13)."""
+    return state.rules.abstraction in ("unifiedAccount", "portfolioMargin")
+
+
+def spot_state(state: State, user: str) -> Json:
+    """``spotClearinghouseState``: the one balance of a unified account, and what positions and orders hold of it."""
+    account = state.accounts.get(user)
+    if account is None or not _pooled(state):
+        return {"balances": []}
+    total = margin.equity(state, account)
+    hold = total - margin.free(state, account)
+    return {"balances": [{"coin": "USDC", "token": 0, "total": usd(total), "hold": usd(hold), "entryNtl": "0.0"}]}
 
 
 def clearinghouse(state: State, user: str) -> Json:
@@ -163,7 +180,7 @@ def clearinghouse(state: State, user: str) -> Json:
         "marginSummary": _summary(state, account, account.positions, raw),
         "crossMarginSummary": _summary(state, account, cross, account.raw_usd),
         "crossMaintenanceMarginUsed": usd(margin.cross_maintenance(state, account)),
-        "withdrawable": usd(margin.withdrawable(state, account)),
+        "withdrawable": usd(ZERO if _pooled(state) else margin.withdrawable(state, account)),
         "assetPositions": [{"type": "oneWay", "position": _position(state, account, c, p)} for c, p in rows],
         "time": state.now_ms,
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from executor.paper import views
@@ -40,3 +42,28 @@ def test_a_fired_trigger_says_so(desk):
     row = views.order_status(desk.state, USER, oid)["order"]
     assert row["order"]["tif"] is None
     assert row["status"] in ("open", "filled")
+
+
+def test_a_unified_accounts_money_is_its_spot_balance_and_the_perps_show_what_they_bind(desk_with):
+    """As measured on a real one: 25.93 of 977.58 USDC in ``accountValue``, ``withdrawable`` next to nothing."""
+    desk = desk_with(abstraction="unifiedAccount")
+    desk.leverage("BTC", 10, cross=False)
+    desk.place("buy", "1", "2001", "Ioc")
+    desk.place("buy", "0.01", "100010", "Ioc", coin="BTC")
+    desk.rest("buy", "1", "1900")
+    [balance] = views.spot_state(desk.state, USER)["balances"]
+    state = views.clearinghouse(desk.state, USER)
+    total, hold = Decimal(balance["total"]), Decimal(balance["hold"])
+    bound = Decimal(state["marginSummary"]["totalMarginUsed"])
+    assert total == 10_000 - 1 - Decimal("0.90045") - Decimal("0.1") - Decimal("0.450045")
+    assert hold == bound + 1900 / Decimal(20)
+    assert balance["coin"] == "USDC"
+    for summary in (state["marginSummary"], state["crossMarginSummary"]):
+        assert summary["accountValue"] == summary["totalMarginUsed"]
+    assert Decimal(state["marginSummary"]["totalRawUsd"]) == bound - 2000 - 1000
+    assert state["withdrawable"] == "0.0"
+
+
+def test_other_accounts_have_no_spot_balance(desk_with):
+    assert views.spot_state(desk_with().state, USER) == {"balances": []}
+    assert views.spot_state(desk_with(abstraction="unifiedAccount").state, "0x" + "99" * 20) == {"balances": []}

@@ -15,6 +15,7 @@ from decimal import Context, Decimal
 from typing import Any
 
 from executor.clock import iso
+from executor.core.verdict import VENUE
 
 Document = dict[str, Any]
 Frame = dict[str, Any]
@@ -208,9 +209,9 @@ def _signal(agent: Agent, document: Document) -> list[Frame]:
 
 
 def _judged(agent: Agent, document: Document) -> list[Frame]:
-    """``EntryJudged``: remembered, for a refusal names the reason and not the rule."""
-    words = document["data"]["verdicts"]
-    _put(agent.vetoes, document["key"], {word["reason"]: word["rule"] for word in words if word["outcome"] == "refuse"})
+    """``EntryJudged``: remembered, for a refusal names no rule; the exchange's own limits are none."""
+    words = [word for word in document["data"]["verdicts"] if word["outcome"] == "refuse" and word["rule"] != VENUE]
+    _put(agent.vetoes, document["key"], {word["reason"]: word["rule"] for word in words})
     return []
 
 

@@ -132,6 +132,12 @@ def test_any_other_refusal_is_only_skipped(agent: Agent) -> None:
     assert (entry["event"], entry["kind"], entry["text"]) == ("journal_entry", "SKIPPED", "STALE: too much")
 
 
+def test_the_exchanges_own_minimum_is_no_veto(agent: Agent) -> None:
+    small = "BELOW_MIN_NOTIONAL"
+    (entry,) = told(agent, judged(rule="venue", reason=small), refused(small))
+    assert entry["kind"] == "SKIPPED"  # whoever copies us stops entering for an hour after a veto
+
+
 def test_the_signers_no_is_a_block_that_names_the_order(agent: Agent) -> None:
     no = ev.SignerRefused(
         at_ms=1, account="main", key=KEY, purpose="entry", rule="daily_cap", reason="SIGNER_DAILY_CAP", text="too much",

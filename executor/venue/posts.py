@@ -11,7 +11,6 @@ from websockets.exceptions import WebSocketException
 
 from executor import faults
 from executor.core.facts import RawReply
-from executor.errors import VenueAnswerOdd
 from executor.hyperliquid import reading
 from executor.venue import envelope
 from executor.venue.budgets import Budgets
@@ -84,7 +83,7 @@ class Posts:
         text = data if isinstance(data, str) else ""
         head, found, number = text.partition(TOO_MANY_POSTS)
         if not found or head or not number.isdecimal():
-            raise VenueAnswerOdd(text.partition("{")[0])  # what follows may repeat a signed request
+            self._socket.complained(data)
         self._settle(int(number), RawReply(sent=True, status=429, error=text))
 
     def _settle(self, number: int, reply: RawReply) -> None:

@@ -10,7 +10,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
@@ -33,6 +33,8 @@ MAX_FRAME = 16 * 2**20
 """A snapshot of 2000 fills is more than the library's own limit of 1 MiB."""
 
 PING = b'{"method":"ping"}'
+COMPLAINTS = 20
+"""So many different errors of the venue's are told on one connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class VenueSocket:
     def __init__(
         self, url: str, clock: VenueClock, budgets: Budgets, settings: SocketSettings, *, spare_opens: int = 0
     ) -> None:
-        self.routes: dict[str, Callable[[Any], None]] = {}
+        self.routes: dict[str, Callable[[Any], None]] = {"error": self.complained}
         self.listeners: list[Callable[[bool], None]] = []
         self.connections = 0
         self.odd_frames = 0
@@ -69,6 +71,7 @@ class VenueSocket:
         self._heard_ms = 0
         self._opened_ms: int | None = None
         self._spoke = False
+        self._complaints: set[str] = set()
 
     # -- what users of the socket call --------------------------------------------------------------------------
 
@@ -193,6 +196,7 @@ class VenueSocket:
         self._opened_ms = self._heard_ms = self._clock.mono_ms()
         self._line.opened(self._opened_ms)
         self._subscribed.clear()
+        self._complaints.clear()
         self._changed.set()
         self._ws = ws
         self._tell(up=True)
@@ -221,6 +225,17 @@ class VenueSocket:
         except (orjson.JSONDecodeError, VenueAnswerOdd) as problem:
             self.odd_frames += 1
             log.debug("odd venue frame: %s: %s", type(problem).__name__, raw[:80])
+
+    def complained(self, data: object) -> NoReturn:
+        """What the venue has against a frame of ours, say a subscription: people are told once on each connection.
+
+        After the first brace it may repeat a signed request.
+        """
+        text = reading.spoken(data.partition("{")[0]) if isinstance(data, str) else ""
+        if text and text not in self._complaints and len(self._complaints) < COMPLAINTS:
+            self._complaints.add(text)
+            log.warning("the venue refuses what the socket asked for: %s", text)
+        raise VenueAnswerOdd(text)
 
     async def _watch(self, ws: ClientConnection) -> None:
         """Drop the connection when nothing at all has arrived for too long, whatever we send meanwhile."""

@@ -14,7 +14,7 @@ from executor.errors import VenueAnswerOdd
 from executor.testing import ManualClock
 from executor.venue.budgets import Budgets
 from executor.venue.clock_offset import VenueClock
-from executor.venue.socket import SocketSettings, VenueSocket, text_frame
+from executor.venue.socket import COMPLAINTS, SocketSettings, VenueSocket, text_frame
 
 
 @pytest.fixture
@@ -54,6 +54,24 @@ def test_frames_go_to_their_channel_and_odd_ones_are_counted(socket: VenueSocket
     for raw in odd_ones:
         socket.on_raw(raw)
     assert socket.odd_frames == len(odd_ones)
+
+
+def test_what_the_venue_refuses_on_the_socket_is_told_once_and_without_what_was_signed(
+    socket: VenueSocket, caplog: pytest.LogCaptureFixture
+) -> None:
+    for text in (b"Cannot track more than 15 total users.", b"Invalid subscription {'r': '0x1'}") * 2:
+        socket.on_raw(b'{"channel":"error","data":"%b"}' % text)
+    for data in (b"null", b'{"a":1}', b'""'):
+        socket.on_raw(b'{"channel":"error","data":%b}' % data)
+    told = [record.message.partition("asked for: ")[2] for record in caplog.records if record.levelname == "WARNING"]
+    assert told == ["Cannot track more than 15 total users.", "Invalid subscription "]
+    assert socket.odd_frames == 7
+
+
+def test_only_so_many_refusals_are_told(socket: VenueSocket, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(50):
+        socket.on_raw(b'{"channel":"error","data":"no. %d"}' % number)
+    assert len([record for record in caplog.records if record.levelname == "WARNING"]) == COMPLAINTS
 
 
 def test_a_mistake_of_ours_in_a_handler_is_not_hidden(socket: VenueSocket) -> None:

@@ -23,6 +23,10 @@ from executor.hyperliquid.wire import canonical_action
 from executor.paper.model import Json
 
 
+NO_EXPIRY = "User-signed actions cannot expire."
+"""Our wording: the venue's is not known."""
+
+
 class Unprocessable(Exception):
     """The body does not have the documented shape: HTTP 422 with a serde-like text."""
 
@@ -140,7 +144,7 @@ def read_request(body: object, *, mainnet_too: bool = False) -> Request:
     vault = _optional(body, "vaultAddress", str)
     expires = _optional(body, "expiresAfter", int)
     if action.get("type") in USER_SIGNED_TYPES:
-        _check_user_signed(action, nonce, mainnet_too=mainnet_too)
+        _check_user_signed(action, nonce, expires, mainnet_too=mainnet_too)
         return Request(action, nonce, (_recover_user(action, signature),), user_signed=True)
     canonical = _canonical(action)
     vault = vault.lower() if vault is not None else None
@@ -185,8 +189,10 @@ def _recover_l1(
         raise _not_a_signature(signature) from None
 
 
-def _check_user_signed(action: Json, nonce: int, *, mainnet_too: bool) -> None:
-    """The chain's name and the inner nonce must fit (hyperliquid.md sections 0 and 2.3)."""
+def _check_user_signed(action: Json, nonce: int, expires: int | None, *, mainnet_too: bool) -> None:
+    """The chain's name and the inner nonce must fit, and it cannot expire (hyperliquid.md sections 0, 2.1 and 2.3)."""
+    if expires is not None:
+        raise Refused(NO_EXPIRY)
     if action.get("hyperliquidChain") != "Testnet" and not mainnet_too:
         raise Refused(error_text("WRONG_NETWORK_SIGNATURE"))
     if action.get("nonce", action.get("time")) != nonce:

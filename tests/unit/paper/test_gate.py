@@ -177,3 +177,5 @@ def test_a_user_signed_action_names_this_chain_and_its_own_nonce(change, error):
     assert read_request(body() | {"action": action}).user_signed
     with pytest.raises(error):
         read_request(body() | {"action": action | change})
+    with pytest.raises(Refused):
+        read_request(body() | {"action": action, "expiresAfter": NOW + 60_000})  # the SDK sends what it was set to

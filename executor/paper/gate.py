@@ -22,7 +22,6 @@ from executor.hyperliquid.signing import (
 from executor.hyperliquid.wire import canonical_action
 from executor.paper.model import Json
 
-
 NO_EXPIRY = "User-signed actions cannot expire."
 """Our wording: the venue's is not known."""
 

@@ -22,7 +22,11 @@ UNKNOWN_ASSET = "Order has invalid asset."
 BAD_GROUPING = "Invalid TP/SL grouping."
 NOT_REDUCE_ONLY = "TP/SL orders must be reduce-only."
 DUPLICATE_CLOID = "Duplicate cloid."
-"""Our wording of the last four: the venue's is not known."""
+TOO_LARGE = "Order exceeds the largest value of an order."
+"""Our wording of the last five: the venue's is not known."""
+
+LARGEST_USD = ((25, 300_000_000), (20, 50_000_000), (10, 20_000_000), (0, 5_000_000))
+"""From which maximum leverage of a coin how much an order may be worth (hyperliquid.md section 6.1)."""
 
 
 class Refusal(NamedTuple):
@@ -211,6 +215,13 @@ def afford(state: State, account: Account, market: Market, order: Order) -> Refu
     return refuse("MARGIN_TIER_LIMIT") if opens and too_high else None
 
 
+def _largest(case: Case) -> Refusal | None:
+    """All our orders are limit orders; what closes a position is clipped to it."""
+    cap = next(usd for leverage, usd in LARGEST_USD if case.market.asset.max_leverage >= leverage)
+    too_large = not case.order.reduce_only and case.order.sz * case.order.limit_px > cap
+    return Refusal("rejected", TOO_LARGE) if too_large else None
+
+
 def _post_only(case: Case) -> Refusal | None:
     order, book = case.order, case.market.book
     if order.tif != "Alo" or not marketable(case.market, order):
@@ -227,5 +238,5 @@ def marketable(market: Market, order: Order) -> bool:
 
 
 _CHECKS: tuple[Check, ...] = (
-    _size, _tick, _cloid, _count, _min_notional, _reduce_only, _trigger, _margin, _post_only,
+    _size, _tick, _cloid, _count, _min_notional, _reduce_only, _trigger, _margin, _largest, _post_only,
 )  # fmt: skip

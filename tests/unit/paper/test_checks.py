@@ -49,6 +49,17 @@ def test_the_largest_size_there_is_is_judged_like_any_other(desk, size):
     assert desk.place("sell", size, "1999", "Ioc", ro=True)["filled"]["totalSz"] == "1.0"
 
 
+@pytest.mark.parametrize(("coin", "most"), [("ETH", "150000"), ("SOL", "500000"), ("BNB", "20000"), ("ATOM", "500000")])
+def test_an_order_has_a_largest_value_by_the_coins_leverage(desk, coin, most):
+    px = {"ETH": 2000, "SOL": 100, "BNB": 1000, "ATOM": 10}[coin]
+    desk.quote(coin, str(px), str(px * 2))
+    desk.engine.fund(desk.account().user, Decimal(10) ** 9)
+    desk.leverage(coin, 5, cross=True)
+    over = Decimal(most) + 1
+    assert desk.place("buy", str(over), str(px), coin=coin)["error"].startswith(checks.TOO_LARGE)
+    assert "resting" in desk.place("buy", most, str(px), coin=coin)
+
+
 def test_a_brackets_children_close_what_its_parent_opens(desk):
     entry = desk.order("buy", "1", "2001", "Ioc")
     same_side = desk.order("buy", "1", "2310", ro=True, tpsl="sl", trigger="2100")

@@ -45,7 +45,9 @@ class SecretRef:
 
     @property
     def shown(self) -> str:
-        """The reference as outputs may show it: of a command only its first word."""
+        """The reference as outputs may show it: of a command only its first word, and no key that stands for one."""
+        if _PRIVATE_KEY.fullmatch(self.target):
+            return "***"
         first, *rest = self.target.split(maxsplit=1) or [""]
         return f"{first} …" if self.kind == "cmd" and rest else self.target
 

@@ -3,6 +3,7 @@ import sys
 import pytest
 
 from executor.config.secret import SecretRef, looks_like_variable, read_secret
+from executor.config.show import masked
 from executor.errors import SecretError
 
 CANARY = "canary-4711"
@@ -59,3 +60,12 @@ def test_a_command_is_shown_by_its_first_word():
 )
 def test_a_private_key_is_not_taken_for_a_variables_name(name, is_one):
     assert looks_like_variable(name) is is_one
+
+
+@pytest.mark.parametrize("kind", ["env", "file", "cmd"])
+@pytest.mark.parametrize("key", ["0x" + "5ec2e7" * 10 + "c0de", "5ec2e7" * 10 + "c0de"])
+def test_a_key_written_where_its_place_belongs_is_in_no_message(kind, key, tmp_path):
+    ref = SecretRef(f"signer_{kind}", kind, key)
+    with pytest.raises(SecretError) as caught:
+        read_secret(ref, {}, tmp_path)
+    assert "5ec2e7" not in f"{caught.value} {caught.value.remedy} {ref!r} {masked(ref.key, key)}"

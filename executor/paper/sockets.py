@@ -30,6 +30,10 @@ TOO_MANY_MESSAGES = "Too many websocket messages in a minute."
 """Our wording, as that about channels: the venue's are not known."""
 
 
+MOST_WAITING = 10_000
+"""So many frames may wait for a client. One that is behind that far reads nothing any more, and fills the memory."""
+
+
 @dataclass(slots=True)
 class Subscription:
     """One live subscription; ``due_ms`` is when its next periodic frame goes, ``last`` what was last sent (bbo)."""
@@ -56,7 +60,10 @@ class Connection:
         return self.request.remote or ""
 
     def send(self, message: Json, now_ms: int) -> None:
-        """Queues one frame."""
+        """Queues one frame; whoever does not read is let go."""
+        if self.outgoing.qsize() >= MOST_WAITING:
+            self.abort()
+            return
         self.sent_ms = now_ms
         self.outgoing.put_nowait(orjson.dumps(message))
 

@@ -29,6 +29,28 @@ def _earn(state: DeskState, usd: Decimal, at_ms: int) -> bool:
     return counts
 
 
+def answer_earned(state: DeskState, leg: Leg, px: Decimal) -> None:
+    """What an answer says was closed counts by our own entry price until its fills tell: they may come late."""
+    entry_px = state.position(leg.coin).entry_px
+    if leg.reduce_only and leg.told_filled > leg.seen_filled and entry_px > 0:
+        state.untold[leg.cloid] = (entry_px - px) * leg.side.sign
+
+
+def untold_usd(state: DeskState) -> Decimal:
+    """The estimated result of what answers told and fills have not, before fees."""
+    return sum((usd * _unseen(state.legs.get(name)) for name, usd in state.untold.items()), ZERO)
+
+
+def _unseen(leg: Leg | None) -> Decimal:
+    return ZERO if leg is None else max(leg.told_filled - leg.seen_filled, ZERO)
+
+
+def forget_told(state: DeskState) -> None:
+    """Forget estimates whose fills came, or whose claim was taken back."""
+    for name in [name for name in state.untold if not _unseen(state.legs.get(name))]:
+        del state.untold[name]
+
+
 # -- trades -----------------------------------------------------------------------------------------------------
 
 
@@ -106,7 +128,7 @@ def account_earned(state: DeskState, fact: AccountFact, *, agreed: bool) -> None
     if not earnings.since_ms:
         earnings.since_ms, earnings.start_unrealized_usd = fact.at_ms, unrealized_usd
     elif agreed:
-        earnings.index_usd = earnings.realized_usd + unrealized_usd - earnings.start_unrealized_usd
+        earnings.index_usd = earnings.realized_usd + untold_usd(state) + unrealized_usd - earnings.start_unrealized_usd
         earnings.peak_usd = max(earnings.peak_usd, earnings.index_usd)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from executor.core import events as ev
 from executor.core import wishes
 from executor.core.answers import absent_from_ms
-from executor.core.earnings import entry_failed, entry_worked, funding_seen
+from executor.core.earnings import answer_earned, entry_failed, entry_worked, funding_seen
 from executor.core.exits import IN_PART, note_miss
 from executor.core.holdings import (
     account_read,
@@ -200,6 +200,7 @@ def _filled(state: DeskState, event: ev.LegFilled) -> None:
     learn_oid(state, leg, event.oid, px, event.at_ms)
     before = leg.filled
     leg.told_filled = max(leg.told_filled, event.size)
+    answer_earned(state, leg, px)
     entry_worked(state, leg)
     execute(state, leg, leg.filled - before, px, event.at_ms)
     if was_open and leg.filled < leg.size:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from decimal import Decimal
 
+from executor.core.earnings import untold_usd
 from executor.core.position import Position
 from executor.core.protocols import Exposure, Market
 from executor.core.spent import midnight_ms
@@ -49,7 +50,7 @@ def day_pnl_usd(state: DeskState, now_ms: int, market: Market) -> Decimal:
     """Realised and unrealised since 00:00 UTC, net of fees and with funding; a day nothing was read of is none yet."""
     if not _is_today(state, now_ms):
         return ZERO
-    return state.day.realized_usd + unrealized_usd(state, market) - state.day.start_unrealized_usd
+    return state.day.realized_usd + untold_usd(state) + unrealized_usd(state, market) - state.day.start_unrealized_usd
 
 
 def _is_today(state: DeskState, now_ms: int) -> bool:
@@ -60,7 +61,7 @@ def _is_today(state: DeskState, now_ms: int) -> bool:
 def earned_usd(state: DeskState, market: Market) -> Decimal:
     """The earnings' index now: realised, and what moved of the unrealised since it began."""
     earnings = state.earnings
-    return earnings.realized_usd + unrealized_usd(state, market) - earnings.start_unrealized_usd
+    return earnings.realized_usd + untold_usd(state) + unrealized_usd(state, market) - earnings.start_unrealized_usd
 
 
 def held_usd(state: DeskState, market: Market) -> dict[str, Decimal]:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from executor.core import events as ev
-from executor.core.earnings import account_earned, agrees, entry_worked, fill_earned
+from executor.core.earnings import account_earned, agrees, entry_worked, fill_earned, forget_told
 from executor.core.facts import AccountFact, Fill, OpenOrder
 from executor.core.lifecycle import LegState
 from executor.core.position import Holding, Position
@@ -178,6 +178,7 @@ def _leg_fill(state: DeskState, leg: Leg, event: ev.FillSeen, in_read: bool) -> 
         priced_late(state, event.fill, leg.agent, newly - explained)
     else:
         execute(state, leg, newly, event.fill.px, event.at_ms)
+    forget_told(state)
     if leg.filled >= leg.size:
         leg.turn("filled", event.at_ms)
 
@@ -321,6 +322,7 @@ def claim_voided(state: DeskState, event: ev.ClaimVoided) -> None:
     if leg is None:
         return
     leg.told_filled = leg.seen_filled
+    forget_told(state)
     position = position_of(state, event.coin)
     back = -event.size * leg.side.sign
     position.size += back

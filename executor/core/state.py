@@ -315,6 +315,8 @@ class DeskState:
     earnings: Earnings = field(default_factory=Earnings)
     open_trades: dict[str, Decimal] = field(default_factory=dict)
     """By coin, what the position that is open now brought so far: closed PnL net of fees, with funding."""
+    untold: dict[str, Decimal] = field(default_factory=dict)
+    """By cloid, USD a unit closed by our entry price: of what an answer says executed while its fills are to come."""
     losses_in_a_row: int = 0
     failures_in_a_row: int = 0
     seen_fundings: dict[str, int] = field(default_factory=dict)

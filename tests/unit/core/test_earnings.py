@@ -13,7 +13,8 @@ from executor.core.earnings import KEEP_FUNDINGS, funding_events
 from executor.core.evolve import evolve
 from executor.core.exposure import exposure_of
 from executor.core.facts import AccountFact, Fill, Funding, PositionFact
-from executor.core.state import DeskState, Earnings
+from executor.core.spent import midnight_ms
+from executor.core.state import Day, DeskState, Earnings
 from executor.core.types import Side
 
 D = Decimal
@@ -74,6 +75,36 @@ def test_what_is_remembered_of_funding_has_an_end():
     state = folded(read(), *(paid("1", at=second) for second in range(1, 2 * KEEP_FUNDINGS + 2)))
     assert len(state.seen_fundings) == KEEP_FUNDINGS
     assert state.day.realized_usd == 2 * KEEP_FUNDINGS + 1
+
+
+def _seen(s: Story, name: str, size: str, pnl: str) -> None:
+    one = Fill(next(TIDS), 7, name, "BTC", Side.SELL, D(90), D(size), D(0), D(pnl), D(size), s.now + 1)
+    s.note([ev.FillSeen(at_ms=s.now, account="main", fill=one, cloid=name)])
+
+
+def test_a_loss_an_answer_tells_counts_before_its_fills_come_and_once():
+    s = Story()
+    s.state.day = Day(start_ms=midnight_ms(T0))
+    s.long(2)
+    s.price(90)
+    s.short(2)  # the venue answers that it is closed; nothing was pushed yet
+    [name] = s.state.untold
+    for left_untold in (-20, -10, 0):
+        exposure = exposure_of(s.state, s.now, s.market, ())
+        assert (exposure.day_pnl_usd, exposure.drawdown_usd) == (-20, 20)
+        assert s.state.day.realized_usd == -20 - left_untold
+        _seen(s, name, "1", "-10") if left_untold else None
+    assert s.state.untold == {}
+
+
+def test_a_loss_an_answer_told_is_taken_back_with_the_answers_claim():
+    s = Story()
+    s.long(2)
+    s.price(90)
+    s.short(2)
+    [name] = s.state.untold
+    s.note([ev.ClaimVoided(at_ms=s.now, account="main", cloid=name, coin="BTC", size=D(2))])
+    assert (s.state.untold, s.state.position("BTC").size) == ({}, 2)
 
 
 # -- the peak -----------------------------------------------------------------------------------------------------

@@ -139,7 +139,7 @@ async def test_what_is_out_when_a_worker_ends_is_named_order_by_order(lines: Lin
 
 async def test_an_account_where_something_only_waits_to_leave_is_told_too(lines: Lines) -> None:
     story = Story()
-    desk: Any = SimpleNamespace(settings=story.desk, state=story.state, quiet=lambda: False)
+    desk: Any = SimpleNamespace(settings=story.desk, state=story.state, at_rest=lambda: False)
     await finish_orders([desk], 0.01)
     (line,) = lines()
     assert (line["account"], line["action"]) == (story.state.account, "shutdown_unfinished")

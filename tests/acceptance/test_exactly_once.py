@@ -39,7 +39,9 @@ async def test_explain_shows_every_step_of_it(rig):
     await rig.spawn()
     await rig.send(rig.trade("action-uuid", "LONG", 0.1))
     await rig.settled("action-uuid")
-    await rig.until(lambda: rig.events("LegFilled"))  # the fill may be told before the answer
+    await rig.until(
+        lambda: rig.events("LegFilled") and rig.events("FillSeen")
+    )  # the fill and the answer come in any order
     told = rig.read(lambda reader: reader.explain("action-uuid"))
     text = orjson.dumps(told).decode()
     assert rig.entry_name("action-uuid") in text
@@ -167,9 +169,9 @@ async def test_killed_at_any_moment_the_action_ends_as_one_order_and_can_be_clos
     await rig.send(rig.trade("close", "SHORT", 0.1))
     await rig.settled("close")
     await rig.until(lambda: rig.size() == 0)
+    filled = {fill["tid"] for fill in rig.fills()}
+    await rig.until(lambda: {row["fill"]["tid"] for row in rig.events("FillSeen")} == filled)
     assert await rig.stop() == 0
-    recorded = {row["fill"]["tid"] for row in rig.events("FillSeen")}
-    assert recorded == {fill["tid"] for fill in rig.fills()}
     assert rig.read(lambda reader: reader.positions()["positions"]) == []
 
 

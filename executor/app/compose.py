@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,7 @@ from executor.core.precedence import Precedence
 from executor.core.protocols import Rule
 from executor.core.settings import DeskSettings, QuoteCheck
 from executor.core.state import DeskState
-from executor.errors import PluginError
+from executor.errors import ExecutorError, PluginError
 from executor.execution.desk import Desk
 from executor.execution.nonces import Nonces
 from executor.execution.restore import restore, save
@@ -89,7 +90,8 @@ def rules(loaded: Loaded) -> tuple[Rule, ...]:
     built = []
     for rule in loaded.config.risk:
         kind = plugins.load("executor.risk_rules", rule.rule, loaded.base)
-        built.append(_speakable(kind.from_options(rule.options), rule.rule))
+        with _building(f"risk rule '{rule.rule}'"):
+            built.append(_speakable(kind.from_options(rule.options), rule.rule))
     return tuple(built)
 
 
@@ -170,9 +172,21 @@ def notifiers(loaded: Loaded) -> list[Notifier]:
         secrets = registered_secrets(loaded, configured)
         kind = plugins.load("executor.notifiers", configured.type, loaded.base)
         if kind is not logs.LogNotifier:
-            built = kind.build(configured.options, secrets) if hasattr(kind, "build") else kind()
+            with _building(f"notifier '{configured.type}'"):
+                built = kind.build(configured.options, secrets) if hasattr(kind, "build") else kind()
             told.append(AtLeast(configured.level, built))
     return told
+
+
+@contextmanager
+def _building(what: str) -> Iterator[None]:
+    """A stranger's constructor may raise anything: people are told whose it is, and the exit code is the plugins'."""
+    try:
+        yield
+    except ExecutorError:
+        raise
+    except Exception as error:
+        raise PluginError(f"{what} cannot be built: {logs.redact(str(error))}", "mend it or its options") from error
 
 
 def route_name(index: int, route: Route) -> str:
@@ -209,7 +223,7 @@ def worker(
         intake=intake,
         desks=desks,
         routes=[_route(i, *one) for i, one in enumerate(zip(config.routes, books, strict=True))],
-        strategies={route_name(i, route): _strategy(loaded, route) for i, route in enumerate(config.routes)},
+        strategies=strategies(loaded),
         unstated={source.name: source.server_execution_in(config.mode) for source in config.sources},
         after_gap={source.name: source.after_gap for source in config.sources},
         notifiers=notifiers,
@@ -221,14 +235,15 @@ def _route(index: int, route: Route, via: str) -> IntakeRoute:
     return IntakeRoute(route_name(index, route), route.source, route.agents, route.strategy, route.accounts, via)
 
 
+def strategies(loaded: Loaded) -> dict[str, StrategyCaller]:
+    """Each route's strategy, by the route's name in records."""
+    return {route_name(i, route): _strategy(loaded, route) for i, route in enumerate(loaded.config.routes)}
+
+
 def _strategy(loaded: Loaded, route: Route) -> StrategyCaller:
     kind = plugins.load("executor.strategies", route.strategy, loaded.base)
-    try:
+    with _building(f"strategy '{route.strategy}'"):
         strategy = kind(route.options) if hasattr(kind, "Options") else kind()
-    except Exception as error:  # a stranger's constructor may raise anything
-        raise PluginError(
-            f"strategy '{route.strategy}' cannot be built: {logs.redact(str(error))}", "mend it or its options"
-        ) from error
     chosen = Precedence(**route.precedence.model_dump())
     return StrategyCaller(route.strategy, strategy, precedence=None if chosen == Precedence() else chosen)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 
+from executor.app import compose
 from executor.app import doctor_machine as machine
 from executor.app import doctor_venue as venue
 from executor.app.doctor_check import Check, failure, passed, warned
@@ -23,6 +24,7 @@ NOT_NEEDED = "not needed in dry-run: a throw-away key signs on the paper exchang
 async def checks(loaded: Loaded, tell: Tell = lambda what: None) -> list[Check]:
     """All checks in the order of a start; ``tell`` hears what is looked at. Places no order, writes no ledger."""
     found = [*_config(loaded), *machine.secrets(loaded)]
+    found += unbuilt(loaded, {check.name for check in found if check.level == "fail"})
     who, told = _who(loaded)
     found += told
     tell("locks")
@@ -42,6 +44,23 @@ def _config(loaded: Loaded) -> Iterator[Check]:
     yield passed("config", f"{loaded.path} is valid, mode {loaded.config.mode}")
     for warning in loaded.warnings:
         yield warned("config", warning, "see `executor config show`")
+
+
+def unbuilt(loaded: Loaded, told: Collection[str] = ()) -> Iterator[Check]:
+    """What a start would make of plugins and addresses, where that fails, and not for a secret told before."""
+    makes: dict[str, Callable[[], object]] = {
+        "risk": lambda: compose.rules(loaded),
+        "strategies": lambda: compose.strategies(loaded),
+        "notify": lambda: compose.notifiers(loaded),
+        "heartbeat": lambda: compose.heartbeat(loaded, str),
+    }
+    for name, make in makes.items():
+        if any(told_name.startswith(f"secret {name}.") for told_name in told):
+            continue
+        try:
+            make()
+        except ExecutorError as error:
+            yield failure(name, error)
 
 
 def _who(loaded: Loaded) -> tuple[dict[str, Trader], list[Check]]:

@@ -58,6 +58,8 @@ def normalised(service: Service, wanted: object) -> Json:
     for key in channel.needs:
         sub[key] = market_info.user_of(wanted) if key == "user" else wanted[key]
     sub |= {key: wanted.get(key, default) for key, default in channel.defaults}
+    if any(isinstance(default, bool) and not isinstance(sub[key], bool | None) for key, default in channel.defaults):
+        raise Unprocessable("not a boolean")
     _check(service, sub)
     return sub
 

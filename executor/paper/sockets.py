@@ -225,7 +225,7 @@ class Hub:
 
     async def _start_post(self, connection: Connection, message: Json) -> None:
         number, request = message["id"], message["request"]
-        if not isinstance(number, int):
+        if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 2**64:
             raise TypeError("id")
         kind, payload = request["type"], request["payload"]
         if sum(other.posts for other in self._of(connection.ip)) >= limits.WS_POSTS_IN_FLIGHT:

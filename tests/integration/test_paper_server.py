@@ -188,6 +188,9 @@ async def test_an_order_by_post_is_answered_and_pushed(client, paper):
         assert pushed["clearinghouseState"]["clearinghouseState"]["assetPositions"]
 
 
+ODD_ID = '{"method":"post","id":%s,"request":{"type":"info","payload":{"type":"perpDexs"}}}'
+
+
 async def test_info_by_post_wraps_the_same_answer_and_errors_are_text(client, paper):
     async with client.session.ws_connect(paper.url + "/ws") as socket:
         requests = [
@@ -236,6 +239,7 @@ async def test_mistakes_on_the_socket_are_told_and_it_lives_on(client, paper):
             ("hello", "Error parsing JSON into valid websocket request: hello"),
             ('{"method":"x"}', "Error parsing JSON"),
             ('{"method":"post","request":{}}', "Error parsing JSON"),
+            *((ODD_ID % number, "Error parsing JSON") for number in ("-1", "true", "18446744073709551616")),
             ("[]", "Error parsing JSON"),
         ):
             await socket.send_str(text)

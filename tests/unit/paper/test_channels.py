@@ -67,6 +67,7 @@ def test_the_ack_fills_in_defaults(service):
     [
         None, {}, {"type": "nonsense"}, {"type": "bbo"}, {"type": "candle", "coin": "ETH", "interval": "7m"},
         {"type": "userFills", "user": "0xa1"}, {"type": "openOrders", "user": USER, "dex": "xyz"},
+        {"type": "userFills", "user": USER, "aggregateByTime": []}, {"type": "l2Book", "coin": "ETH", "fast": 2**70},
     ],
 )  # fmt: skip
 def test_misshapen_subscriptions_are_invalid(service, wanted):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from keyword import iskeyword
 from pathlib import Path
 from typing import Annotated, Any
@@ -89,9 +90,10 @@ def skeleton(folder: Path, name: str) -> dict[Path, str]:
     """Every file of a new plugin's package, by where it belongs; raises for what is no name for one."""
     from executor.cli.skeleton import files
 
-    if not _NAME.fullmatch(name) or iskeyword(name) or name in ("executor", "strategies", "tests"):
+    taken = {"executor", "strategies", "tests", *sys.stdlib_module_names}
+    if not _NAME.fullmatch(name) or iskeyword(name) or name in taken:
         raise usage(
             f"'{name}' is no name for a plugin",
-            "small letters, digits and _, beginning with a letter; no word of Python",
+            "small letters, digits and _, beginning with a letter; no word or module of Python",
         )
     return {folder / name / path: text for path, text in files(name).items()}

@@ -131,8 +131,9 @@ def test_a_wrong_use_ends_with_2(cli, args):
 
 
 def test_a_plugin_that_could_not_be_imported_by_its_name_is_not_begun(cli):
-    assert "no name for a plugin" in cli("init", "--plugin", "class", code=2).stderr
-    assert not (cli.folder / "class").exists()
+    for name in ("class", "signal"):
+        assert "no name for a plugin" in cli("init", "--plugin", name, code=2).stderr
+        assert not (cli.folder / name).exists()
 
 
 def test_init_writes_a_configuration_that_is_valid_and_keeps_what_is_there(cli):

@@ -18,7 +18,7 @@ MAX_ID_CHARS = 200
 """Longest id or name accepted; the platform's own are uuids."""
 
 _T = TypeVar("_T")
-_NUMERAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_NUMERAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")  # one way to read each text
 _NUMERAL_CHARS = 64
 _EXACT = Context(prec=28)  # identity.plain() rounds to the default 28 digits: more would not be told apart
 _ADJUSTED = range(-12, 16)  # 1e-12 .. 9.99e15: wider than any size, price or leverage on the venue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -180,3 +181,11 @@ def test_a_number_is_exact_and_sane(value: Any, reason: str) -> None:
     with pytest.raises(Refusal) as refusal:
         number(value, "f")
     assert refusal.value.reason == reason
+
+
+def test_a_time_of_a_frame_s_whole_length_is_refused_at_once() -> None:
+    """It was looked at in each way to cut it in two: hours of the worker's loop for one frame."""
+    began_s = time.process_time()
+    with pytest.raises(Refusal):
+        epoch_stamp("1" * 100_000 + "x", "f")
+    assert time.process_time() - began_s < 5

@@ -48,8 +48,8 @@ _PATTERNS = (
     # headers, as a line and as a pair: Authorization: Bearer x, X-API-Key: x
     re.compile(rf"(?i)(authorization{_QUOTE}?\s*[:=,]\s*{_QUOTE}?(?:(?:bearer|basic|token)\s+)?)[^\s\"',}}\\]+"),
     re.compile(r"(?i)(x-api-(?:key|secret)\s*:\s*)[^\s\"',}\\]+"),
-    # a private key beside a word that says so
-    re.compile(rf"(?i)({_KEY_HEX}\w*{_QUOTE}?\s*[:=]?\s*{_QUOTE}?)(?:0x)?[0-9a-f]{{64}}\b"),
+    # a private key beside a word that says so; bounded, for text of a server's must not be looked through for seconds
+    re.compile(rf"(?i)({_KEY_HEX}\w{{0,40}}{_QUOTE}?\s*(?:[:=]\s*)?{_QUOTE}?)(?:0x)?[0-9a-f]{{64}}\b"),
 )
 
 

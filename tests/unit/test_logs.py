@@ -3,6 +3,7 @@ import json
 import logging
 import sys
 import threading
+import time
 from urllib.parse import quote_plus
 
 import pytest
@@ -228,3 +229,17 @@ def test_a_received_frame_is_kept_to_the_byte_unless_it_holds_a_secret(stream):
         assert logs.without_secrets(frame) is frame
     assert logs.without_secrets('{"said": "frame-canary-1"}') == '{"said": "[redacted]"}'
     assert logs.without_secrets(b"\xfffRame frame-canary-1\xfe") == b"\xfffRame [redacted]\xfe"
+
+
+@pytest.mark.parametrize("text", ["key" * 7_000, "key" + " " * 20_000])
+def test_a_long_text_is_looked_through_in_no_time(text):
+    """A server chooses what it says of an error; each word cost the worker's loop more than the last."""
+    began_s = time.process_time()
+    assert logs.redact(text) == text
+    assert time.process_time() - began_s < 5
+
+
+def test_a_private_key_is_found_beside_a_word_that_says_so_however_they_are_set():
+    key = "5ec2e7" * 10 + "c0de"
+    for between in ("", " ", "   =   ", ": ", '": "', "_of_main_account: 0x", "\t0x", " " * 40):
+        assert key not in logs.redact(f"private_key{between}{key} and more")

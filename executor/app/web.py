@@ -39,6 +39,7 @@ async def start_server(runtime: Runtime) -> WorkerServer:
     )
     url = await server.start()
     runtime.worker.on_event.append(server.observe)
+    runtime.worker.notifiers = (*runtime.worker.notifiers, server.alarms)
     runtime.worker.on_commit.append(server.notify)
     log.info("serving", action="serving", url=url)
     return server

@@ -104,6 +104,7 @@ class Metrics:
         self._ways: _Recent[_Way] = _Recent()
         self._differing: dict[str, int] = {}
         self._drift: dict[Labels, int] = {}
+        self._alarm = ""
         self._follow: Mapping[type[ev.Event], Callable[[Any], None]] = {
             ev.ActionReceived: self._received,
             ev.ActionRefused: lambda event: self._decide(event, self._coin(event)),
@@ -125,6 +126,16 @@ class Metrics:
         if counters := self._counters.get(kind):
             reason = _COUNTED[kind][2](event)
             counters.add(labels(account=event.account, symbol=self._coin(event), reason=reason))
+        self._alarm = event.code if isinstance(event, ev.AlarmRaised) else ""
+
+    def notify(self, level: str, title: str, body: str) -> None:  # noqa: ARG002 the port's form: a number has no words
+        """Count an alarm that no event of the record is, as a ledger's that cannot be written; as ``ports.Notifier``.
+
+        Of an event people are told right after it was observed: that one is counted already.
+        """
+        if level == "alarm" and title != self._alarm:
+            self._counters[ev.AlarmRaised].add(labels(reason=title))
+        self._alarm = ""
 
     def lines(self) -> Iterator[str]:
         """All of it in the text format; a name without a value yet still shows its head."""

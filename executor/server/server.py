@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 
 from executor.core.events import Event
 from executor.errors import ConfigError
+from executor.ports import Notifier
 from executor.server.answers import answer
 from executor.server.crowd import Crowd, Visitor
 from executor.server.gate import Ask, Gate, Refusal
@@ -96,6 +97,11 @@ class WorkerServer:
     def observe(self, event: Event) -> None:
         """Count an event for ``/metrics``."""
         self._metrics.observe(event)
+
+    @property
+    def alarms(self) -> Notifier:
+        """Counts for ``/metrics`` what people are told."""
+        return self._metrics
 
     async def close(self) -> None:
         """End every connection and release the record."""

@@ -158,6 +158,20 @@ def test_events_are_counted_with_their_labels(event, line):
     assert line in text(event)
 
 
+def test_an_alarm_no_event_tells_of_is_counted_and_one_of_an_event_once():
+    metrics = Metrics()
+    metrics.observe(ev.AlarmRaised(at_ms=1, account="main", code="NAKED", text="BTC"))
+    for level, title in (("alarm", "NAKED"), ("alarm", "LEDGER_FAILED"), ("alarm", "LEDGER_FAILED"), ("info", "hello")):
+        metrics.notify(level, title, "")
+    metrics.observe(taken())
+    metrics.notify("alarm", "NAKED", "")
+    assert [line for line in metrics.lines() if line.startswith("executor_alarms_total")] == [
+        'executor_alarms_total{account="main",reason="NAKED"} 1',
+        'executor_alarms_total{reason="LEDGER_FAILED"} 2',
+        'executor_alarms_total{reason="NAKED"} 1',
+    ]
+
+
 def test_drift_is_what_the_newest_complete_reading_found():
     difference = ev.DifferenceFound(at_ms=1, account="main", coin="BTC", cause="foreign trade", ours="0", venue="1")
     read = ev.Reconciled(at_ms=2, account="main", why="timer")

@@ -20,6 +20,9 @@ SYSTEM = "nexgent"
 REST_SNAPSHOT = "rest_snapshot"
 """Not a type of the server's: what a REST answer is journaled as, so that the record alone rebuilds the picture."""
 
+MAX_ROWS = 10_000
+"""More positions than fit into a frame if they say anything: looking at each would hold the worker up for seconds."""
+
 MAX_EXTRA = 40
 """How many fields nobody knows yet are kept of one position."""
 
@@ -168,6 +171,8 @@ def _rest_snapshot(data: JsonObject) -> Snapshot:
 
 def _rows(rows: list[object], shape: Callable[[JsonObject], JsonObject], known: frozenset[str] | None) -> Snapshot:
     """One bad position costs neither the others nor itself: what we cannot read is not gone."""
+    if len(rows) > MAX_ROWS:
+        raise Refusal("FRAME_TOO_LARGE", "data.positions", f"{len(rows)} positions; at most {MAX_ROWS} are read")
     changes: list[Change] = []
     unread: list[str] = []
     faults: list[Refusal] = []

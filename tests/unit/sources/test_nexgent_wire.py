@@ -225,3 +225,9 @@ def test_a_flood_of_unknown_fields_is_not_kept() -> None:
     found = decode(update(eventType="position_updated", position=row), ORIGIN)
     assert isinstance(found, Upsert)
     assert len(found.change.values["extra"]) == 40
+
+
+def test_more_rows_than_positions_can_be_are_refused_as_a_whole() -> None:
+    found = decode('{"type":"initial_data","data":{"positions":[' + "{}," * 10_000 + "{}]}}", ORIGIN)
+    assert isinstance(found, Malformed)
+    assert (found.reason, found.field) == ("FRAME_TOO_LARGE", "data.positions")

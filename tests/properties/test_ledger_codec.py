@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from executor.core.events import KINDS, Event
@@ -73,6 +73,7 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
+@settings(max_examples=max(50, settings().max_examples // 4))  # of each of sixty kinds: they share their parts
 @given(data=st.data())
 def test_every_event_class_round_trips(kind: str, data: st.DataObject) -> None:
     event: Event = data.draw(values(KINDS[kind]))

@@ -70,7 +70,7 @@ def _from_env(ref: SecretRef, environ: Mapping[str, str], _base: Path) -> str:
 
 def _from_file(ref: SecretRef, _environ: Mapping[str, str], base: Path) -> str:
     try:
-        return (base / Path(ref.target).expanduser()).read_text(encoding="utf-8")
+        return (base / Path(ref.target).expanduser()).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise SecretError(f"{ref}: cannot be read: {reason}", _REMEDIES["file"].format(target=ref.shown)) from None

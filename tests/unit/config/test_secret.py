@@ -19,6 +19,11 @@ def test_a_file_is_read_from_the_configs_folder(tmp_path):
     assert read_secret(SecretRef("api_key_file", "file", "key"), {}, tmp_path).get_secret_value() == CANARY
 
 
+def test_a_mark_that_editors_put_before_the_text_is_no_part_of_the_secret(tmp_path):
+    (tmp_path / "key").write_bytes(b"\xef\xbb\xbf" + CANARY.encode())
+    assert read_secret(SecretRef("api_key_file", "file", "key"), {}, tmp_path).get_secret_value() == CANARY
+
+
 def test_a_command_is_run_without_a_shell_in_the_configs_folder(tmp_path):
     (tmp_path / "key").write_text("a;b $HOME")
     ref = SecretRef("api_key_cmd", "cmd", f"{sys.executable} -c \"print(open('key').read())\"")

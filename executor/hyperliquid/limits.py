@@ -66,6 +66,7 @@ WS_SILENCE_CLOSE_S = 60
 """The server closes a connection it has sent nothing to for so long."""
 
 # Structure, section 5.3, and nonces, section 3.4
+BUILDERS_APPROVED = 10
 OPEN_ORDERS_BASE = 1000
 OPEN_ORDERS_MAX = 5000
 NONCES_KEPT = 100

@@ -24,6 +24,9 @@ DAY_MS = 86_400_000
 SCHEDULED_CANCELS_A_DAY = 10
 """So often a scheduled cancel fires between two 00:00 UTC (hyperliquid.md section 2.8)."""
 
+LARGEST_BUILDER_F = 100
+"""A builder gets a tenth of a percent of a perp's notional at most (section 6.10), in tenths of a basis point."""
+
 DEFAULT: Json = {"status": "ok", "response": {"type": "default"}}
 
 
@@ -127,11 +130,17 @@ def _order(state: State, account: Account, action: Json) -> Json:
     wires, grouping = action["orders"], action["grouping"]
     problem = checks.prevalidate(state, wires, grouping)
     builder = action.get("builder", {"b": "", "f": 0})
-    if problem is None and builder["f"] > account.builder_fees.get(builder["b"], 0):
-        problem = error_text("BUILDER_FEE_NOT_APPROVED")
+    problem = _builder_problem(account, builder) if problem is None else problem
     if problem is not None:
         return _refused_whole(state, problem)
     return ok("order", placement.place_all(state, account, wires, grouping, builder["f"]))
+
+
+def _builder_problem(account: Account, builder: Json) -> str | None:
+    """Why a builder gets no fee of these orders, whatever was approved for spot."""
+    if builder["f"] > LARGEST_BUILDER_F:
+        return "Builder fee is too high."
+    return error_text("BUILDER_FEE_NOT_APPROVED") if builder["f"] > account.builder_fees.get(builder["b"], 0) else None
 
 
 def _refused_whole(state: State, problem: str) -> Json:

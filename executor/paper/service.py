@@ -198,12 +198,16 @@ class Service:
         return error_text("TOO_MANY_AGENTS", limit=3) if name and name not in known and len(known) >= 3 else None
 
     def _approve_builder(self, user: str, action: Json) -> Json:
-        """``approveBuilderFee``: the rate is a percentage in text, kept in tenths of a basis point."""
+        """``approveBuilderFee``: the rate is a percentage in text, kept in tenths of a basis point; none revokes it."""
         rate = re.fullmatch(r"([0-9.]{1,9})%", action["maxFeeRate"])
         if rate is None or rate[1].count(".") > 1 or rate[1] == ".":
             return err("Invalid builder fee rate.")
-        account = self.state.accounts[user]
-        account.builder_fees[action["builder"].lower()] = int(Decimal(rate[1]) * 1000)
+        fees, builder = self.state.accounts[user].builder_fees, action["builder"].lower()
+        if builder not in fees and len(fees) >= limits.BUILDERS_APPROVED:
+            return err("Too many builders are approved.")
+        fees[builder] = int(Decimal(rate[1]) * 1000)
+        if not fees[builder]:
+            del fees[builder]
         self.state.out.users.add(user)
         return DEFAULT
 

@@ -101,6 +101,16 @@ def test_a_builder_needs_approval(desk):
     assert "resting" in desk.send(action | {"builder": builder})["response"]["data"]["statuses"][0]
 
 
+def test_a_builder_gets_a_tenth_of_a_percent_at_most(desk):
+    action = {"type": "order", "orders": [desk.order("buy", "1", "1900")], "grouping": "na"}
+    desk.account().builder_fees["0x" + "cc" * 20] = 1000
+    answers = [
+        desk.send(action | {"builder": {"b": "0x" + "cc" * 20, "f": f}})["response"]["data"]["statuses"][0]
+        for f in (100, 101)
+    ]
+    assert [set(answer) for answer in answers] == [{"resting"}, {"error"}]
+
+
 def test_noop_does_nothing_and_foreign_actions_are_refused_by_name(desk):
     assert desk.send({"type": "noop"})["status"] == "ok"
     assert "not simulated" in desk.send({"type": "vaultTransfer"})["response"]

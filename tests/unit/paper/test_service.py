@@ -207,6 +207,18 @@ def test_builder_fees_and_foreign_user_signed_actions():
     assert act(service, {"type": "usdSend"}, user_signed=True)["status"] == "err"
 
 
+def test_ten_builders_are_enough_and_one_that_gets_nothing_is_none():
+    service = make()
+    builders = [f"0x{number:040x}" for number in range(11)]
+    approve = {"type": "approveBuilderFee", "maxFeeRate": "0.01%"}
+    answers = [act(service, approve | {"builder": one}, user_signed=True)["status"] for one in builders]
+    assert answers == ["ok"] * 10 + ["err"]
+    assert act(service, approve | {"builder": builders[3], "maxFeeRate": "0%"}, user_signed=True) == OK
+    assert act(service, approve | {"builder": builders[10]}, user_signed=True) == OK
+    approved = info.answer(service, {"type": "approvedBuilders", "user": USER})
+    assert set(approved) == set(builders) - {builders[3]}
+
+
 def test_listeners_hear_after_the_file_has_it(tmp_path):
     service = make(tmp_path / "paper.db")
     heard = []

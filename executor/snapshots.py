@@ -14,7 +14,7 @@ from executor.core.state import DeskState
 from executor.core.types import Agent
 from executor.core.watched import Subject
 
-SCHEMA = 8
+SCHEMA = 9
 """Raised whenever a state's shape changes: a snapshot of another schema is not used, the events are folded again."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -108,7 +109,7 @@ def tell(document: Part, console: Console) -> None:
         return
     if "own" in document:
         for account in document["accounts"]:
-            _account(story, account, {})
+            _account(story, account, {}, {})
         return
     if "duplicate" in document:
         _suspected(story, document["duplicate"])
@@ -118,7 +119,7 @@ def tell(document: Part, console: Console) -> None:
     _decoded(story, document["decoded"])
     _book(story, document)
     for account in document["accounts"]:
-        _account(story, account, document["decoded"])
+        _account(story, account, document["decoded"], document["book"])
     _repeats(story, document["repeats"])
 
 
@@ -221,10 +222,10 @@ def _again(repeat: Part) -> str:
 # -- one account ------------------------------------------------------------------------------------------------
 
 
-def _account(story: Story, account: Part, decoded: Part) -> None:
+def _account(story: Story, account: Part, decoded: Part, book: Part) -> None:
     story.step(f"account {words.cell(account['account']).plain}" if account["account"] else "no account")
     taken, strategy = account["taken"], account["strategy"]
-    split = _split(taken) if taken and words.action_type(decoded["action_type"]) == "trade" else None
+    split = _split(taken, book) if taken and words.action_type(decoded["action_type"]) == "trade" else None
     story.facts({"route": account["route"], "strategy": taken and taken.get("strategy"), "split": split})
     if strategy is not None:
         story.step("the strategy's intents")
@@ -245,14 +246,20 @@ def _account(story: Story, account: Part, decoded: Part) -> None:
     _verdict(story, account)
 
 
-def _split(taken: Part | None) -> str | None:
+def _split(taken: Part, book: Part) -> str:
     """How the action was divided into closing and opening."""
-    if taken is None:
-        return None
     fraction, entry = words.number(taken["exit_fraction"]), words.number(taken["entry_size"])
     leaving = f"exit: {fraction * 100:.4g} % of our position" if fraction else ""
+    if fraction and _more_than_told(fraction, book):
+        leaving += " (its own stops and targets had closed more of its book here)"
     opening = f"entry: {words.short(taken['entry_size'])} of the agent's size" if entry else ""
     return "; ".join(part for part in (leaving, opening) if part) or "nothing to trade"
+
+
+def _more_than_told(fraction: Decimal, book: Part) -> bool:
+    """Whether more leaves than the share by which the frame shrank the book: orders of the agent's had executed."""
+    before, after = words.number(book["before"]), words.number(book["after"])
+    return bool(before) and 0 < after / before < 1 and fraction > 1 - after / before + Decimal("0.0001")
 
 
 def _doubted(story: Story, quote: Part) -> None:

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from executor.core import events as ev
 from executor.core.earnings import account_earned, agrees, entry_worked, fill_earned, forget_told
+from executor.core.executed import note_executed
 from executor.core.facts import AccountFact, Fill, OpenOrder
 from executor.core.lifecycle import LegState
 from executor.core.position import Holding, Position
@@ -135,6 +136,7 @@ def execute(state: DeskState, leg: Leg, newly: Decimal, px: Decimal, at_ms: int)
         return
     _pay(state, leg, newly)
     _move(state, leg.coin, newly * leg.side.sign, px, leg, at_ms)
+    note_executed(state, leg, newly)
 
 
 def fill_seen(state: DeskState, event: ev.FillSeen) -> None:
@@ -176,6 +178,7 @@ def _leg_fill(state: DeskState, leg: Leg, event: ev.FillSeen, in_read: bool) -> 
     if in_read:
         explained = _claim(state, leg, newly, event.fill.px, event.at_ms)
         priced_late(state, event.fill, leg.agent, newly - explained)
+        note_executed(state, leg, newly)
     else:
         execute(state, leg, newly, event.fill.px, event.at_ms)
     forget_told(state)

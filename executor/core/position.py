@@ -134,6 +134,19 @@ class Earned:
 
 
 @dataclass(slots=True)
+class Executed:
+    """What one agent's own stops and targets of a coin closed on this account since its book was flat.
+
+    ``closed`` is so much of its book (positive, its units), ``left`` the share (0 to 1) of the rest that is still there
+    since its newest frame.
+    """
+
+    agent: Agent
+    closed: Decimal = ZERO
+    left: Decimal = Decimal(1)
+
+
+@dataclass(slots=True)
 class Hour:
     """Who held how much of a coin when the hour ``number`` (since the epoch) began: funding is paid on that."""
 

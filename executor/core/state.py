@@ -12,7 +12,7 @@ from decimal import Decimal
 from executor.core.events import ActionReceived, LegKind
 from executor.core.facts import OpenOrder
 from executor.core.lifecycle import IN_FLIGHT_STATES, OPEN_STATES, LegState, step
-from executor.core.position import Earned, Hour, Position
+from executor.core.position import Earned, Executed, Hour, Position
 from executor.core.types import ZERO, Agent, Side, closing_side
 
 KEEP_CLOSED_LEGS = 500
@@ -325,6 +325,8 @@ class DeskState:
     """By coin, what each agent earned with it; whose agent is ``None`` is nobody's of ours."""
     hours: dict[str, list[Hour]] = field(default_factory=dict)
     """By coin, who held it when hours with a change began, oldest first."""
+    executed: dict[str, list[Executed]] = field(default_factory=dict)
+    """By coin, what agents' own stops and targets closed, and their books still show."""
 
     def attempt_after(self, made: int) -> int:
         """The number of the attempt that follows so many; none of an unwritten life is ever one of a written one."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from executor.core import events as ev
 from executor.core.earnings import forgive
+from executor.core.executed import heard
 from executor.core.holdings import handed_over, position_of, put
 from executor.core.lifecycle import LegState
 from executor.core.position import Watch
@@ -109,6 +110,7 @@ def _leverage_failed(state: DeskState, event: ev.LeverageFailed) -> None:
 def _received(state: DeskState, event: ev.ActionReceived) -> None:
     if state.account in event.accounts:
         state.waiting[event.key or ""] = event
+        heard(state, event)
 
 
 def _taken(state: DeskState, event: ev.ActionTaken) -> None:

@@ -16,6 +16,7 @@ import structlog
 from executor.core import events as ev
 from executor.core.answers import leverage_failed
 from executor.core.entry import occupied_leverage
+from executor.core.executed import as_followed
 from executor.core.identity import real_id
 from executor.core.intake import closes, opens
 from executor.core.intents import Intent
@@ -207,6 +208,7 @@ class Preparer:
         return desk.settings.margin_mode == "keep" and unknown and opens(received)
 
     def _as_traded(self, received: ev.ActionReceived) -> ev.ActionReceived:
+        received = as_followed(self._desk.state, received)
         return as_traded(received, self._worker.strategies.get(self._route(received)))
 
     def _route(self, received: ev.ActionReceived) -> str:
@@ -215,8 +217,8 @@ class Preparer:
     # -- finding it out --------------------------------------------------------------------------------------------
 
     async def _prepare(self, received: ev.ActionReceived) -> None:
-        received = self._as_traded(received)
         await self._until_readable(received)
+        received = self._as_traded(received)
         prior: Mapping[str, Found] | None = {}
         looked_up = self.prover.needed(received)
         if looked_up:

@@ -87,3 +87,24 @@ async def test_when_the_entry_never_reached_the_exchange(rig, at_once):
     assert rig.outcome("open") == "absent"
     assert rig.size() == 0
     assert rig.fills() == []
+
+
+@pytest.mark.full
+async def test_after_its_target_and_its_stop_an_agent_that_closes_the_rest_is_out(rig):
+    """Neither is told by a frame once it executed: five less two by a target is three, whatever its book shows."""
+    rig.configure(risk=[*WHOLE, *REST])
+    async with rig.inside() as runtime:
+        await rig.send(rig.trade("open", "LONG", 0.5), rig.protect("TAKE_PROFIT", "target", "SELL", 101_000, size=0.2))
+        await rig.until(rig.targets)
+        rig.market.set_quote("BTC", 101_000, 101_020)
+        await rig.until(lambda: float(rig.size()) == 0.3)
+        await rig.send(rig.protect("STOP_LOSS", "stop", "SELL", 95_000, size=0.3))
+        await rig.until(rig.stops)
+        rig.market.set_quote("BTC", 94_900, 94_920)
+        await rig.until(lambda: rig.size() == 0)
+        await rig.send(rig.trade("again", "LONG", 0.1))
+        await rig.settled("again")
+        await rig.send(rig.trade("close", "SHORT", 0.1))
+        await rig.settled("close")
+        assert (rig.size(), rig.outcome("close")) == (0, "executed")
+        assert runtime.worker.desks["main"].state.position("BTC").size == 0

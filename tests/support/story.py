@@ -16,6 +16,7 @@ from executor.core.answers import answer_events
 from executor.core.batch import Batch, entry_batches, ready_entries, urgent
 from executor.core.decide import take_up
 from executor.core.evolve import evolve
+from executor.core.executed import as_followed
 from executor.core.facts import (
     AccountFact,
     Answer,
@@ -171,6 +172,8 @@ class Story:
         if received is None:
             return []
         received = replace(received, **more.get("received", {}))
+        evolve(self.state, received)
+        received = as_followed(self.state, received)
         signal = Signal(received=received, route="r", strategy="follow", intents=wanted, **more.get("signal", {}))
         decided = take_up(self.desk, self.state, signal, self.now, self.market)
         self.note(decided)

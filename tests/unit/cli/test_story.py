@@ -241,6 +241,17 @@ def test_the_split_into_exit_and_entry_is_told(fraction, size, said):
     assert said in told({**EXPLAINED, "accounts": [{**ACCOUNT, "taken": taken}]})
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "fraction", "said"),
+    [("5", "2", "1", True), ("-5", "-2", "1", True), ("5", "2", "0.6", False), ("5", "0", "1", False),
+     ("5", "-1", "1", False), ("0", "0", "1", False)],
+)  # fmt: skip
+def test_an_exit_of_more_than_the_book_tells_says_that_the_agents_orders_were_executed(before, after, fraction, said):
+    taken = {"strategy": "follow", "exit_fraction": fraction, "entry_size": "0"}
+    text = told({**EXPLAINED, "book": {"before": before, "after": after}, "accounts": [{**ACCOUNT, "taken": taken}]})
+    assert ("% of our position (its own stops and targets had closed more of its book here)" in text) is said
+
+
 def test_a_very_long_frame_is_cut_and_says_so():
     frame = {**EXPLAINED["frame"], "frame": "x" * (LONGEST_FRAME + 7)}
     assert "and 7 more characters" in told({**EXPLAINED, "frame": frame})

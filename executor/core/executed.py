@@ -1,0 +1,78 @@
+"""What an agent's own stops and targets closed here: no frame tells of it, and its book still shows it.
+
+So what it closes, and what a target of it takes, is a share of what is left of the book: where a target took two of
+five, the agent's SHORT 3 closes all. What opens, and on which side, stays the book's word: whether that order executed
+for the agent as well, or the agent tells the close itself, nobody here can know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import ROUND_DOWN, ROUND_UP, Context, Decimal
+
+from executor.core import events as ev
+from executor.core.exits import CROSSED, NOT_FILLED
+from executor.core.position import Executed
+from executor.core.state import OF_POLICY, DeskState, Leg
+from executor.core.types import ZERO
+
+_ONE = Decimal(1)
+_DOWN = Context(prec=28, rounding=ROUND_DOWN)
+_UP = Context(prec=28, rounding=ROUND_UP)
+
+
+def note_executed(state: DeskState, leg: Leg, newly: Decimal) -> None:
+    """Count what an agent's own stop or target newly executed (positive), once it is taken off what the agent holds."""
+    agent = leg.agent
+    if newly <= 0 or agent is None or agent.via or not _is_signalled(state, leg):
+        return  # what a strategy made of facts has a book of its own, whose closes are all told
+    left = abs(state.position(leg.coin).held_by(agent))
+    records = state.executed.setdefault(leg.coin, [])
+    record = next((record for record in records if record.agent == agent), None)
+    if record is None:
+        record = Executed(agent)
+        records.append(record)
+    record.left = _DOWN.multiply(record.left, _DOWN.divide(left, left + newly))
+
+
+def _is_signalled(state: DeskState, leg: Leg) -> bool:
+    """Whether it is a stop or target that the agent signalled as such: not the policy's, not one of an entry."""
+    owed = state.exits.get(leg.key)
+    for_stop = leg.kind == "exit" and owed is not None and owed.why in (CROSSED, NOT_FILLED)
+    if leg.key.startswith(OF_POLICY) or not (leg.kind in ("stop", "target") or for_stop):
+        return False
+    return not any(one.kind == "entry" and one.key == leg.key for one in state.legs.values())
+
+
+def heard(state: DeskState, event: ev.ActionReceived) -> None:
+    """The agent's next frame: what was closed since the one before is counted in its units, while its book lasts."""
+    records = state.executed.pop(event.coin or "", None)
+    if records is None:
+        return
+    for record in records:
+        if record.agent == event.agent:
+            _count(record, event.book_before, event.book_after)
+    kept = [record for record in records if record.closed or record.left != 1]
+    if kept:
+        state.executed[event.coin or ""] = kept
+
+
+def _count(record: Executed, before: Decimal, after: Decimal) -> None:
+    rest = max(abs(before) - record.closed, ZERO)
+    closed = record.closed + _UP.multiply(rest, _ONE - record.left)
+    record.closed = min(closed, abs(after)) if before * after > 0 else ZERO
+    record.left = _ONE
+
+
+def as_followed(state: DeskState, received: ev.ActionReceived) -> ev.ActionReceived:
+    """The action by what is left of its agent's book, where it does not open: for the shares that are taken of it."""
+    before, after = received.book_before, received.book_after
+    records = state.executed.get(received.coin or "", ())
+    gone = next((record.closed for record in records if record.agent == received.agent), ZERO)
+    if not gone or before * after < 0 or abs(after) > abs(before):
+        return received
+    return replace(received, book_before=_less(before, gone), book_after=_less(after, gone))
+
+
+def _less(book: Decimal, gone: Decimal) -> Decimal:
+    return max(abs(book) - gone, ZERO).copy_sign(book)

@@ -67,7 +67,9 @@ def usage(message: str, remedy: str) -> ConfigError:
 
 
 def printable_streams() -> None:
-    """A terminal that cannot show a character gets a question mark instead of a crash."""
+    """What cannot show a character gets a question mark instead of a crash; to a closed stderr nothing is said."""
+    if sys.stderr is None:  # 2>&-: the log writes there, and whatever is opened next would be taken for it
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open for as long as the process runs
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

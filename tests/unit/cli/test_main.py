@@ -1,12 +1,13 @@
 import inspect
-from contextlib import redirect_stdout
+import sys
+from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
 import typer
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from executor.cli.guard import Guarded, tell
+from executor.cli.guard import Guarded, printable_streams, tell
 from executor.cli.main import app
 from executor.errors import ConfigError, ExecutorError
 
@@ -83,3 +84,11 @@ def test_a_command_that_says_nothing_works_where_stdout_was_closed():
     with redirect_stdout(None):
         quiet(["be-still"], standalone_mode=False)
     assert called == [True]
+
+
+def test_a_log_line_finds_its_way_where_stderr_was_closed():
+    with redirect_stderr(None):
+        printable_streams()
+        assert sys.stderr is not None
+        assert sys.stderr.write("a line") == 6
+        sys.stderr.close()

@@ -57,15 +57,14 @@ def configure_logs(loaded: Loaded) -> None:
 
 async def _run(loaded: Loaded, who: dict[str, Trader], duration_s: float | None) -> int:
     stop = stop_on_signals()
-    runtime = Runtime(loaded, who)
-    if not await started(runtime, stop, None if duration_s is None else max(duration_s, START_S)):
-        if stop.is_set():
-            return 0
-        raise ExecutorError("the run's time is over, and it never began", "the log says what could not be read")
-    lines = EventLog()
+    runtime, lines = Runtime(loaded, who), EventLog()
+    runtime.listeners.append(lines)
     try:
+        if not await started(runtime, stop, None if duration_s is None else max(duration_s, START_S)):
+            if stop.is_set():
+                return 0
+            raise ExecutorError("the run's time is over, and it never began", "the log says what could not be read")
         async with runtime:
-            runtime.worker.on_event.append(lines)
             runtime.worker.spawn(keep_tidy(), "garbage")
             runtime.listen()
             log.info("running", action="running", mode=loaded.config.mode, accounts=list(who))

@@ -88,6 +88,8 @@ class Runtime:
         self._with_outside = with_outside and with_control
         self._jitter = jitter
         self._stack = AsyncExitStack()
+        self.listeners: list[Callable[[ev.Event], None]] = []
+        """Hear every event from the first on: accounts are read, and exits may leave, before the start is over."""
         self.sources: list[Listener] = []
         self.refused: CredentialRefused | None = None
         self._ended: set[str] = set()
@@ -129,6 +131,7 @@ class Runtime:
         await self._open_venue()
         vaults = await self._check_identities() if self.loaded.config.live else {}
         self.worker = compose.worker(self.loaded, self.who, self.venue, self.ledger, self.clock, vaults, told)
+        self.worker.on_event += self.listeners
         self._stack.push_async_callback(self.worker.cancel_tasks)
         self._take_over()
         self._run_desks()

@@ -14,6 +14,7 @@ from decimal import Decimal
 from executor.core import events as ev
 from executor.core.book import split
 from executor.core.entry import describe, entry_events, holds
+from executor.core.exits import below_minimum
 from executor.core.identity import plain
 from executor.core.intents import StopIntent, TargetIntent
 from executor.core.lifecycle import LegState
@@ -161,8 +162,7 @@ def _exit_part(state: DeskState, signal: Signal, fraction: Decimal, now_ms: int,
     if base <= 0:
         text = f"nothing of {coin} is left to close" + (": its entry had not left yet, and will not" if dropped else "")
         return [*dropped, _refuse(state, signal, now_ms, "NO_POSITION", text, "exit")]
-    mark = market.mark(coin)
-    if size == 0 or (fraction < 1 and mark is not None and size * mark < market.rules.min_notional_usd):
+    if size == 0 or (fraction < 1 and below_minimum(size, coin, side, market)):
         text = f"{plain(size)} {coin} is less than the venue takes; it leaves when the agent closes"
         return [_refuse(state, signal, now_ms, "EXIT_BELOW_MINIMUM", text, "exit")]
     return [*dropped, _owed(state, signal, side, size, now_ms)]

@@ -94,8 +94,19 @@ def _one(settings: DeskSettings, state: DeskState, owed: Exit, now_ms: int, mark
 
 def is_dust(size: Decimal, position: Position, market: Market) -> bool:
     """A rest of a partial exit the venue takes no order for: it leaves with the next exit."""
-    mark = market.mark(position.coin)
-    return mark is not None and size < abs(position.size) and size * mark < market.rules.min_notional_usd
+    return size < abs(position.size) and below_minimum(size, position.coin, closing_side(position.size), market)
+
+
+def below_minimum(size: Decimal, coin: str, side: Side, market: Market) -> bool:
+    """Whether an exit that leaves something is too small for the venue.
+
+    It goes by the limit price (hyperliquid.md section 6.1): that of a sell is no better than what it meets.
+    """
+    mark, touch = market.mark(coin), market.touch(coin, side)
+    if mark is None:
+        return False
+    px = min(mark, touch) if touch is not None and side is Side.SELL else mark
+    return size * px < market.rules.min_notional_usd
 
 
 def taken_px(

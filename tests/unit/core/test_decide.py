@@ -341,6 +341,19 @@ def test_a_partial_exit_below_the_venues_minimum_is_refused_with_its_size():
     assert s.held() == 1
 
 
+def test_a_partial_sell_that_only_the_mark_lifts_to_the_minimum_is_refused_and_leaves_with_the_last():
+    """The venue goes by the limit, and no sell finds more than the bid: it hung for ever, and the close with it."""
+    s = Story()
+    s.quotes["BTC"] = replace(s.quotes["BTC"], bid=D("99.99"))
+    for size in ("0.1", "-0.1"):
+        s.trade(Side.BUY if D(size) > 0 else Side.SELL, 1)
+        s.trade(Side.SELL if D(size) > 0 else Side.BUY, "0.1")
+        assert s.held() == D(size) * 10 - (0 if D(size) > 0 else D(size))
+        s.trade(Side.SELL if D(size) > 0 else Side.BUY, "0.9")
+        assert s.held() == 0
+    assert s.refusals() == ["EXIT_BELOW_MINIMUM"]
+
+
 def test_without_a_mark_a_small_exit_is_tried():
     s = Story()
     s.long(1)

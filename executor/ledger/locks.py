@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -62,8 +63,9 @@ def acquire(endpoint: str, subject: str, *, root: Path | None = None, clock: Clo
             f"the lock folder {folder} cannot be used: {error}", f"point {FOLDER_ENV} at another"
         ) from error
     started = iso((clock or SystemClock()).now_ms())
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, orjson.dumps({"pid": os.getpid(), "since": started, "what": what}), 0)
+    with suppress(OSError):  # a full disk: the lock is held without its note, and who flattens must not wait for room
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, orjson.dumps({"pid": os.getpid(), "since": started, "what": what}), 0)
     return HeldLock(path, what, fd)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import stat
 import subprocess
@@ -128,3 +129,14 @@ def test_a_link_in_the_place_of_a_lock_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match="cannot be used"):
         acquire(URL, "0x1", root=tmp_path / "locks")
     assert victim.read_text() == "dear"
+
+
+def test_on_a_full_disk_it_is_held_without_its_note(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))  # writing fails as on a full disk
+    try:
+        lock = acquire(URL, "0x1", root=tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with lock, pytest.raises(LockHeld, match="not known yet"):
+        acquire(URL, "0x1", root=tmp_path)

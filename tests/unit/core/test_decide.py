@@ -345,11 +345,11 @@ def test_a_partial_sell_that_only_the_mark_lifts_to_the_minimum_is_refused_and_l
     """The venue goes by the limit, and no sell finds more than the bid: it hung for ever, and the close with it."""
     s = Story()
     s.quotes["BTC"] = replace(s.quotes["BTC"], bid=D("99.99"))
-    for size in ("0.1", "-0.1"):
-        s.trade(Side.BUY if D(size) > 0 else Side.SELL, 1)
-        s.trade(Side.SELL if D(size) > 0 else Side.BUY, "0.1")
-        assert s.held() == D(size) * 10 - (0 if D(size) > 0 else D(size))
-        s.trade(Side.SELL if D(size) > 0 else Side.BUY, "0.9")
+    for opens, closes, left in ((Side.BUY, Side.SELL, "1"), (Side.SELL, Side.BUY, "-0.9")):
+        s.trade(opens, 1)
+        s.trade(closes, "0.1")
+        assert s.held() == D(left)
+        s.trade(closes, "0.9")
         assert s.held() == 0
     assert s.refusals() == ["EXIT_BELOW_MINIMUM"]
 

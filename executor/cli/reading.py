@@ -133,7 +133,7 @@ def _known_kind(kind: str) -> None:
 
 def explain(
     action_id: Annotated[
-        str, typer.Argument(help="The id that `actions` or `orders` shows; an action's may be cut short.")
+        str, typer.Argument(help="An id that `actions` shows, or how it begins; or the cloid of an order.")
     ],
     config: ConfigFile = CONFIG,
     overrides: Overrides = None,

@@ -13,7 +13,7 @@ from typing import Any
 
 from executor.ledger.codec import clean
 from executor.ledger.database import Guard, connect_reader
-from executor.ledger.index import TABLES, pack_key, write_index
+from executor.ledger.index import TABLES, pack_key, unpack_key, write_index
 from executor.ledger.log import to_stored
 from executor.ledger.status import Latest
 from executor.ledger.views import Document, frame_view
@@ -100,6 +100,11 @@ class Lookup:
         """
         row = self.one(_BY_ID, clean(action_id)) or self.one(_BY_KEY, pack_key(action_id.lower()))
         return None if row is None else self.event(row[0])
+
+    def planned_for(self, cloid: str) -> str | None:
+        """The key of the action an order was planned for; ``None`` where no order is called so."""
+        row = self.one("SELECT key FROM all_legs WHERE cloid = ? AND key IS NOT NULL LIMIT 1", clean(cloid).lower())
+        return None if row is None else unpack_key(row[0])
 
     def story(self, key: str) -> list[Stored]:
         """All events of an action, and the newest start of a worker: it made what was out then unknown."""

@@ -170,26 +170,30 @@ class LedgerReader:
             before = page[-1][0]
 
     def explain(self, action_id: str) -> Document | None:
-        """Every step of one action, by the sender's id or by its key; ``None`` when neither is known.
+        """Every step of one action, by the sender's id, its key or an order's cloid; ``None`` when none is known.
 
         When an id came from several systems the newest is explained. What the program did by itself has a name, too
         (``flatten:BTC``): all it ever did by that.
         """
         with self._look.moment():
-            found = self._look.find(action_id)
-            if found is None:
-                own = self._look.story(action_id)
-                planned = any(isinstance(item.event, ev.LegPlanned) for item in own)
-                return explain_own(action_id, own, self._clock.now_ms()) if planned else None
-            if isinstance(found.event, ev.FrameRefused):
-                return explain_refused(found.event, self._look.frames_of([found]))
-            stored = self._look.story(found.event.key or "")
-            received = found.event
-            if isinstance(received, ev.DuplicateSeen):
-                return explain_duplicate(received, self._id_of(received.twin), stored, self._look.frames_of(stored))
-            if not isinstance(received, ev.ActionReceived):
-                raise LedgerError(f"event {found.seq} is not what the index says", "restore the ledger from a backup")
-            return explain_action(received, stored, self._look.frames_of(stored), self._clock.now_ms())
+            key = self._look.planned_for(action_id)
+            return self._explain(action_id) or (None if key is None else self._explain(key))
+
+    def _explain(self, action_id: str) -> Document | None:
+        found = self._look.find(action_id)
+        if found is None:
+            own = self._look.story(action_id)
+            planned = any(isinstance(item.event, ev.LegPlanned) for item in own)
+            return explain_own(action_id, own, self._clock.now_ms()) if planned else None
+        if isinstance(found.event, ev.FrameRefused):
+            return explain_refused(found.event, self._look.frames_of([found]))
+        stored = self._look.story(found.event.key or "")
+        received = found.event
+        if isinstance(received, ev.DuplicateSeen):
+            return explain_duplicate(received, self._id_of(received.twin), stored, self._look.frames_of(stored))
+        if not isinstance(received, ev.ActionReceived):
+            raise LedgerError(f"event {found.seq} is not what the index says", "restore the ledger from a backup")
+        return explain_action(received, stored, self._look.frames_of(stored), self._clock.now_ms())
 
     def _id_of(self, key: str) -> str:
         """The sender's id of the action of a key; empty where there is none."""

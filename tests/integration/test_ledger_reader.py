@@ -361,6 +361,14 @@ def test_a_refused_frame_can_be_explained_by_the_id_it_named(desk: Desk) -> None
     assert again["key"] == KEY
 
 
+def test_an_order_is_explained_by_its_cloid_as_its_action_is(desk: Desk) -> None:
+    desk.add(received(KEY, "id-1"), planned(KEY, "0xab"), planned("flatten:BTC", "0xcd", leg="exit"))
+    for name, cloid in (("id-1", "0xAB"), ("flatten:BTC", "0xcd")):
+        told = desk.reader.explain(cloid)
+        assert told is not None
+        assert told == desk.reader.explain(name)
+
+
 def test_an_unknown_id_is_not_explained(desk: Desk) -> None:
     assert desk.reader.explain("nothing") is None
     assert desk.reader.explain("\ud800") is None

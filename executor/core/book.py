@@ -16,6 +16,12 @@ from executor.core.types import ZERO, Agent, Side, side_of
 WINDOW_MS = 120_000
 """How far back an out-of-order frame still finds its place."""
 
+NOTHING = Decimal("1e-9")
+"""What a change leaves of less than this share of itself is no position: senders add up in floating point.
+
+Such a rest would never be flat, and after a gap an agent's entries wait until its book is (AFTER_GAP).
+"""
+
 WINDOW_MAX = 64
 """How many recent frames are kept per book at most."""
 
@@ -52,6 +58,8 @@ def _fold(size: Decimal, changes: tuple[Change, ...]) -> Decimal:
 
 def _apply(size: Decimal, change: Change) -> Decimal:
     after = size + change.delta
+    if abs(after) < abs(change.delta) * NOTHING:
+        return ZERO
     if not change.reduce_only:
         return after
     if size == 0 or size * change.delta > 0:

@@ -38,6 +38,26 @@ def test_an_opposite_frame_larger_than_the_book_flips_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("opens", "closes", "left"),
+    [
+        (("0.1", "0.2"), ("-0.30000000000000004",), "0"),
+        (("0.30000000000000004",), ("-0.1", "-0.2"), "0"),
+        (("-0.30000000000000004",), ("0.1", "0.2"), "0"),
+        (("1",), ("-1.0000001",), "-0.0000001"),
+        (("0.000000001",), (), "0.000000001"),
+    ],
+)
+def test_what_a_senders_floating_point_leaves_is_flat(
+    opens: tuple[str, ...], closes: tuple[str, ...], left: str
+) -> None:
+    for reduce_only in (False, True):
+        changes = [change(at, delta) for at, delta in enumerate(opens)]
+        changes += [change(10 + at, delta, reduce_only=reduce_only) for at, delta in enumerate(closes)]
+        size = book_of(*changes).size
+        assert size == (max(D(left), D(0)) if reduce_only else D(left))
+
+
+@pytest.mark.parametrize(
     ("start", "delta", "after"),
     [("2", "-1", "1"), ("2", "-3", "0"), ("-2", "3", "0"), ("2", "1", "2"), ("-2", "-1", "-2"), ("0", "1", "0")],
 )

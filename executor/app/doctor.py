@@ -10,6 +10,7 @@ from executor.app import doctor_machine as machine
 from executor.app import doctor_venue as venue
 from executor.app.doctor_check import Check, failure, passed, warned
 from executor.app.doctor_sources import sources
+from executor.app.hiding import hide
 from executor.app.identity import Trader, traders
 from executor.config import Loaded
 from executor.errors import ExecutorError
@@ -23,6 +24,7 @@ NOT_NEEDED = "not needed in dry-run: a throw-away key signs on the paper exchang
 
 async def checks(loaded: Loaded, tell: Tell = lambda what: None) -> list[Check]:
     """All checks in the order of a start; ``tell`` hears what is looked at. Places no order, writes no ledger."""
+    hide(loaded)
     found = [*_config(loaded), *machine.secrets(loaded)]
     found += unbuilt(loaded, {check.name for check in found if check.level == "fail"})
     who, told = _who(loaded)

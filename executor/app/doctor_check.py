@@ -1,4 +1,4 @@
-"""One line of the doctor's report."""
+"""One line of the doctor's report, without secrets: plugins and servers say what they like."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from executor.errors import ExecutorError
+from executor.logs import redact
 
 Level = Literal["pass", "warn", "fail"]
 
@@ -22,17 +23,17 @@ class Check:
 
 def passed(name: str, text: str) -> Check:
     """All is well."""
-    return Check(name, "pass", text)
+    return Check(name, "pass", redact(text))
 
 
 def warned(name: str, text: str, remedy: str) -> Check:
     """It works, but somebody should know."""
-    return Check(name, "warn", text, remedy)
+    return Check(name, "warn", redact(text), redact(remedy))
 
 
 def failed(name: str, text: str, remedy: str) -> Check:
     """Do not trade like this."""
-    return Check(name, "fail", text, remedy)
+    return Check(name, "fail", redact(text), redact(remedy))
 
 
 def failure(name: str, error: ExecutorError) -> Check:

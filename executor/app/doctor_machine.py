@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from executor.app.doctor_check import Check, failed, failure, passed, warned
+from executor.app.hiding import references
 from executor.app.identity import DRY_RUN_ENDPOINT, Trader
 from executor.app.locking import hold, hold_files
 from executor.config import Loaded, SecretRef
@@ -138,12 +139,7 @@ def file_modes(loaded: Loaded) -> Iterator[Check]:
 
 
 def _private_files(loaded: Loaded) -> list[Path]:
-    refs = [ref for source in loaded.config.sources for ref in source.secrets.values()]
-    refs += [account.signer for account in loaded.config.accounts if account.signer is not None]
-    refs += [ref for told in loaded.config.notify for ref in told.secrets.values()]
-    refs += [loaded.config.heartbeat.url] if loaded.config.heartbeat.url is not None else []
-    refs += [loaded.config.server.token] if loaded.config.server.token is not None else []
-    files = [loaded.base / Path(ref.target).expanduser() for ref in refs if ref.kind == "file"]
+    files = [loaded.base / Path(ref.target).expanduser() for ref in references(loaded) if ref.kind == "file"]
     return [loaded.base / ".env", *files, loaded.config.ledger.path]
 
 

@@ -13,6 +13,7 @@ import structlog
 from executor import logs
 from executor.app.eventlog import EventLog
 from executor.app.garbage import keep_tidy
+from executor.app.hiding import hide
 from executor.app.identity import Trader, traders
 from executor.app.locking import hold, hold_files
 from executor.app.runtime import Runtime, exit_code
@@ -51,7 +52,8 @@ def run(loaded: Loaded, *, live: bool, duration_s: float | None = None) -> int:
 
 
 def configure_logs(loaded: Loaded) -> None:
-    """Logging as configured."""
+    """Logging as configured, without any secret that is known by now."""
+    hide(loaded)
     logs.configure(loaded.config.logging.level, loaded.config.logging.format)
 
 

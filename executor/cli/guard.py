@@ -46,13 +46,14 @@ def _drop_output() -> None:
 
 
 def tell(error: ExecutorError) -> None:
-    """Say on stderr what is wrong and what to do."""
+    """Say on stderr what is wrong and what to do, without secrets."""
     from executor.cli.output import clean, err
+    from executor.logs import redact
 
     console = err()
-    console.print(f"[bold red]error:[/] {_escaped(clean(error.message))}")
+    console.print(f"[bold red]error:[/] {_escaped(clean(redact(error.message)))}")
     if error.remedy:
-        console.print(f"[bold green]remedy:[/] {_escaped(clean(error.remedy))}")
+        console.print(f"[bold green]remedy:[/] {_escaped(clean(redact(error.remedy)))}")
 
 
 def _escaped(text: str) -> str:

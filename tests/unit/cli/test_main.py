@@ -70,6 +70,11 @@ def test_an_error_is_said_with_its_remedy_and_without_control_characters(error, 
     assert "\x1b" not in said.err
 
 
+def test_an_error_is_said_without_secrets(capsys):
+    tell(ExecutorError("wss://h/?api_key=abcd1234", "--set sources.one.api_secret=abcd1234"))
+    assert "abcd1234" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["", "config", "plugins", "sim", *sorted(COMMANDS)])
 def test_every_command_has_help(name):
     done = CliRunner().invoke(app, [*name.split(), "--help"])

@@ -6,7 +6,8 @@ A plugin is a class, registered by an entry point or named in the configuration 
   handler by its name, and is built with its options: ``Class(options)``. ``inline: ClassVar[bool] = True`` marks plain
   arithmetic that may be called in the event loop;
   without it, the call is made in a thread. Either way it has a deadline.
-- a **risk rule** (``executor.risk_rules``) implements ``Rule`` and has a class method ``from_options(options)``.
+- a **risk rule** (``executor.risk_rules``) implements ``Rule`` and has a class method ``from_options(options)``;
+  ``inline`` is for it what it is for a strategy.
 - a **source** (``executor.sources``) implements ``Source``, a **notifier** (``executor.notifiers``) ``Notifier``.
 
 Its class attribute ``Options``, a subclass of ``api.Options``, names the keys it takes in the configuration.

@@ -29,6 +29,7 @@ from executor.errors import ExecutorError, PluginError
 from executor.execution.desk import Desk
 from executor.execution.nonces import Nonces
 from executor.execution.restore import restore, save
+from executor.execution.rules import beside
 from executor.execution.strategies import StrategyCaller
 from executor.execution.worker import Worker
 from executor.hyperliquid.signer_policy import SignerPolicy
@@ -207,7 +208,7 @@ def worker(
     config = loaded.config
     intake, states = restore(ledger, who)
     books = vias(config.routes, intake, states)
-    risk = rules(loaded)
+    risk = tuple(map(beside, rules(loaded)))
     nonces: dict[str, Nonces] = {}
     desks = {}
     for name, trader in who.items():

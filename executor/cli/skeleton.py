@@ -89,6 +89,7 @@ class $title(Strategy):
 RULE = '''"""A risk rule: no entry at a price outside of a band. Exits are never shown to a rule."""
 
 from decimal import Decimal
+from typing import ClassVar
 
 from executor.api import Exposure, Proposal, Verdict
 from executor.api import Options as BaseOptions
@@ -98,6 +99,7 @@ class PxBand:
     """Refuses what would be bought or sold below ``min_px`` or above ``max_px``."""
 
     name, watches = "${name}_px", ()
+    inline: ClassVar[bool] = True  # plain arithmetic; take it out when this does anything that may take time
 
     class Options(BaseOptions):
         """The keys beside ``rule:``."""

@@ -45,6 +45,7 @@ class BaseRule(Generic[OptionsT]):
 
     options: OptionsT
     name: ClassVar[str]
+    inline: ClassVar[bool] = True  # plain arithmetic: needs no thread
 
     @classmethod
     def from_options(cls, options: OptionsT) -> Self:

@@ -227,3 +227,42 @@ async def test_a_worker_that_is_of_no_use_says_so(rig):
         assert runtime.unwell() == "account main could not be read"
         state.reconciled = True
         assert runtime.unwell() == ""
+
+
+CAPS = [{"rule": name, "max_usd": 500_000} for name in ("max_order_notional", "max_position_notional", "daily_loss")]
+HANGS = """
+import threading
+
+from executor.api import Verdict
+
+
+class Hangs:
+    name, watches = "hangs", ()
+
+    @classmethod
+    def from_options(cls, options):
+        return cls()
+
+    def check(self, proposal, exposure):
+        if proposal.coin == "ETH":
+            threading.Event().wait(5)
+        return Verdict(self.name, "pass")
+"""
+
+
+async def test_a_rule_of_a_plugin_that_hangs_refuses_entries_and_holds_up_no_exit(rig):
+    (rig.folder / "hangs.py").write_text(HANGS)
+    rig.configure(risk=[*CAPS, {"rule": "hangs.py:Hangs"}])
+    async with rig.inside():
+        await rig.send(rig.trade("in", "LONG", 1))
+        await rig.settled("in")
+        await rig.send(rig.trade("hung", "LONG", 1, "ETH"))
+        await rig.settled("hung")
+        await rig.send(rig.trade("next", "LONG", 1), rig.trade("out", "SHORT", 2))
+        await rig.settled("next", "out")
+        await rig.until(lambda: rig.size() == 0)
+        assert (rig.reason("hung"), rig.reason("next"), rig.outcome("out")) == (
+            "RULE_FAILED",
+            "RULE_FAILED",
+            "executed",
+        )

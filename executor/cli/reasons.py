@@ -241,8 +241,7 @@ _ALARMS = {
         "A position that should have a stop has had none for after_s: see protection.policy, or set one on the venue."
     ),
     "UNROUTED": (
-        "An agent's position will not be closed with it, no route brings it any more: give it a route, or close it."
-        " Where its account is not configured any more, nobody protects it either: put the account back, or close it."
+        "What an agent holds no route or configured account closes any more: bring route or account back, or close it."
     ),
 }
 

@@ -186,7 +186,7 @@ def _building(what: str) -> Iterator[None]:
         yield
     except ExecutorError:
         raise
-    except Exception as error:
+    except Exception as error:  # it may raise anything, and goes on as ours
         raise PluginError(f"{what} cannot be built: {logs.redact(str(error))}", "mend it or its options") from error
 
 

@@ -34,6 +34,10 @@ MOST_WAITING = 10_000
 """So many frames may wait for a client. One that is behind that far reads nothing any more, and fills the memory."""
 
 
+GOODBYE_S = 0.2
+"""How long a closing frame may take to leave. Where it does not, the client reads nothing, and nobody waits for it."""
+
+
 @dataclass(slots=True)
 class Subscription:
     """One live subscription; ``due_ms`` is when its next periodic frame goes, ``last`` what was last sent (bbo)."""
@@ -71,6 +75,14 @@ class Connection:
         """Cuts the connection without a closing handshake (the client sees 1006)."""
         if self.request.transport is not None:
             self.request.transport.abort()
+
+    async def close(self, code: int) -> None:
+        """Ends the connection with a closing frame, without it where the client does not read."""
+        try:
+            async with asyncio.timeout(GOODBYE_S):
+                await self.socket.close(code=code)
+        except TimeoutError:
+            self.abort()
 
     async def write(self) -> None:
         """Sends what is queued until the connection ends."""
@@ -135,8 +147,7 @@ class Hub:
         """Ends all connections and pending posts."""
         for task in list(self._tasks):
             task.cancel()
-        for connection in list(self.connections):
-            await connection.socket.close(code=1001)
+        await asyncio.gather(*(connection.close(1001) for connection in list(self.connections)))
 
     async def _receive(self, connection: Connection, text: str) -> None:
         if not self._limits.may_say(connection.ip):
@@ -280,4 +291,4 @@ class Hub:
                     subscription.due_ms = now + period
                     self._snapshot(connection, subscription)
             if now - connection.sent_ms >= limits.WS_SILENCE_CLOSE_S * 1000:
-                await connection.socket.close()
+                await connection.close(1000)

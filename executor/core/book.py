@@ -39,7 +39,7 @@ class Change:
 class Book:
     """One agent's position in one coin: ``size``, signed. ``base`` is what was folded for good before ``recent``.
 
-    ``gapped`` is set while frames may have been missed and the book has not been flat since.
+    ``gapped`` is set while frames may have been missed (since ``gapped_ms``) and the book has not been flat since.
     ``last_stamp_ms`` is the newest stamp seen.
     """
 
@@ -48,6 +48,7 @@ class Book:
     last_stamp_ms: int = 0
     gapped: bool = False
     size: Decimal = ZERO
+    gapped_ms: int = 0
 
 
 def _fold(size: Decimal, changes: tuple[Change, ...]) -> Decimal:
@@ -78,7 +79,8 @@ def with_change(book: Book, change: Change) -> Book:
     while len(recent) > WINDOW_MAX or (recent and recent[0].at_ms < last - WINDOW_MS):
         base, recent = _apply(base, recent[0]), recent[1:]
     size = _fold(base, recent) if late else _apply(book.size, change)
-    return Book(base=base, recent=recent, last_stamp_ms=last, gapped=book.gapped and size != 0, size=size)
+    gapped = book.gapped and size != 0
+    return Book(base, recent, last_stamp_ms=last, gapped=gapped, size=size, gapped_ms=book.gapped_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,27 +51,35 @@ def heard(state: DeskState, event: ev.ActionReceived) -> None:
         return
     for record in records:
         if record.agent == event.agent:
-            _count(record, event.book_before, event.book_after)
+            _count(record, event.book_before, event.book_after, event.at_ms)
     kept = [record for record in records if record.closed or record.left != 1]
     if kept:
         state.executed[event.coin or ""] = kept
 
 
-def _count(record: Executed, before: Decimal, after: Decimal) -> None:
+def _count(record: Executed, before: Decimal, after: Decimal, at_ms: int) -> None:
     rest = max(abs(before) - record.closed, ZERO)
     closed = record.closed + _UP.multiply(rest, _ONE - record.left)
+    if closed >= abs(before):
+        record.flat_ms = at_ms
     record.closed = min(closed, abs(after)) if before * after > 0 else ZERO
     record.left = _ONE
 
 
 def as_followed(state: DeskState, received: ev.ActionReceived) -> ev.ActionReceived:
-    """The action by what is left of its agent's book, where it does not open: for the shares that are taken of it."""
+    """The action by what is left of its agent's book, where it does not open: for the shares that are taken of it.
+
+    An agent whose own orders had closed all of it was flat, so that what was missed before does not count any more.
+    """
     before, after = received.book_before, received.book_after
     records = state.executed.get(received.coin or "", ())
-    gone = next((record.closed for record in records if record.agent == received.agent), ZERO)
-    if not gone or before * after < 0 or abs(after) > abs(before):
+    record = next((record for record in records if record.agent == received.agent), None)
+    if record is None:
         return received
-    return replace(received, book_before=_less(before, gone), book_after=_less(after, gone))
+    received = replace(received, gapped=received.gapped and received.gapped_ms > record.flat_ms)
+    if before * after < 0 or abs(after) > abs(before):
+        return received
+    return replace(received, book_before=_less(before, record.closed), book_after=_less(after, record.closed))
 
 
 def _less(book: Decimal, gone: Decimal) -> Decimal:

@@ -203,6 +203,7 @@ def _received(
         book_before=before.size,
         book_after=after.size,
         gapped=before.gapped and before.size != 0,
+        gapped_ms=before.gapped_ms,
         superseded=action.signal_at_ms < before.last_stamp_ms,
         accounts=tuple(account for account, _ in taking),
         routes=tuple(route for _, route in taking),
@@ -362,4 +363,4 @@ def _remember(state: IntakeState, twin: Twin) -> None:
 def _evolve_gap(state: IntakeState, event: ev.GapNoted) -> None:
     for key, book in state.books.items():
         if key.agent.system == event.system and key.agent.agent_id in event.agent_ids and book.size != 0:
-            state.books[key] = replace(book, gapped=True)
+            state.books[key] = replace(book, gapped=True, gapped_ms=event.at_ms)

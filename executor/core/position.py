@@ -138,12 +138,13 @@ class Executed:
     """What one agent's own stops and targets of a coin closed on this account since its book was flat.
 
     ``closed`` is so much of its book (positive, its units), ``left`` the share (0 to 1) of the rest that is still there
-    since its newest frame.
+    since its newest frame. ``flat_ms`` is when its newest frame came that found nothing left.
     """
 
     agent: Agent
     closed: Decimal = ZERO
     left: Decimal = Decimal(1)
+    flat_ms: int = 0
 
 
 @dataclass(slots=True)

@@ -110,9 +110,9 @@ class ActionReceived(Event):
     """A new action, decoded, with the agent's book before and after it and the accounts it was routed to.
 
     ``coin`` is ``None`` and ``symbol_problem`` says why when the symbol is not the venue's. ``gapped``: frames of this
-    agent may have been missed since its book was flat. ``superseded``: stamped before an action already seen.
-    ``routes`` names, account by account, the route that brings the action there. ``derived`` tells of the fact and the
-    strategy an action was made of that no agent sent as such.
+    agent may have been missed since its book was flat, at ``gapped_ms`` last. ``superseded``: stamped before an action
+    already seen. ``routes`` names, account by account, the route that brings the action there. ``derived`` tells of the
+    fact and the strategy an action was made of that no agent sent as such.
     """
 
     frame_id: int | None
@@ -145,6 +145,7 @@ class ActionReceived(Event):
     accounts: tuple[str, ...]
     routes: tuple[str, ...]
     derived: Derivation | None = None
+    gapped_ms: int = 0
 
     @property
     def agent(self) -> Agent:

@@ -8,6 +8,7 @@ from story import D, Story
 from executor.core import events as ev
 from executor.core.executed import note_executed
 from executor.core.facts import Fill
+from executor.core.intake import evolve_intake
 from executor.core.intents import TradeIntent
 from executor.core.state import Leg
 from executor.core.types import Agent, Side
@@ -157,3 +158,38 @@ def test_each_agent_of_a_coin_has_its_own_and_a_snapshot_keeps_it():
     assert [(one.agent.agent_id, one.closed) for one in s.state.executed["BTC"]] == [("alice", 1), ("bob", 0)]
     s.short(1)
     assert s.held() == 0
+
+
+def gap(s: Story) -> None:
+    """No channel of alice's was open for a moment."""
+    s.now += 1_000
+    evolve_intake(s.intake, ev.GapNoted(at_ms=s.now, system="fractrade", agent_ids=("alice",)))
+
+
+def test_a_gap_after_which_an_agents_stop_had_closed_all_keeps_it_out_no_longer():
+    s = Story()
+    s.long(1)
+    s.stop(90)
+    fires(s, "stop")
+    gap(s)
+    s.later(1_000)
+    s.long(1)
+    s.long(1)
+    assert (s.held(), s.refusals()) == (2, [])
+    gap(s)
+    s.long(1)
+    assert (s.held(), s.refusals()) == (2, ["AFTER_GAP"])
+    s.short(3)
+    s.later(1_000)
+    s.long(1)
+    assert (s.held(), s.refusals()) == (1, ["AFTER_GAP"])
+
+
+def test_a_gap_with_something_left_is_one():
+    s = Story()
+    s.long(2)
+    s.target(110)
+    fires(s, "target")
+    gap(s)
+    s.long(1)
+    assert (s.held(), s.refusals()) == (1, ["AFTER_GAP"])

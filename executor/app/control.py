@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("executor.control")
 
-COMMANDS = ("pause", "resume", "flatten", "reset")
 MAX_LINE = 4096
 TIMEOUT_S = 5.0
 
@@ -71,7 +70,7 @@ class ControlServer:
             writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> dict[str, Any] | None:
-        """``None`` for who only looked whether somebody is here (``status``), and left."""
+        """``None`` for who left without a word."""
         if not is_trusted(writer.get_extra_info("socket")):
             return {"error": "commands are taken from the worker's own user alone"}
         try:

@@ -78,17 +78,6 @@ def beside(ledger: Path) -> Path:
     return place(ledger.with_suffix(".sock"))
 
 
-def is_listening(path: Path) -> bool:
-    """Whether a worker takes commands there; asks nothing of it."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
-        link.settimeout(1.0)
-        try:
-            link.connect(str(path))
-        except OSError:
-            return False
-        return is_trusted(link)
-
-
 def standing(path: Path) -> dict[str, Any] | None:
     """What the worker there says of itself beyond its record (``ledger_failed``); ``None`` where none runs."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:

@@ -13,8 +13,6 @@ from typer.core import TyperGroup
 
 from executor.errors import ConfigError, ExecutorError
 
-INTERRUPTED = 130
-
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Why a file or device that stdout was sent to takes no more."""
 

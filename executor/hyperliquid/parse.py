@@ -235,13 +235,6 @@ def _level(level: object) -> tuple[Decimal | None, Decimal | None]:
     return reading.number(row, "px"), reading.optional_number(row, "sz")
 
 
-def parse_mids(obj: object) -> dict[str, Decimal]:
-    """``allMids``, as answered to a request or as its channel wraps it (``{"mids": …}``)."""
-    mids = reading.mapping(obj, "allMids")
-    inner = reading.child(mids, "mids") if isinstance(mids.get("mids"), dict) else mids
-    return {coin: reading.number(inner, coin) for coin in inner}
-
-
 def parse_mark(obj: object) -> tuple[str, Decimal]:
     """An ``activeAssetCtx`` frame's data: the coin and its mark price."""
     row = reading.mapping(obj, "activeAssetCtx")

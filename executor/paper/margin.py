@@ -35,11 +35,6 @@ def cross_positions(state: State, account: Account) -> dict[str, Position]:
     return {c: p for c, p in account.positions.items() if is_cross(state, account, c)}
 
 
-def isolated_positions(state: State, account: Account) -> dict[str, Position]:
-    """Positions with a purse of their own."""
-    return {c: p for c, p in account.positions.items() if not is_cross(state, account, c)}
-
-
 def cross_equity(state: State, account: Account) -> Decimal:
     """Cash plus signed value of cross positions (cross ``accountValue``)."""
     return account.raw_usd + sum((value(state, c, p) for c, p in cross_positions(state, account).items()), ZERO)

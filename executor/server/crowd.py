@@ -18,7 +18,6 @@ class Crowd:
     """Who is connected, and of them, in order, who has no request being answered."""
 
     def __init__(self, most: int) -> None:
-        self.turned_away = 0
         self._most = most
         self._all: set[Visitor] = set()
         self._idle: dict[Visitor, asyncio.Transport] = {}
@@ -48,7 +47,6 @@ class Crowd:
             self._idle[visitor] = visitor.transport
 
     def _turn_away(self, visitor: Visitor) -> None:
-        self.turned_away += 1
         transport = self._idle[visitor]
         self.left(visitor)
         transport.abort()

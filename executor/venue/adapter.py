@@ -32,7 +32,6 @@ from executor.venue.transport import Transport
 
 log = logging.getLogger(__name__)
 
-URLS = {"mainnet": "https://api.hyperliquid.xyz", "testnet": "https://api.hyperliquid-testnet.xyz"}
 MAX_ACCOUNTS = limits.WS_CONNECTIONS
 SPARE_OPENS = 10
 """Of the 30 new sockets a minute, how many the accounts' extra sockets leave to the one that carries the orders."""

@@ -9,7 +9,7 @@ import os
 import pytest
 from mangle import HEAVY, Mangler
 
-from executor.app.control import COMMANDS, ControlServer
+from executor.app.control import EFFECTS, ControlServer
 from executor.server.commands import BadCommand, parse_command
 
 SEED = int(os.environ.get("FUZZ_SEED", "20261122"))
@@ -27,7 +27,7 @@ LINES = tuple(
 def understood(raw: bytes) -> bool:
     """Whether another parser reads one of our commands in it."""
     try:
-        return json.loads(raw)["command"] in COMMANDS
+        return json.loads(raw)["command"] in EFFECTS
     except (ValueError, TypeError, KeyError, RecursionError):
         return False
 
@@ -42,7 +42,7 @@ def test_a_mangled_command_is_what_it_says_or_none(count):
             refused += 1
             continue
         assert understood(raw), (SEED, number, raw)
-        assert command.name in COMMANDS
+        assert command.name in EFFECTS
     assert refused > count / 3
     for make in HEAVY:
         for line in LINES:

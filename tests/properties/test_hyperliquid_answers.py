@@ -89,7 +89,6 @@ READERS: list[Callable[[object], Any]] = [
     parse.parse_l2_book,
     parse.parse_leverage,
     parse.parse_mark,
-    parse.parse_mids,
     parse.parse_open_orders,
     parse.parse_order_status,
     parse.parse_order_updates,

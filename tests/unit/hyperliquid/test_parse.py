@@ -207,15 +207,11 @@ def test_a_short_order_update_has_no_order_type() -> None:
     assert fact.order == OpenOrder(1, "0x1", "BTC", Side.BUY, D(1), D("0.5"), D(1), True, None, "", False, 2)
 
 
-def test_the_recorded_book_and_mids() -> None:
+def test_the_recorded_book() -> None:
     book = recorded("get_l2_snapshot")
     sizes = [D(side[0]["sz"]) for side in book["levels"]]
     assert parse.parse_l2_book(book) == Quote(D("2.111"), D("2.1124"), None, book["time"], *sizes)
     assert parse.parse_l2_book({"levels": [[], []], "time": 7}) == Quote(None, None, None, 7)
-    mids = parse.parse_mids(recorded("get_all_mids"))
-    assert mids == {coin: D(px) for coin, px in recorded("get_all_mids").items()}
-    assert parse.parse_mids({"mids": {"BTC": "1.5"}}) == {"BTC": D("1.5")}
-    assert parse.parse_mids({"mids": "1.5"}) == {"mids": D("1.5")}
 
 
 def test_a_bbo_may_lack_a_side() -> None:
@@ -268,7 +264,6 @@ ORDER = recorded("get_frontend_open_orders")[0]
         (parse.parse_l2_book, None, "l2Book: expected an object"),
         (parse.parse_l2_book, {"levels": [[]]}, "l2Book.levels: expected bids and offers"),
         (parse.parse_l2_book, {"levels": [[], {}]}, r"levels\[\]: expected an array"),
-        (parse.parse_mids, {"BTC": 1.5}, "BTC: expected a decimal string"),
         (parse.parse_mark, {"coin": "A", "ctx": {"markPx": None}}, "markPx: expected a decimal string"),
     ],
 )

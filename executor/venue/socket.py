@@ -33,6 +33,9 @@ MAX_FRAME = 16 * 2**20
 """A snapshot of 2000 fills is more than the library's own limit of 1 MiB."""
 
 PING = b'{"method":"ping"}'
+TOO_MANY_USERS = "Cannot track more than"
+"""How the venue begins to refuse a user's channel, to all programs of one IP together (hyperliquid.md section 4.1)."""
+
 COMPLAINTS = 20
 """So many different errors of the venue's are told on one connection."""
 
@@ -229,9 +232,11 @@ class VenueSocket:
     def complained(self, data: object) -> NoReturn:
         """What the venue has against a frame of ours, say a subscription: people are told once on each connection.
 
-        After the first brace it may repeat a signed request.
+        After the first brace it may repeat a signed request. A user it cannot track now is asked for again soon.
         """
         text = reading.spoken(data.partition("{")[0]) if isinstance(data, str) else ""
+        if text.startswith(TOO_MANY_USERS):
+            self._subscribed -= {key for key in self._subscribed if b'"user":' in key}
         if text and text not in self._complaints and len(self._complaints) < COMPLAINTS:
             self._complaints.add(text)
             log.warning("the venue refuses what the socket asked for: %s", text)

@@ -68,6 +68,32 @@ def test_what_the_venue_refuses_on_the_socket_is_told_once_and_without_what_was_
     assert socket.odd_frames == 7
 
 
+class Heard(VenueSocket):
+    """Keeps what it was to send."""
+
+    def __init__(self) -> None:
+        super().__init__("ws://nowhere", VenueClock(ManualClock()), Budgets(), SocketSettings())
+        self.sent: list[bytes] = []
+
+    async def send(self, frame: bytes) -> None:
+        self.sent.append(frame)
+
+
+async def test_a_user_the_venue_cannot_track_now_is_asked_for_again() -> None:
+    socket = Heard()
+    for wanted in ({"type": "userFills", "user": "0xab"}, {"type": "bbo", "coin": "BTC"}):
+        socket.want(wanted)
+    await socket._bring_up()
+    await socket._bring_up()
+    assert len(socket.sent) == 2
+    socket.on_raw(b'{"channel":"error","data":"Invalid subscription {}"}')
+    await socket._bring_up()
+    assert len(socket.sent) == 2, "what is wrong in itself stays so"
+    socket.on_raw(b'{"channel":"error","data":"Cannot track more than 15 total users."}')
+    await socket._bring_up()
+    assert socket.sent[2:] == [b'{"method":"subscribe","subscription":{"type":"userFills","user":"0xab"}}']
+
+
 def test_only_so_many_refusals_are_told(socket: VenueSocket, caplog: pytest.LogCaptureFixture) -> None:
     for number in range(50):
         socket.on_raw(b'{"channel":"error","data":"no. %d"}' % number)

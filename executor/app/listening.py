@@ -14,6 +14,7 @@ from executor.core.source_events import Origin, Status
 from executor.errors import ConfigError, CredentialRefused, SecretError
 from executor.execution.desk import Desk
 from executor.execution.worker import Worker
+from executor.logs import redact
 from executor.ports import ChannelState, Source
 from executor.sources.checked import emitter
 from executor.sources.connection import redacted
@@ -50,7 +51,7 @@ class Listener:
 
     def channels(self) -> tuple[ChannelState, ...]:
         """The source's channels as they are now; closed while it does not run, whatever it last said of them."""
-        shown = self._source.channels()
+        shown = tuple(map(_without_secrets, self._source.channels()))
         return tuple(_closed(channel, self._broken, self._remedy) for channel in shown) if self._broken else shown
 
     @property
@@ -125,6 +126,11 @@ def at_stake(desk: Desk) -> bool:
 def _is_final(error: Exception) -> bool:
     """Whether the next life would fail in the same way; a secret that cannot be read now may be readable later."""
     return isinstance(error, ConfigError) and not isinstance(error, SecretError)
+
+
+def _without_secrets(channel: ChannelState) -> ChannelState:
+    """A stranger's words may quote what it was given."""
+    return replace(channel, detail=redact(channel.detail), remedy=redact(channel.remedy))
 
 
 def _closed(channel: ChannelState, why: str, remedy: str) -> ChannelState:

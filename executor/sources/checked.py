@@ -1,7 +1,7 @@
 """What a stranger's source emits, made sure of: what the record could not hold, or hold again, is a refused frame.
 
 Our own decoders need none of this. A plugin that says a time with a fraction, or an id as a number, would otherwise be
-written into the ledger as it is, and no worker could read that ledger again.
+written into the ledger as it is, and no worker could read that ledger again. Nor does a secret it quotes get there.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from executor.clock import Clock
 from executor.core.source_events import Malformed, Origin, SetStop, SetTarget, SourceEvent, Trade
+from executor.logs import redact, without_secrets
 from executor.ports import Emit, Source
 
 KINDS: tuple[type[Any], ...] = (*get_args(SourceEvent), Malformed)
@@ -41,7 +42,7 @@ def sound(event: object, fallback: Callable[[], Origin]) -> SourceEvent | Malfor
     if kind is None:
         return _refused(event, fallback, "", f"the source emitted a {type(event).__name__}, which is no event")
     try:
-        found = _adapter(kind).validate_json(orjson.dumps(event, default=_plain))
+        found = _adapter(kind).validate_json(without_secrets(orjson.dumps(event, default=_plain)))
     except TypeError as error:
         return _refused(event, fallback, "", str(error.__cause__ or error))
     except ValidationError as error:
@@ -64,8 +65,8 @@ def _possible(event: Any) -> SourceEvent | Malformed:
 
 def _refused(event: object, fallback: Callable[[], Origin], field: str, detail: str) -> Malformed:
     own = getattr(event, "sender_id", None)
-    action_id = own if isinstance(own, str) and own.isprintable() else None
-    return _malformed(_origin(event, fallback), "WRONG_TYPE", field, detail, action_id)
+    action_id = redact(own) if isinstance(own, str) and own.isprintable() else None
+    return _malformed(_origin(event, fallback), "WRONG_TYPE", field, redact(detail), action_id)
 
 
 def _malformed(origin: Origin, reason: str, field: str, detail: str, action_id: str | None) -> Malformed:
@@ -74,7 +75,7 @@ def _malformed(origin: Origin, reason: str, field: str, detail: str, action_id: 
 
 def _origin(event: object, fallback: Callable[[], Origin]) -> Origin:
     try:
-        origin: Origin = _adapter(Origin).validate_json(orjson.dumps(getattr(event, "origin", None)))
+        origin: Origin = _adapter(Origin).validate_json(without_secrets(orjson.dumps(getattr(event, "origin", None))))
     except (TypeError, ValidationError):
         return fallback()
     return origin

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from executor import logs
 from executor.core.source_events import (
     AgentNotice,
     Candle,
@@ -132,3 +133,22 @@ def test_only_a_strangers_events_are_checked() -> None:
     assert isinstance(told[0], Malformed)
     ours = object.__new__(ReplaySource)
     assert emitter(ours, emit, ManualClock()) is emit
+
+
+CANARY = 'canary-checked-"1"'
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Status(origin=ORIGIN, state="open", agent_ids=("a",), detail=f"https://h/?k={CANARY}", remedy=CANARY),
+        Malformed(origin=ORIGIN, reason="X", field="f", detail=CANARY, action_id=CANARY),
+        AgentNotice(origin=replace(ORIGIN, channel=CANARY), agent=AGENT, kind="k", reason=f"why {CANARY}"),
+        replace(TRADE, size=f"{CANARY}", sender_id=CANARY),
+        {"what": CANARY},
+        Ticker(origin=replace(ORIGIN, channel=CANARY), symbol="BTC", px=D("NaN"), at_ms=None),
+    ],
+)
+def test_a_secret_that_a_strangers_event_quotes_is_hidden(event: object) -> None:
+    logs.register_secret(CANARY)
+    assert "canary" not in repr(checked(event))

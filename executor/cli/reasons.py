@@ -228,6 +228,7 @@ _ALARMS = {
     "LEDGER_FAILED": (
         "The ledger cannot be written: nothing is opened, exits and stops go on unrecorded; free the disk and restart."
     ),
+    "LIQUIDATED": "The venue liquidated a position of this account: look at leverage, margin and stops.",
     "PROTECTION_REJECTED": "The venue refused a stop or target, its words stand beside: correct the trigger price.",
     "STOP_BEYOND_LIQUIDATION": (
         "The stop lies behind the liquidation price and would never fire: move it, or add margin."

@@ -138,7 +138,24 @@ def told_fills(state: DeskState, fills: Sequence[Fill], now_ms: int) -> list[ev.
         cause = fill_cause(event.fill, state.legs.get(event.cloid or ""))
         if cause and fresh:
             events.append(_fill_difference(state, event, cause, now_ms))
-    return events
+    return [*events, *_liquidated(state, told, now_ms)]
+
+
+def _liquidated(state: DeskState, told: Sequence[ev.Event], now_ms: int) -> list[ev.Event]:
+    """A liquidation is told to people, once for each coin, also where it is read only after a restart."""
+    sizes: dict[str, Decimal] = {}
+    for event in told:
+        if isinstance(event, ev.FillSeen) and event.fill.liquidation:
+            sizes[event.fill.coin] = sizes.get(event.fill.coin, ZERO) + event.fill.signed_size
+    return [
+        ev.AlarmRaised(
+            at_ms=now_ms,
+            account=state.account,
+            code="LIQUIDATED",
+            text=f"{coin}: the venue liquidated {plain(abs(size))} of a {'long' if size < 0 else 'short'} position",
+        )
+        for coin, size in sizes.items()
+    ]
 
 
 def _behind(state: DeskState, told: Sequence[ev.Event], now_ms: int) -> list[ev.Event]:

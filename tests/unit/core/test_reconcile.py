@@ -171,6 +171,15 @@ def test_a_fill_nobody_asked_for_just_now_gets_its_class(
     assert fill_cause(fill(1, "1", 5, cloid, liquidation=liquidation), leg) == cause
 
 
+@pytest.mark.parametrize("read_ms", [1, 500])
+def test_a_liquidation_is_an_alarm_once_for_all_its_fills_also_where_it_is_read_late(read_ms: int) -> None:
+    state = desk(ev.AccountRead(at_ms=read_ms, fact=fact(read_ms, BTC="0.5")))
+    fills = [fill(n, "-0.2", 200, liquidation=True) for n in (1, 2)]
+    alarms = [e for e in told_fills(state, fills, 300) if isinstance(e, ev.AlarmRaised)]
+    assert [(e.code, e.text) for e in alarms] == [("LIQUIDATED", "BTC: the venue liquidated 0.4 of a long position")]
+    assert not any(isinstance(e, ev.AlarmRaised) for e in told_fills(state, [fill(3, "1", 400)], 400))
+
+
 def test_a_new_foreign_fill_is_told_with_its_difference_once() -> None:
     state = desk(ev.AccountRead(at_ms=1, fact=fact(100, BTC="0.5")))
     events = told_fills(state, [fill(1, "1", 200)], 300)

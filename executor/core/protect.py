@@ -49,6 +49,7 @@ def _steps(settings: DeskSettings, state: DeskState, part: Guarded, now_ms: int,
         *_lapsed(settings, state, part, now_ms),
         *_unfilled(state, part, now_ms, market),
         *_stop_step(settings, state, part, now_ms, market),
+        *_beyond_liquidation(state, part, now_ms),
         *_target_steps(settings, state, part, now_ms, market),
         *naked_steps(settings, state, part, now_ms, market),
     ]
@@ -282,14 +283,13 @@ def _place_stop(
     settings: DeskSettings, state: DeskState, part: Guarded, wish: StopWish, now_ms: int, market: Market
 ) -> list[ev.Event]:
     px, size = wish.trigger_px, abs(part.owned)
-    leg = trigger_leg(settings, state, part, "stop", wish.key, px, wish.at_ms, size, now_ms, market)
-    return [leg, *_beyond_liquidation(state, part, wish, now_ms)]
+    return [trigger_leg(settings, state, part, "stop", wish.key, px, wish.at_ms, size, now_ms, market)]
 
 
-def _beyond_liquidation(state: DeskState, part: Guarded, wish: StopWish, now_ms: int) -> list[ev.Event]:
-    """A stop behind the liquidation price never fires: it is placed, and a person is told."""
-    px = part.liquidation_px
-    if px is None or wish.attempts > 0:
+def _beyond_liquidation(state: DeskState, part: Guarded, now_ms: int) -> list[ev.Event]:
+    """A stop behind the liquidation price never fires: it is placed, and a person is told once that price is known."""
+    px, wish = part.liquidation_px, part.stop
+    if px is None or wish is None or wish.told_beyond or not speaks_of(wish, part.owned):
         return []
     if not beyond(closing_side(part.owned).opposite, wish.trigger_px, px):
         return []

@@ -134,7 +134,8 @@ class StopWish:
 
     ``failures`` counts refusals in a row since ``failed_at_ms``: the pause before the next attempt grows with them.
     ``crossed`` is set when the venue refused it because it would fire at once: then the mark is beyond it. ``before``
-    is the position's stop until then, where this one came with an entry that may still bring nothing.
+    is the position's stop until then, where this one came with an entry that may still bring nothing. ``told_beyond``
+    once it was told that it lies behind the liquidation price.
     """
 
     key: str
@@ -150,6 +151,7 @@ class StopWish:
     failures: int = 0
     crossed: bool = False
     before: StopWish | None = None
+    told_beyond: bool = False
 
 
 @dataclass(slots=True)

@@ -18,6 +18,9 @@ from executor.core.types import Agent, Side
 
 ONE = Decimal(1)
 
+BEYOND = "STOP_BEYOND_LIQUIDATION"
+"""The alarm of a stop that would never fire."""
+
 
 def waiting_stop(state: DeskState, coin: str, side: Side, agent: Agent) -> Decimal | None:
     """The signalled stop that already waits for an agent's entry, or covers what that adds to.
@@ -71,4 +74,4 @@ def beyond(side: Side, stop_px: Decimal, liquidation: Decimal | None) -> bool:
 def beyond_alarm(state: DeskState, key: str, coin: str, stop_px: Decimal, px: Decimal, now_ms: int) -> ev.AlarmRaised:
     """A stop that would never fire: placed all the same, and told."""
     text = f"{coin}: the stop at {plain(stop_px)} is beyond the liquidation price {plain(px)}"
-    return ev.AlarmRaised(at_ms=now_ms, account=state.account, key=key, code="STOP_BEYOND_LIQUIDATION", text=text)
+    return ev.AlarmRaised(at_ms=now_ms, account=state.account, key=key, code=BEYOND, text=text)

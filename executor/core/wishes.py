@@ -11,6 +11,7 @@ from executor.core.holdings import handed_over, position_of, put
 from executor.core.lifecycle import LegState
 from executor.core.position import Watch
 from executor.core.state import DeskState, Exit, Leverage, StopWish, TargetWish, Unmet, speaks_of
+from executor.core.stopcheck import BEYOND
 from executor.core.types import ZERO, Agent, closing_side
 
 
@@ -84,6 +85,12 @@ def _target_wanted(state: DeskState, event: ev.TargetWanted) -> None:
     wish.seen = speaks_of(wish, state.position(event.coin).part_of(agent))
     state.targets.setdefault(event.coin, []).append(wish)
     state.unmet[wish.key] = Unmet("target", event.coin, event.agent)
+
+
+def _alarm_raised(state: DeskState, event: ev.AlarmRaised) -> None:
+    if event.code == BEYOND:
+        for wish in (wish for wishes in state.stops.values() for wish in wishes):
+            wish.told_beyond = wish.told_beyond or wish.key == event.key
 
 
 def _want_dropped(state: DeskState, event: ev.WantDropped) -> None:
@@ -228,6 +235,7 @@ HANDLERS: dict[str, Callable[..., None]] = {
     "LeverageWanted": _leverage_wanted,
     "LeverageConfirmed": _leverage_confirmed,
     "LeverageFailed": _leverage_failed,
+    "AlarmRaised": _alarm_raised,
     "ActionReceived": _received,
     "ActionTaken": _taken,
     "ActionRefused": _refused,

@@ -381,6 +381,21 @@ def test_a_stop_beyond_the_liquidation_price_is_placed_and_a_person_told_once(si
     assert s.alarms().count("STOP_BEYOND_LIQUIDATION") == 1
 
 
+def test_a_stop_is_held_against_a_liquidation_price_that_is_known_only_after_it_was_placed():
+    """Entry and stop come together: the first read of the position is later than both."""
+    s = Story()
+    s.long(1)
+    s.stop(40)
+    assert s.alarms() == []
+    s.state.positions["BTC"].liquidation_px = D(50)
+    s.later(10)
+    s.later(1_000)
+    assert s.alarms() == ["STOP_BEYOND_LIQUIDATION"]
+    s.stop(45)
+    s.stop(60)
+    assert s.alarms() == ["STOP_BEYOND_LIQUIDATION"] * 2
+
+
 def test_a_stop_before_the_liquidation_price_rings_nothing():
     s = Story()
     s.long(1)

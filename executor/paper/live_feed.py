@@ -72,9 +72,13 @@ class HyperliquidFeed:
         self._clock = SystemClock()
 
     async def meta(self) -> Json:
-        """The venue's markets. ``VenueUnavailable`` when it does not answer."""
+        """The venue's markets. ``VenueUnavailable`` when it does not answer: the start of a dry-run ends with that."""
         async with self._session() as session:
-            found: Json = await self._info(session, {"type": "meta"})
+            try:
+                found: Json = await self._info(session, {"type": "meta"})
+            except VenueUnavailable as error:
+                remedy = "check the network, or use a recorded market: paper.feed: tape"
+                raise VenueUnavailable(error.message, remedy) from error
             return found
 
     def _session(self) -> ClientSession:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
 from aiohttp import web
 
+from executor.errors import VenueUnavailable
 from executor.paper.feeds import ManualMarket
 from executor.paper.live_feed import HyperliquidFeed
 from executor.paper.server import Options, PaperExchange
@@ -53,6 +55,14 @@ async def test_a_coin_in_use_has_its_book_at_once_and_follows_every_quote(
     venue.market.set_quote("BTC", 99_500, 99_510, size=3)
     await until(lambda: book.best_px(True) == 99_500)
     assert book.levels[False][0].sz == Decimal(3)
+
+
+async def test_a_venue_that_is_not_there_is_told_with_what_to_do() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound and not listening: whoever connects is refused
+        with pytest.raises(VenueUnavailable, match="Cannot connect") as told:
+            await HyperliquidFeed(f"http://127.0.0.1:{nobody.getsockname()[1]}").meta()
+    assert "paper.feed: tape" in told.value.remedy
 
 
 async def test_a_lost_connection_empties_the_books(venue: PaperExchange, follower: PaperExchange) -> None:

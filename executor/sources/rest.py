@@ -91,7 +91,7 @@ class RestReader:
             async with self._session.get(self._base + path, params=params, allow_redirects=False) as response:
                 answer = await _answer(response)
                 return replace(answer, error=redacted(answer.error, self._secrets))
-        except (aiohttp.ClientError, OSError, TimeoutError) as fault:
+        except (aiohttp.ClientError, OSError, TimeoutError, UnicodeError) as fault:  # UnicodeError: as for the socket
             told = redacted(str(fault), self._secrets)
             return Answer(error=f"{type(fault).__name__}: {told}" if told else type(fault).__name__)
 

@@ -63,6 +63,13 @@ async def test_the_side_that_renews_tokens_may_ask_for_a_pause_within_reason(
     assert unreachable.value.wait_s == given
 
 
+@pytest.mark.parametrize("host", ["a..example", "a" * 64 + ".example"])
+async def test_a_name_that_no_host_can_have_is_an_answer_and_no_mistake_of_ours(host: str) -> None:
+    async with RestReader(f"http://{host}") as reader:
+        answer = await reader.get("/x")
+    assert (answer.status, answer.ok, answer.error.partition(":")[0]) == (None, False, "UnicodeError")
+
+
 async def test_why_an_answer_cannot_be_read_is_told_without_secrets() -> None:
     async with answering('{"the-key": 1, "the-key": 2}') as url, RestReader(url, secrets=("the-key",)) as rest:
         assert (await rest.get("/orders")).error.startswith("DUPLICATE_KEY: the key '***'")

@@ -250,11 +250,15 @@ def _is_lost(leg: Leg, now_ms: int) -> bool:
 
 
 def _crossed(part: Guarded, trigger_px: Decimal, market: Market) -> bool:
-    """Whether the mark is at or beyond the stop already (triggers fire on the mark, hyperliquid.md section 6.4)."""
-    mark = market.mark(part.coin)
+    """Whether the mark is at or beyond the stop already (triggers fire on the mark, hyperliquid.md section 6.4).
+
+    Ours is pushed once a second: where the book has left it behind, the stop is placed, and the venue tells.
+    """
+    mark, touch = market.mark(part.coin), market.touch(part.coin, closing_side(part.owned))
     if mark is None:
         return False
-    return mark <= trigger_px if part.owned > 0 else mark >= trigger_px
+    known = (mark, mark if touch is None else touch)
+    return max(known) <= trigger_px if part.owned > 0 else min(known) >= trigger_px
 
 
 def _close_now(

@@ -369,6 +369,20 @@ def test_a_crossed_stop_on_dust_beside_a_foreign_position_does_not_run_hot():
     assert s.alarms() == []
 
 
+@pytest.mark.parametrize(("side", "now", "stop"), [("long", "110", 105), ("short", "90", 95)])
+def test_a_stop_that_only_a_mark_of_before_the_jump_has_crossed_is_placed_and_the_venue_decides(side, now, stop):
+    """A breakout is entered at the new price, and marks come once a second: it was closed the moment it was opened."""
+    for venue_says in ("fill", "beyond"):
+        s = Story()
+        s.quotes["BTC"] = quote(now, mark=100)
+        getattr(s, side)(1)
+        s.set("stop", venue_says)
+        s.stop(stop, Side.SELL if side == "long" else Side.BUY)
+        assert len(s.planned("stop")) == 1
+        assert (s.held() == 0) is (venue_says == "beyond")
+        assert ("STOP_CROSSED" in s.alarms()) is (venue_says == "beyond")
+
+
 @pytest.mark.parametrize(("side", "stop", "liquidation"), [("long", 40, "50"), ("short", 160, "150")])
 def test_a_stop_beyond_the_liquidation_price_is_placed_and_a_person_told_once(side, stop, liquidation):
     s = Story()

@@ -48,6 +48,8 @@ class VenueSettings:
     """How often the clock is set and the accounts' request budgets are read."""
     budgets_after_s: float = 30.0
     """How long after a start, or after an account is followed, its request budget is read."""
+    doubt_s: float = 1.0
+    """How soon it is noticed that the machine slept: its sockets may outlive a short sleep, its clock does not."""
 
 
 class HyperliquidVenue:
@@ -120,10 +122,12 @@ class HyperliquidVenue:
         return await _happens(self._opened, within_s)
 
     async def _keep_time(self) -> None:
-        """Set the clock now, after each reconnect (the machine may have slept) and from time to time."""
+        """Set the clock now, after each reconnect, when the machine may have slept, and from time to time."""
         while True:
             await _tried("venue time", self.exchange_time())
-            await self._opens(self._settings.upkeep_s)
+            for _ in range(max(int(self._settings.upkeep_s / self._settings.doubt_s), 1)):
+                if await self._opens(self._settings.doubt_s) or self._clock.is_doubted():
+                    break
 
     async def _keep_budgets(self) -> None:
         """Read the accounts' request budgets soon after they are followed, and from time to time.

@@ -16,6 +16,9 @@ PUSH_AHEAD_MS = 5_000
 ROUGH_MS = 1_000
 """From this round trip on an answer only bounds the time."""
 
+JUMP_MS = 1_000
+"""From here on the machine's two clocks were moved apart: it slept, or somebody set one."""
+
 STALE_MS = 250
 """How old the time inside an answer may be when it leaves the venue (a few blocks of 70 ms)."""
 
@@ -28,6 +31,8 @@ class VenueClock:
         self._offset_ms: float = clock.now_ms() - self.mono_ms()
         self._rtt_ms: int | None = None
         self._at_ms = 0
+        self._apart_ms = self._offset_ms
+        self._far_ahead = False
 
     def mono_ms(self) -> int:
         """Milliseconds that only go forward; what every age in the venue package is measured in."""
@@ -45,12 +50,18 @@ class VenueClock:
         """How far the machine's wall clock is behind the venue (negative: ahead)."""
         return self.now_ms() - self._clock.now_ms()
 
+    def is_doubted(self) -> bool:
+        """Whether the venue's time should be asked for now: since its last answer the machine may have slept."""
+        apart_ms = self._clock.now_ms() - self.mono_ms()
+        return self._far_ahead or abs(apart_ms - self._apart_ms) > JUMP_MS
+
     def observe_answer(self, sent_ms: int, received_ms: int, venue_ms: int) -> None:
         """An answer stamped by the venue, asked for and received at these monotonic times.
 
         The stamp was made in between, so the offset lies within half a round trip of the middle. A slow answer that
         contradicts what is believed moves it no further than it must: its middle may be seconds off.
         """
+        self._far_ahead, self._apart_ms = False, self._clock.now_ms() - self.mono_ms()
         low, high = venue_ms - received_ms, venue_ms - sent_ms
         if self._believes(received_ms, low, high):
             return
@@ -70,5 +81,7 @@ class VenueClock:
         What is far off takes an answer to a question of ours: a nonce too far ahead would block the signer for days.
         """
         ahead_ms = venue_ms - self.now_ms()
-        if ahead_ms > 0 and (ahead_ms <= PUSH_AHEAD_MS or self._rtt_ms is None):
+        if ahead_ms > PUSH_AHEAD_MS and self._rtt_ms is not None:
+            self._far_ahead = True
+        elif ahead_ms > 0:
             self._offset_ms = venue_ms - self.mono_ms()

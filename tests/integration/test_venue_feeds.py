@@ -225,6 +225,29 @@ async def test_a_second_account_followed_later_gets_a_socket_of_its_own(
 # -- upkeep
 
 
+class Slept(SystemClock):
+    """A machine whose monotonic clock stood still for ``ms``, as in a sleep, while its sockets lived on."""
+
+    ms = 0
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self.ms
+
+
+async def test_after_a_short_sleep_the_venues_time_is_asked_for_at_once() -> None:
+    clock = Slept()
+    async with ScriptedExchange(clock.now_ms) as exchange:
+        venue = HyperliquidVenue("custom", exchange.url, clock, VenueSettings(doubt_s=0.01))
+        await venue.start()
+        try:
+            await until(lambda: exchange.requests("l2Book"))  # the first, at the start
+            clock.ms = 40_000
+            await until(lambda: abs(venue.clock_skew_ms()) < 1_000, 20)
+        finally:
+            await venue.close()
+        assert len(exchange.requests("l2Book")) < 20, "asked again and again although it was answered"
+
+
 async def test_a_venue_that_tells_no_time_and_no_budgets_is_still_traded_on(
     exchange: ScriptedExchange, caplog: pytest.LogCaptureFixture
 ) -> None:

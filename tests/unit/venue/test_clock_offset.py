@@ -111,3 +111,31 @@ def test_a_push_from_far_ahead_is_not_believed_once_an_answer_told_the_time() ->
 
 def test_the_spread_for_retries_is_a_fraction() -> None:
     assert 0 <= VenueClock(ManualClock()).spread() < 1
+
+
+@pytest.mark.parametrize("jump_ms", [40_000, -40_000])
+def test_clocks_moved_apart_ask_for_the_venues_time_until_it_answers(jump_ms: int) -> None:
+    """A machine that slept for seconds: its monotonic clock stood still, its sockets may live on."""
+    clock = ManualClock()
+    venue = VenueClock(clock)
+    exchange(clock, venue, 0, 1, 1)
+    clock.advance(HOUR_MS)
+    assert not venue.is_doubted()
+    clock.jump(jump_ms)
+    assert venue.is_doubted()
+    exchange(clock, venue, 0, 1, 1)
+    assert not venue.is_doubted()
+
+
+def test_a_push_from_far_ahead_asks_for_the_venues_time() -> None:
+    """A virtual machine that stood still: none of its clocks tells."""
+    clock = ManualClock()
+    venue = VenueClock(clock)
+    exchange(clock, venue, 0, 1, 1)
+    venue.observe_push(venue.now_ms() + PUSH_AHEAD_MS)
+    assert not venue.is_doubted()
+    venue.observe_push(venue.now_ms() + PUSH_AHEAD_MS + 1)
+    assert venue.is_doubted()
+    exchange(clock, venue, 40_000, 1, 1)
+    assert not venue.is_doubted()
+    assert abs(venue.skew_ms() - 40_000) <= 1

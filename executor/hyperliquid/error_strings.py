@@ -58,26 +58,32 @@ _ORDER_ERRORS = (
     ("INVALID_TRIGGER_PX", "Invalid TP/SL price."),
     ("NO_LIQUIDITY", "No liquidity available for market order."),
     ("OPEN_INTEREST_CAPPED", "Order would increase open interest while open interest is capped"),
+    ("OPEN_INTEREST_CAPPED", "Cannot increase position when open interest is at cap."),
+    ("OPEN_INTEREST_CAPPED", "Cannot flip position when open interest is at cap."),
     (
         "OPEN_INTEREST_CAPPED_PRICE",
         "Order rejected due to price more aggressive than oracle while at open interest cap",
     ),
     ("OPEN_INTEREST_TOO_FAST", "Order would increase open interest too quickly"),
+    ("OPEN_INTEREST_TOO_FAST", "Open interest is increasing too quickly. Try again in a few seconds."),
     ("INSUFFICIENT_SPOT_BALANCE", "Insufficient spot balance"),
     ("INSUFFICIENT_SPOT_BALANCE", "Order has insufficient spot balance to trade"),
     ("TOO_FAR_FROM_ORACLE", "Price too far from oracle"),
     ("TOO_FAR_FROM_ORACLE", "Order price too far from oracle"),
     ("TOO_FAR_FROM_REFERENCE", "Order price cannot be more than 80% away from the reference price"),
+    ("TOO_FAR_FROM_REFERENCE", "Order price cannot be more than 95% away from the reference price"),
     ("MARGIN_TIER_LIMIT", "Order would cause position to exceed margin tier limit at current leverage"),
+    ("MARGIN_TIER_LIMIT", "Order would exceed maximum position size for current leverage."),
     ("TOO_MANY_OPEN_ORDERS", "Too many open orders."),  # our wording: the venue's is unknown (U5)
     ("BUILDER_FEE_NOT_APPROVED", "Builder fee has not been approved."),
     ("PRIORITY_BALANCE", "Insufficient delegatable balance for priority order"),
     ("POST_ONLY_PERIOD", "Only post-only orders allowed immediately after network upgrade"),
+    ("POST_ONLY_PERIOD", "Only post-only orders allowed immediately after a network upgrade"),
     ("REDUCE_ONLY_SPOT", "Reduce-only is invalid for spot trading."),
     ("MODIFY_GONE", "Cannot modify canceled or filled order"),
     ("ORDER_GONE", "Order was never placed, already canceled, or filled."),
 )
-"""One order's or cancel's, section 2.6; where two wordings are known the live one comes first."""
+"""One order's or cancel's, section 2.6; where two wordings are known the one we write comes first."""
 
 _ACTION_ERRORS = (
     ("EMPTY_BATCH", "Orders are empty."),

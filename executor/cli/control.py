@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from executor.cli.guard import usage
-from executor.cli.options import CONFIG, Account, ConfigFile, Json, Overrides, known_account, loaded
+from executor.cli.options import CONFIG, Account, ConfigFile, Json, Overrides, commanded, known_account
 from executor.cli.output import clean, is_terminal, print_json, show
 
 if TYPE_CHECKING:
@@ -18,14 +18,14 @@ def pause(
     config: ConfigFile = CONFIG, overrides: Overrides = None, json_out: Json = False, account: Account = None
 ) -> None:
     """Take no entries until resumed; exits and stops go on."""
-    _command("pause", loaded(config, overrides), account, json_out)
+    _command("pause", commanded(config, overrides), account, json_out)
 
 
 def resume(
     config: ConfigFile = CONFIG, overrides: Overrides = None, json_out: Json = False, account: Account = None
 ) -> None:
     """Let entries go again, after a pause or a flatten."""
-    _command("resume", loaded(config, overrides), account, json_out)
+    _command("resume", commanded(config, overrides), account, json_out)
 
 
 def flatten(
@@ -36,7 +36,7 @@ def flatten(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Close everything on the account, whoever opened it, and take no entries until resumed."""
-    settings = loaded(config, overrides)
+    settings = commanded(config, overrides)
     known_account(account, settings)
     if not yes:
         _ask(settings, account)
@@ -51,7 +51,7 @@ def reset(
     account: Account = None,
 ) -> None:
     """Reset a breaker, so that entries may go again."""
-    _command("reset", loaded(config, overrides), account, json_out, rule)
+    _command("reset", commanded(config, overrides), account, json_out, rule)
 
 
 def _ask(settings: Loaded, account: str | None) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -39,6 +40,31 @@ def loaded(config: Path, overrides: list[str] | None) -> Loaded:
     from executor.config import load
 
     return load(config, overrides or (), os.environ, plugins)
+
+
+class _Registry:
+    """The plugins for a command that trades by none of them: one that cannot be loaded leaves its keys unread."""
+
+    def names(self, group: str) -> Sequence[str]:
+        from executor import plugins
+
+        return plugins.names(group)
+
+    def load(self, group: str, name: str, base: Path) -> type[Any]:
+        from executor import plugins
+        from executor.errors import PluginError
+
+        try:
+            return plugins.load(group, name, base)
+        except PluginError as error:
+            raise PluginError(error.message, error.remedy) from ModuleNotFoundError(name)
+
+
+def commanded(config: Path, overrides: list[str] | None) -> Loaded:
+    """The same for looking and commanding: nobody waits for a plugin's file to be mended to stop a worker."""
+    from executor.config import load
+
+    return load(config, overrides or (), os.environ, _Registry())
 
 
 def known_account(name: str | None, loaded: Loaded, others: list[str] | None = None) -> None:

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from executor.cli.guard import usage
-from executor.cli.options import CONFIG, LIMIT, MOST, Account, ConfigFile, Json, Limit, Overrides, known_account, loaded
+from executor.cli.options import (
+    CONFIG,
+    LIMIT,
+    MOST,
+    Account,
+    ConfigFile,
+    Json,
+    Limit,
+    Overrides,
+    commanded,
+    known_account,
+)
 from executor.cli.output import out, print_json, print_line, show
 
 if TYPE_CHECKING:
@@ -29,7 +40,7 @@ def status(
     account: Account = None,
 ) -> None:
     """How the worker, its channels and its accounts stand."""
-    settings = loaded(config, overrides)
+    settings = commanded(config, overrides)
     with _reader(settings, account) as reader:
         document = reader.status()
     if document.get("worker") is not None:
@@ -97,7 +108,7 @@ def mirror(
     from executor.app.mirror import MirrorReader, mirrored
     from executor.errors import ConfigError
 
-    settings = loaded(config, overrides)
+    settings = commanded(config, overrides)
     mirrors = mirrored(settings)
     if source is not None and source not in mirrors:
         names = ", ".join(mirrors) or "none is configured"
@@ -140,7 +151,7 @@ def explain(
     json_out: Json = False,
 ) -> None:
     """Every step of one action: what came, what was decided and why, what was sent and answered."""
-    with _reader(loaded(config, overrides)) as reader:
+    with _reader(commanded(config, overrides)) as reader:
         document = reader.explain(action_id) or reader.explain(begun(reader, action_id))
     if document is None:
         raise _unheard_of(action_id)
@@ -180,7 +191,7 @@ def export_frames(
     ] = None,
 ) -> None:
     """The recorded raw frames as JSON lines, as `replay` reads them."""
-    with _reader(loaded(config, overrides)) as reader:
+    with _reader(commanded(config, overrides)) as reader:
         frames = reader.frames(after)
         if output is None:
             for frame in frames:
@@ -218,7 +229,7 @@ def _first(document: Document, limit: int) -> Document:
 
 def _list(name: str, config: Path, overrides: list[str] | None, json_out: bool, account: str | None, ask: Ask) -> None:
     """One list. To a program a ledger that was never begun is an empty one; a person is told how to begin it."""
-    settings = loaded(config, overrides)
+    settings = commanded(config, overrides)
     if json_out and not settings.config.ledger.path.exists():
         known_account(account, settings)
         print_json({name: []})

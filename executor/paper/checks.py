@@ -18,6 +18,9 @@ from executor.paper.numbers import bare
 BAND = 5
 """A price more than five times, or less than a fifth of, the reference is refused (hyperliquid.md section 2.6)."""
 
+NO_CHILDREN = "Unexpected number of trigger orders."
+"""As live clients were told, though no document has it."""
+
 UNKNOWN_ASSET = "Order has invalid asset."
 BAD_GROUPING = "Invalid TP/SL grouping."
 NOT_REDUCE_ONLY = "TP/SL orders must be reduce-only."
@@ -102,6 +105,8 @@ def _bad_grouping(wires: list[Json], grouping: object) -> str | None:
     if grouping == "na" or isinstance(grouping, dict):
         return None
     grouped = wires[1:] if grouping == "normalTpsl" else wires
+    if not grouped:
+        return NO_CHILDREN
     if any("trigger" not in w["t"] for w in grouped) or (grouping == "normalTpsl" and "trigger" in wires[0]["t"]):
         return BAD_GROUPING
     if any(not w["r"] for w in grouped):

@@ -40,6 +40,7 @@ def test_a_bracket_is_one_plain_parent_and_triggers_of_different_kinds(desk):
     assert checks.prevalidate(desk.state, [entry], "positionTpsl") == checks.BAD_GROUPING
     assert checks.prevalidate(desk.state, [entry, stop], "normalTpsl") is None
     assert checks.prevalidate(desk.state, [entry, entry], {"p": 3}) is None
+    assert checks.prevalidate(desk.state, [entry], "normalTpsl") == checks.NO_CHILDREN, "an entry alone is grouped na"
 
 
 @pytest.mark.parametrize("size", ["1" * 30, "1" + "0" * 25])

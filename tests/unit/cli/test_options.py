@@ -1,4 +1,4 @@
-"""options: a plugin that cannot be loaded keeps a worker from starting, and nobody from looking at one or stopping it."""
+"""options: a plugin that cannot be loaded keeps a worker from starting, and nobody from looking at it or ending it."""
 
 from __future__ import annotations
 

@@ -54,10 +54,11 @@ def liquidation_px(
 ) -> Decimal | None:
     """Where the venue would liquidate: its own figure while the coin is occupied, else that of isolated margin.
 
+    What a flip closes has its figure on the other side, and says nothing of what it opens.
     hyperliquid.md section 6.7, with the first tier's maintenance rate; ``None`` where it depends on the whole account.
     """
     position = state.position(coin)
-    if position.size != 0:
+    if position.size * side.sign > 0:
         return position.liquidation_px
     if not isolated:
         return None

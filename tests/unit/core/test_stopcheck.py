@@ -160,6 +160,16 @@ def test_with_cross_margin_nobody_can_tell_until_the_venue_does():
     assert liquidation_px(s.state, "BTC", Side.BUY, D(100), D(10), 40, isolated=True) == 77
 
 
+def test_what_a_flip_closes_says_nothing_of_where_what_it_opens_is_liquidated():
+    s = Story({"default_leverage": D(5)})
+    s.long(1)
+    s.state.positions["BTC"].liquidation_px = D(81)
+    s.short(2, stop_px=105)
+    assert s.held() == -1
+    assert s.alarms() == []
+    assert (liquidation_px(s.state, "BTC", Side.BUY, D(100), D(5), 40, isolated=True) or 0) < 100
+
+
 @pytest.mark.parametrize(
     ("side", "stop", "liquidation", "gone"),
     [

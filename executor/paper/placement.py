@@ -11,6 +11,9 @@ from executor.paper.book import Level, crosses, price_of
 from executor.paper.model import Account, Json, Market, Order, State
 from executor.paper.numbers import price_places, wire
 
+MODIFY_FAILED = "Error placing new order during modify: "
+"""As live clients were told once the old order was gone, though no document has it."""
+
 MODIFY_TAKES = "Modified order must be post-only unless always_place is set."
 """Our wording: the venue's is not known (hyperliquid.md section 2.2)."""
 
@@ -248,7 +251,12 @@ def modify(state: State, account: Account, oid: object, wire_order: Json, *, alw
         asked.tif = "Alo"
     if old is not None and old.live:
         orders.finish(state, old, "canceled")
-    return _place(state, account, market, asked)[1]
+    return _modified(_place(state, account, market, asked)[1])
+
+
+def _modified(status: object) -> object:
+    """The status of a replacement. One that is refused does not bring the old order back, and its error says so."""
+    return {"error": MODIFY_FAILED + status["error"]} if isinstance(status, dict) and "error" in status else status
 
 
 def _crossing_gtc(market: Market, asked: Order) -> bool:

@@ -290,6 +290,18 @@ def test_a_plain_modify_cannot_become_a_trigger_but_always_place_can(desk):
     assert desk.open_oids() == {new}
 
 
+def test_a_replacement_that_is_refused_says_that_the_old_order_is_gone(desk):
+    oid = desk.rest("buy", "1", "1900")
+    error = modify(desk, oid, desk.order("buy", "1", "2005", "Alo"))["error"]
+    assert error.startswith("Error placing new order during modify: Post only order would have immediately matched")
+    assert desk.open_oids() == set()
+    oid = desk.rest("buy", "1", "1900")
+    action = {"type": "modify", "oid": oid, "order": desk.order("buy", "900", "1900")}
+    refused = "Error placing new order during modify: Insufficient margin to place order. asset=1"
+    assert desk.send(action) == {"status": "err", "response": refused}
+    assert desk.open_oids() == set()
+
+
 def test_a_modify_finds_no_order_of_another_coin(desk):
     oid = desk.rest("buy", "1", "1900")
     wire = desk.order("buy", "0.01", "90000", coin="BTC")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pydantic import SecretStr
 
@@ -20,6 +20,7 @@ from executor.clock import Clock, SystemClock, chance
 from executor.config import Config, Loaded, Route, Source
 from executor.config.models import Notify
 from executor.config.models import QuoteCheck as QuoteLimits
+from executor.config.models import Rule as ConfiguredRule
 from executor.core.intake import Route as IntakeRoute
 from executor.core.precedence import Precedence
 from executor.core.protocols import Rule
@@ -86,14 +87,15 @@ def _feed(config: Config) -> Feed:
     return HyperliquidFeed()
 
 
-def rules(loaded: Loaded) -> tuple[Rule, ...]:
+def rules(loaded: Loaded, *, stopping: bool = False) -> tuple[Rule, ...]:
     """The configured risk rules, in their order."""
-    built = []
-    for rule in loaded.config.risk:
-        kind = plugins.load("executor.risk_rules", rule.rule, loaded.base)
-        with _building(f"risk rule '{rule.rule}'"):
-            built.append(_speakable(kind.from_options(rule.options), rule.rule))
-    return tuple(built)
+    return tuple(_made(partial(_rule, loaded, rule), stopping) for rule in loaded.config.risk)
+
+
+def _rule(loaded: Loaded, rule: ConfiguredRule) -> Rule:
+    kind = plugins.load("executor.risk_rules", rule.rule, loaded.base)
+    with _building(f"risk rule '{rule.rule}'"):
+        return _speakable(kind.from_options(rule.options), rule.rule)
 
 
 def _speakable(rule: Rule, configured: str) -> Rule:
@@ -203,12 +205,17 @@ def worker(
     clock: Clock | None = None,
     vaults: Mapping[str, str] | None = None,
     notifiers: Sequence[Notifier] = (),
+    *,
+    stopping: bool = False,
 ) -> Worker:
-    """The worker with its state as the ledger has it."""
+    """The worker with its state as the ledger has it.
+
+    ``stopping`` is for one that only closes: a rule or strategy that cannot be made opens nothing, and hinders nothing.
+    """
     config = loaded.config
     intake, states = restore(ledger, who)
     books = vias(config.routes, intake, states)
-    risk = tuple(map(beside, rules(loaded)))
+    risk = tuple(map(beside, rules(loaded, stopping=stopping)))
     nonces: dict[str, Nonces] = {}
     desks = {}
     for name, trader in who.items():
@@ -224,7 +231,7 @@ def worker(
         intake=intake,
         desks=desks,
         routes=[_route(i, *one) for i, one in enumerate(zip(config.routes, books, strict=True))],
-        strategies=strategies(loaded),
+        strategies=strategies(loaded, stopping=stopping),
         unstated={source.name: source.server_execution_in(config.mode) for source in config.sources},
         after_gap={source.name: source.after_gap for source in config.sources},
         notifiers=notifiers,
@@ -236,17 +243,45 @@ def _route(index: int, route: Route, via: str) -> IntakeRoute:
     return IntakeRoute(route_name(index, route), route.source, route.agents, route.strategy, route.accounts, via)
 
 
-def strategies(loaded: Loaded) -> dict[str, StrategyCaller]:
+def strategies(loaded: Loaded, *, stopping: bool = False) -> dict[str, StrategyCaller]:
     """Each route's strategy, by the route's name in records."""
-    return {route_name(i, route): _strategy(loaded, route) for i, route in enumerate(loaded.config.routes)}
+    return {route_name(i, route): _caller(loaded, route, stopping) for i, route in enumerate(loaded.config.routes)}
 
 
-def _strategy(loaded: Loaded, route: Route) -> StrategyCaller:
-    kind = plugins.load("executor.strategies", route.strategy, loaded.base)
-    with _building(f"strategy '{route.strategy}'"):
-        strategy = kind(route.options) if hasattr(kind, "Options") else kind()
+def _caller(loaded: Loaded, route: Route, stopping: bool) -> StrategyCaller:
+    strategy = _made(partial(_strategy, loaded, route), stopping)
     chosen = Precedence(**route.precedence.model_dump())
     return StrategyCaller(route.strategy, strategy, precedence=None if chosen == Precedence() else chosen)
+
+
+def _strategy(loaded: Loaded, route: Route) -> Any:
+    kind = plugins.load("executor.strategies", route.strategy, loaded.base)
+    with _building(f"strategy '{route.strategy}'"):
+        return kind(route.options) if hasattr(kind, "Options") else kind()
+
+
+class _Missing:
+    """A strategy or rule that could not be made: it fails as one that is broken does, so it opens nothing."""
+
+    name, watches, inline = "missing", (), True
+
+    def __init__(self, error: PluginError) -> None:
+        self._error = error
+
+    def on_action(self, _action: object, _view: object) -> NoReturn:
+        raise self._error
+
+    def check(self, _proposal: object, _exposure: object) -> NoReturn:
+        raise self._error
+
+
+def _made(make: Callable[[], Any], stopping: bool) -> Any:
+    try:
+        return make()
+    except PluginError as error:
+        if not stopping:
+            raise
+        return _Missing(error)
 
 
 def registered_secrets(loaded: Loaded, configured: Source | Notify) -> dict[str, SecretStr]:

@@ -130,7 +130,9 @@ class Runtime:
         self._stack.push_async_callback(self.venue.close)
         await self._open_venue()
         vaults = await self._check_identities() if self.loaded.config.live else {}
-        self.worker = compose.worker(self.loaded, self.who, self.venue, self.ledger, self.clock, vaults, told)
+        closing = self._with_control and not self._with_outside  # a flatten on its own
+        parts = self.loaded, self.who, self.venue, self.ledger, self.clock, vaults, told
+        self.worker = compose.worker(*parts, stopping=closing)
         self.worker.on_event += self.listeners
         self._stack.push_async_callback(self.worker.cancel_tasks)
         self._take_over()

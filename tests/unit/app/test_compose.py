@@ -85,3 +85,36 @@ def test_a_risk_rule_whose_verdicts_could_not_be_told_from_others_is_refused_at_
     loaded = config.load_text(text, tmp_path / "config.yaml", [], {}, plugins)
     with pytest.raises(PluginError, match="no text as its name"):
         compose.rules(loaded)
+
+
+BROKEN = """
+class Strategy:
+    def __init__(self):
+        raise RuntimeError("half saved")
+
+    def on_action(self, action, view):
+        return []
+
+class Rule:
+    @classmethod
+    def from_options(cls, options):
+        raise RuntimeError("half saved")
+"""
+
+
+def test_what_cannot_be_made_keeps_no_worker_from_closing_and_opens_nothing(tmp_path: Path) -> None:
+    (tmp_path / "odd.py").write_text(BROKEN)
+    text = (
+        "version: 1\naccounts: [{name: main}]\nsources: [{name: f, type: fractrade, agents: [a]}]\n"
+        "routes: [{source: f, strategy: 'odd.py:Strategy', accounts: [main]}]\nrisk: [{rule: 'odd.py:Rule'}]\n"
+    )
+    loaded = config.load_text(text, tmp_path / "config.yaml", [], {}, plugins)
+    with pytest.raises(PluginError, match="half saved"):
+        compose.strategies(loaded)
+    with pytest.raises(PluginError, match="half saved"):
+        compose.rules(loaded)
+    (rule,) = compose.rules(loaded, stopping=True)
+    with pytest.raises(PluginError, match="half saved"):  # which refuses the entry: RULE_FAILED
+        rule.check(None, None)  # type: ignore[arg-type]  # it looks at neither
+    (strategy,) = compose.strategies(loaded, stopping=True).values()
+    assert "half saved" in strategy.call(None, None).failure  # type: ignore[arg-type]  # as above

@@ -9,11 +9,17 @@ from executor.paper import margin
 from executor.paper.model import Account, Json, Leverage, Market, Position, State
 from executor.paper.numbers import cents
 
-CROSS_DECREASE = "Cross position does not have sufficient margin available to decrease leverage."
-NO_POSITION = "No isolated position for this asset."
-REMOVAL = "Cannot remove margin: the position needs it."
-INSUFFICIENT = "Insufficient margin available to add to the position."
-"""Our wording of these four: the venue's is not known."""
+CROSS_DECREASE = (
+    "Cross position does not have sufficient margin available to decrease leverage. "
+    "To decrease leverage, deposit more collateral."
+)
+NO_CHANGE = "Update to isolated margin cannot be zero."
+NO_POSITION = "Cannot update margin for empty position."
+NOT_ISOLATED = "Position does not use isolated margin."
+KEPT = "Cannot remove isolated margin for this asset. To remove margin, reduce the position."
+REMOVAL = "Position does not have sufficient margin for reduction."
+INSUFFICIENT = "Account does not have sufficient margin available for increase."
+"""These seven are found in the venue's own program, though no document has them."""
 
 
 def nothing(_state: State, _account: Account, _action: Json) -> str | None:
@@ -73,21 +79,31 @@ def top_up(state: State, account: Account, action: Json) -> str | None:
 def _transfer(state: State, account: Account, asset_id: int, amount: Decimal) -> str | None:
     market = state.market(asset_id)
     position = account.positions.get(market.asset.coin) if market is not None else None
-    if market is None or position is None or margin.is_cross(state, account, market.asset.coin):
+    if market is None or position is None:
         return NO_POSITION
-    if amount > 0 and amount > margin.withdrawable(state, account):
-        return INSUFFICIENT
-    if amount < 0 and not _may_remove(state, account, market, position, -amount):
-        return REMOVAL
-    position.raw_usd += amount
-    account.raw_usd -= amount
-    return None
+    problem = _transfer_problem(state, account, market, position, amount)
+    if problem is None:
+        position.raw_usd += amount
+        account.raw_usd -= amount
+    return problem
+
+
+def _transfer_problem(
+    state: State, account: Account, market: Market, position: Position, amount: Decimal
+) -> str | None:
+    if margin.is_cross(state, account, market.asset.coin):
+        return NOT_ISOLATED
+    if amount == 0:
+        return NO_CHANGE
+    if amount > 0:
+        return INSUFFICIENT if amount > margin.withdrawable(state, account) else None
+    if market.keeps_margin:
+        return KEPT
+    return None if _may_remove(state, account, market, position, -amount) else REMOVAL
 
 
 def _may_remove(state: State, account: Account, market: Market, position: Position, amount: Decimal) -> bool:
     """The transfer rule: initial margin and a tenth of the position must stay (hyperliquid.md section 6.6)."""
-    if market.keeps_margin:
-        return False
     coin = market.asset.coin
     worth = abs(margin.value(state, coin, position))
     floor = max(worth / margin.setting(state, account, market).value, worth / 10)

@@ -92,6 +92,21 @@ def test_margin_needs_an_isolated_position(desk):
     assert margin(desk, 10)["status"] == "err"
 
 
+def test_a_refused_change_of_margin_has_the_venues_own_words(desk):
+    assert margin(desk, 10)["response"] == "Cannot update margin for empty position."
+    desk.leverage("ETH", 10, cross=False)
+    desk.place("buy", "1", "2001", "Ioc")
+    desk.place("buy", "0.1", "100010", "Ioc", coin="BTC")
+    cross = {"type": "updateIsolatedMargin", "asset": 0, "isBuy": True, "ntli": 1_000_000}
+    assert desk.send(cross)["response"] == "Position does not use isolated margin."
+    assert margin(desk, 0)["response"] == "Update to isolated margin cannot be zero."
+    assert margin(desk, 100_000)["response"] == "Account does not have sufficient margin available for increase."
+    assert margin(desk, -100)["response"] == "Position does not have sufficient margin for reduction."
+    desk.state.markets["ETH"].keeps_margin = True
+    kept = "Cannot remove isolated margin for this asset. To remove margin, reduce the position."
+    assert margin(desk, -1)["response"] == kept
+
+
 def test_top_up_brings_a_position_to_a_leverage(desk):
     desk.leverage("ETH", 10, cross=False)
     desk.place("buy", "1", "2001", "Ioc")

@@ -190,13 +190,13 @@ def _cancel_one(state: State, account: Account, asset_id: int, oid: object, *, f
 
 
 def _schedule_cancel(state: State, account: Account, action: Json) -> Json:
-    if account.volume_usd < state.rules.schedule_cancel_volume_usd:
-        return err(error_text("SCHEDULED_CANCEL_VOLUME", volume=f"{account.volume_usd:.2f}"))
     time = action.get("time")
     if time is not None and time < state.now_ms + 5000:
-        return err("Scheduled cancel time must be at least 5 seconds in the future.")
+        return err("Scheduled cancel time too early, must be at least 5 seconds from now.")
+    if account.volume_usd < state.rules.schedule_cancel_volume_usd:
+        return err(error_text("SCHEDULED_CANCEL_VOLUME", volume=f"{account.volume_usd:.2f}"))
     if time is not None and _fired_today(state, account) >= SCHEDULED_CANCELS_A_DAY:
-        return err("Scheduled cancels have fired too often today.")
+        return err(f"Too many scheduled cancels triggered for the day. Limit is {SCHEDULED_CANCELS_A_DAY}.")
     account.cancel_at_ms = time
     return DEFAULT
 

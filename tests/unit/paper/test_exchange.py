@@ -79,6 +79,11 @@ def test_a_scheduled_cancel_needs_volume_then_cancels_everything_once(desk):
     assert desk.status(oid) == "scheduledCancel"
 
 
+def test_a_scheduled_cancel_that_is_too_early_is_told_so_before_all_else(desk):
+    text = "Scheduled cancel time too early, must be at least 5 seconds from now."
+    assert desk.send({"type": "scheduleCancel", "time": 1}) == {"status": "err", "response": text}
+
+
 def test_scheduled_cancels_fire_ten_times_a_day(desk):
     desk.account().volume_usd = Decimal(1_000_000)
     desk.now_ms -= desk.now_ms % 86_400_000 - 86_400_000
@@ -86,7 +91,8 @@ def test_scheduled_cancels_fire_ten_times_a_day(desk):
         assert desk.send({"type": "scheduleCancel", "time": desk.now_ms + 5000})["status"] == "ok"
         desk.now_ms += 5000
         desk.engine.advance(desk.now_ms)
-    assert desk.send({"type": "scheduleCancel", "time": desk.now_ms + 5000})["status"] == "err"
+    too_often = {"status": "err", "response": "Too many scheduled cancels triggered for the day. Limit is 10."}
+    assert desk.send({"type": "scheduleCancel", "time": desk.now_ms + 5000}) == too_often
     assert desk.send({"type": "scheduleCancel"})["status"] == "ok", "there is nothing to clear, and it may be cleared"
     desk.now_ms += 86_400_000 - desk.now_ms % 86_400_000
     assert desk.send({"type": "scheduleCancel", "time": desk.now_ms + 5000})["status"] == "ok", "at 00:00 UTC anew"

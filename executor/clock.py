@@ -22,7 +22,7 @@ class SystemClock:
         return time.time_ns() // 1_000_000
 
     def monotonic_s(self) -> float:
-        """Seconds that only go forward."""
+        """Seconds that only go forward; on Linux they stand still while the machine sleeps."""
         return time.monotonic()
 
 

@@ -1,6 +1,6 @@
 """The doors of the program: what a source, a venue, a signer, a ledger and a notifier must offer.
 
-Concrete ones are named in ``app.py`` alone.
+Concrete ones are named in ``app/`` alone.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Clock(Protocol):
         """Wall-clock milliseconds since the epoch, UTC."""
 
     def monotonic_s(self) -> float:
-        """Seconds that only go forward; for timeouts and ages inside one process."""
+        """Seconds that only go forward, for ages inside one process; they may stand still while the machine sleeps."""
 
 
 # -- sources ----------------------------------------------------------------------------------------------------

@@ -16,6 +16,9 @@ from executor.core.position import Executed
 from executor.core.state import OF_POLICY, DeskState, Leg
 from executor.core.types import ZERO
 
+ROUNDED = Decimal("0.01")
+"""A rest of less than this share is none: what orders of whole lots closed is not exactly what the agent's did."""
+
 _ONE = Decimal(1)
 _DOWN = Context(prec=28, rounding=ROUND_DOWN)
 _UP = Context(prec=28, rounding=ROUND_UP)
@@ -79,7 +82,8 @@ def as_followed(state: DeskState, received: ev.ActionReceived) -> ev.ActionRecei
     received = replace(received, gapped=received.gapped and received.gapped_ms > record.flat_ms)
     if before * after < 0 or abs(after) > abs(before):
         return received
-    return replace(received, book_before=_less(before, record.closed), book_after=_less(after, record.closed))
+    left, rest = _less(before, record.closed), _less(after, record.closed)
+    return replace(received, book_before=left, book_after=rest if abs(rest) > abs(left) * ROUNDED else ZERO)
 
 
 def _less(book: Decimal, gone: Decimal) -> Decimal:

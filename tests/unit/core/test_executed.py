@@ -193,3 +193,13 @@ def test_a_gap_with_something_left_is_one():
     gap(s)
     s.long(1)
     assert (s.held(), s.refusals()) == (1, ["AFTER_GAP"])
+
+
+def test_what_whole_lots_rounded_leaves_no_lot_behind():
+    s = Story()
+    s.long("4.275", intents=scaled("2.138"))
+    s.target(110, size="2.7")
+    fires(s, "target")
+    assert s.held() == D("0.788")
+    s.short("1.575")
+    assert s.held() == 0

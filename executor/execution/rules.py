@@ -1,4 +1,4 @@
-"""Calls a plugin's risk rule beside the event loop, with a deadline: one that hangs refuses entries, and that is all."""
+"""Calls a plugin's risk rule beside the event loop, with a deadline: one that hangs refuses entries, and no more."""
 
 from __future__ import annotations
 

@@ -52,8 +52,8 @@ class ChannelState:
 Recall = Callable[[], Iterator["Frame"]]
 """What a source said before, as the journal has it: how a mirror starts where the last worker ended.
 
-Of a source that is no mirror the newest frame alone, which tells when a worker last listened. Called before the source
-emits anything, in a thread.
+Of a source that is no mirror its newest frames, which tell when a worker last listened and what it heard last. Called
+before the source emits anything, in a thread.
 """
 
 

@@ -27,6 +27,9 @@ Document = dict[str, Any]
 
 _SHOWN = Context(prec=12)
 
+RECALLED = 200
+"""Frames of a source that is no mirror: what was told last, and when a worker last listened."""
+
 
 def mirrored(loaded: Loaded) -> dict[str, NexgentOptions]:
     """The configured sources that mirror positions, by name."""
@@ -41,7 +44,7 @@ def recall(loaded: Loaded, configured: Source) -> Recall:
             with LedgerReader(loaded.config.ledger.path) as reader:
                 newest_first = reader.frames_of(configured.name)
                 if not isinstance(configured.options, NexgentOptions):
-                    return iter(list(islice(newest_first, 1)))
+                    return iter(list(islice(newest_first, RECALLED))[::-1])
                 channels = [f"agent:{agent_id}" for agent_id in configured.options.agents]
                 return iter(newest_pictures(newest_first, channels))
         except LedgerError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, ClassVar, Literal
@@ -19,15 +19,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from executor.backoff import Server
 from executor.clock import Clock, iso
-from executor.core.source_events import AgentNotice, Malformed, SourceTrade, said_at_ms
+from executor.core.source_events import AgentNotice, Malformed, Origin, SourceTrade, said_at_ms
 from executor.errors import ConfigError, CredentialRefused
 from executor.ports import ChannelState, Emit, Recall, SourceContext
+from executor.ports import Frame as Journaled
 from executor.sources import halyrd_rest, missed
 from executor.sources.channel import Channel
 from executor.sources.connection import Connection, Endpoint, Item, Opened, Received
 from executor.sources.halyrd_rest import Frame, Told
 from executor.sources.halyrd_wire import SYSTEM, Decoded, decode, marks
-from executor.sources.missed import heard_ms
 from executor.sources.rest import Answer, RestReader, addresses
 from executor.sources.seen import Overtaken, Seen
 from executor.sources.strict_json import text_of
@@ -41,7 +41,7 @@ AGAIN_S = 2.0
 """The first pause before a back-fill that failed is tried again; it doubles up to ``poll_s``."""
 
 SKEW_MS = 10_000
-"""What an agent dates so soon after a worker last listened may have been told then: clocks differ."""
+"""What an agent dates so soon after what is remembered begins may have been told before that: clocks differ."""
 
 TRANSITION_MS = 10_000
 """A promotion or demotion and its echo as status_change are at most so far apart."""
@@ -172,11 +172,16 @@ class HalyrdSource:
         raise CredentialRefused(f"{self.name}: every channel was refused for good ({told})", remedy)
 
     async def _remember(self) -> None:
-        """What was done since a worker last listened, nobody was told, with a reference or without one."""
+        """Begin with what the last worker told: what was done since, nobody was told, with a reference or without."""
+        frames = list(await asyncio.to_thread(self._recall))
         now_ms = self._clock.now_ms()
-        heard = await asyncio.to_thread(heard_ms, self._recall, now_ms)
+        unknown_ms = frames[0].received_at_ms + SKEW_MS if frames else now_ms
         for agent in self._agents:
-            agent.heard_ms, agent.start_ms, agent.newest_trade_ms = heard, now_ms, min(heard + SKEW_MS, now_ms)
+            trades = list(_trades(agent.channel.name, frames))
+            for trade in trades:
+                agent.seen.fresh(marks(trade))
+            agent.heard_ms, agent.start_ms = missed.heard_ms(frames, now_ms), now_ms
+            agent.newest_trade_ms = min(max(map(_happened_ms, trades), default=unknown_ms), now_ms)
 
     # -- the socket -----------------------------------------------------------------------------------------------
 
@@ -288,6 +293,13 @@ class HalyrdSource:
             elif isinstance(event, SourceTrade | Malformed):
                 kept_back.append(event)
         return kept_back
+
+
+def _trades(channel: str, frames: Iterable[Journaled]) -> Iterator[SourceTrade]:
+    for frame in frames:
+        event = decode(frame.data, Origin(SYSTEM, frame.source, frame.channel, frame.received_at_ms))
+        if frame.channel == channel and isinstance(event, SourceTrade):
+            yield event
 
 
 def _order(event: Decoded) -> tuple[int, bool]:

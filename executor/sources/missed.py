@@ -6,15 +6,15 @@ from collections.abc import Iterable
 
 from executor.clock import iso
 from executor.core.source_events import SourceTrade
-from executor.ports import Recall
+from executor.ports import Frame
 
 LISTED = 5
 """So many of them are named, the newest."""
 
 
-def heard_ms(recall: Recall, otherwise_ms: int) -> int:
+def heard_ms(frames: Iterable[Frame], otherwise_ms: int) -> int:
     """When the newest frame in the journal came in; the other time where no worker ever listened to this source."""
-    return max((frame.received_at_ms for frame in recall()), default=otherwise_ms)
+    return max((frame.received_at_ms for frame in frames), default=otherwise_ms)
 
 
 def told(untold: Iterable[SourceTrade], heard_at_ms: int, start_ms: int) -> str:

@@ -180,7 +180,7 @@ class TradeReadySource:
     async def run(self, emit: Emit) -> None:
         """Listen and poll until cancelled; raises ``CredentialRefused`` once both were refused for good."""
         self._mention_limits()
-        heard = await asyncio.to_thread(heard_ms, self._recall, self._clock.now_ms())
+        heard = heard_ms(await asyncio.to_thread(self._recall), self._clock.now_ms())
         headers = {"X-API-Key": self._key}
         async with RestReader(f"{self._rest}/api/v1", headers, (self._key,)) as rest, asyncio.TaskGroup() as group:
             beside = [group.create_task(self._speak()), group.create_task(self._hand_over(emit))]

@@ -19,6 +19,7 @@ from executor.errors import ConfigError, CredentialRefused
 from executor.ports import Frame
 from executor.sim.halyrd import HalyrdSimulator
 from executor.sources.halyrd import HalyrdOptions, HalyrdSource
+from executor.sources.strict_json import text_of
 from executor.testing.waiting import until
 
 WAIT_S = 20.0
@@ -223,6 +224,20 @@ async def test_what_was_closed_between_two_workers_is_told_without_a_reference_t
         async with listening(simulator, recalled=_heard(simulator, 600_000)) as listener:
             await listener.settled(simulator)
             assert [(trade.side, trade.reduce_only) for trade in listener.trades] == [(Side.SELL, True)]
+            assert listener.notes == []
+
+
+async def test_what_the_last_worker_told_is_not_told_again_and_a_restart_of_a_second_loses_nothing() -> None:
+    async with HalyrdSimulator() as simulator:
+        told = {"pair": "LINK/USDT", "side": "sell", "size": 80, "ts": iso(simulator.clock.now_ms() - 3_000)}
+        frame = {**told, "event": "trade", "journal_ref": "jrn_1"}
+        heard = Frame(simulator.clock.now_ms() - 2_900, "mine", "agent:current", text_of(frame))
+        closed = {**told, "side": "buy", "pnl": 1, "phase": "live"}
+        later = iso(simulator.clock.now_ms() - 1_500)
+        simulator.trades += [closed, {**closed, "pair": "ETH/USDT", "ts": later}]
+        async with listening(simulator, recalled=(heard,)) as listener:
+            await listener.settled(simulator)
+            assert [(trade.symbol, trade.side) for trade in listener.trades] == [("ETH/USDT", Side.SELL)]
             assert listener.notes == []
 
 

@@ -109,9 +109,9 @@ def test_every_frame_of_a_source_is_read_newest_first(tmp_path: Path, count: int
         assert list(mirrors.frames_of("nex")) == frames[::-1]
 
 
-def test_a_source_that_mirrors_nothing_recalls_when_a_worker_last_listened(tmp_path: Path) -> None:
+def test_a_source_that_mirrors_nothing_recalls_what_a_worker_last_heard(tmp_path: Path) -> None:
     frames = [frame("x", source=source, at_ms=at_ms) for source, at_ms in (("trades", 1), ("trades", 2), ("nex", 3))]
     reader(tmp_path, frames).close()
     loaded: Any = SimpleNamespace(config=SimpleNamespace(ledger=SimpleNamespace(path=tmp_path / "l.db")))
     configured: Any = SimpleNamespace(name="trades", options=None)
-    assert [found.received_at_ms for found in recall(loaded, configured)()] == [2]
+    assert [found.received_at_ms for found in recall(loaded, configured)()] == [1, 2]

@@ -27,6 +27,7 @@ CANCEL_SLOWEST = 11
 """How many of them it grows to: an account without requests left is granted one in ten seconds."""
 
 Purpose = Literal["entry", "exit", "protect", "cancel", "leverage"]
+Grouping = Literal["na", "normalTpsl"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Batch:
     legs: tuple[Leg, ...] = ()
     cancels: tuple[Cancel, ...] = ()
     coin: str | None = None
-    grouping: Literal["na", "normalTpsl"] = "na"
+    grouping: Grouping = "na"
 
 
 def halves(batch: Batch) -> tuple[Batch, ...]:
@@ -154,7 +155,8 @@ def entry_batches(state: DeskState, ready: list[Leg], expires_ms: int | None = N
     for leg in ready:
         if leg.bracket is not None:
             family = [o for o in state.live.values() if o.bracket == leg.bracket and o.state is LegState.PLANNED]
-            batches.append(Batch("entry", tuple(family), grouping="normalTpsl"))
+            grouping: Grouping = "normalTpsl" if len(family) > 1 else "na"  # childless, the venue refuses it
+            batches.append(Batch("entry", tuple(family), grouping=grouping))
     return batches
 
 

@@ -80,6 +80,15 @@ def test_each_bracket_goes_alone():
     ]
 
 
+def test_a_bracket_that_lost_its_children_goes_as_a_plain_entry():
+    s = confirmed(quiet())
+    s.long(1, stop_px="90")
+    entry, stop = s.state.live.values()
+    s.note([ev.LegDropped(at_ms=s.now, account="main", key=stop.key, cloid=stop.cloid, reason="FLAT")])
+    [batch] = entry_batches(s.state, ready_entries(s.desk, s.state, s.market))
+    assert (batch.grouping, batch.legs) == ("na", (entry,))
+
+
 def test_nothing_opens_before_the_account_is_reconciled_or_without_its_leverage():
     s = quiet()
     s.long(1)

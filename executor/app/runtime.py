@@ -100,6 +100,7 @@ class Runtime:
         self._heartbeat: Heartbeat | None = None
 
     paper: PaperExchange | None = None
+    first: tuple[ev.Event, ...] = ()
     venue: HyperliquidVenue
     ledger: SqliteLedger
     worker: Worker
@@ -203,6 +204,7 @@ class Runtime:
         for state in compose.left_out(self.ledger, self.who):
             turn.events += unconfigured(state, turn.now_ms)
         worker.finish(turn, ())
+        self.first = tuple(turn.events)
         if worker.failed is not None:
             raise worker.failed
 

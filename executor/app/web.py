@@ -38,6 +38,8 @@ async def start_server(runtime: Runtime) -> WorkerServer:
         objectives=lambda account: objectives(runtime, account),
     )
     url = await server.start()
+    for event in runtime.first:  # told while nobody listened yet
+        server.observe(event)
     runtime.worker.on_event.append(server.observe)
     runtime.worker.notifiers = (*runtime.worker.notifiers, server.alarms)
     runtime.worker.on_commit.append(server.notify)

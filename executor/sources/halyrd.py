@@ -109,7 +109,8 @@ class _Agent:
         self.seen = Seen()
         self.overtaken = Overtaken()
         self.transitions = Transitions()
-        self.newest_trade_ms = self.heard_ms = self.start_ms = start_ms
+        self.newest_trade_ms = self.filled_ms = self.heard_ms = self.start_ms = start_ms
+        self.filled = False
         self.noted = Seen()
         self.status: str | None = None
         self.stirred = asyncio.Event()
@@ -181,7 +182,7 @@ class HalyrdSource:
             for trade in trades:
                 agent.seen.fresh(marks(trade))
             agent.heard_ms, agent.start_ms = missed.heard_ms(frames, now_ms), now_ms
-            agent.newest_trade_ms = min(max(map(_happened_ms, trades), default=unknown_ms), now_ms)
+            agent.filled_ms = agent.newest_trade_ms = min(max(map(_happened_ms, trades), default=unknown_ms), now_ms)
 
     # -- the socket -----------------------------------------------------------------------------------------------
 
@@ -192,6 +193,8 @@ class HalyrdSource:
 
     def _take(self, agent: _Agent, item: Item, emit: Emit) -> None:
         agent.channel.follow(item, emit)
+        if agent.filled and not isinstance(item, Received):  # all that was done until now has been told
+            agent.filled_ms, agent.filled = agent.newest_trade_ms, not isinstance(item, Opened)
         if isinstance(item, Received):
             self._tell(agent, item.raw, decode(item.raw, agent.channel.origin(item.at_ms)), emit)
         elif isinstance(item, Opened):
@@ -243,6 +246,7 @@ class HalyrdSource:
 
     async def _read(self, agent: _Agent, rest: RestReader, emit: Emit) -> str:
         """Every list once; what failed, if anything did."""
+        told_ms = agent.newest_trade_ms
         failed = await self._read_status(agent, rest, emit)
         frames: list[Frame] = []
         untold = 0
@@ -254,6 +258,8 @@ class HalyrdSource:
             failed = failed or _failure(path, answer)
         kept_back = self._tell_all(agent, frames, emit)
         self._mention(agent, kept_back, untold)
+        if not failed:
+            agent.filled, agent.filled_ms = not agent.owed, max(agent.filled_ms, told_ms)
         return failed
 
     def _mention(self, agent: _Agent, kept_back: list[SourceTrade | Malformed], untold: int) -> None:
@@ -285,10 +291,10 @@ class HalyrdSource:
         """
         kept_back: list[SourceTrade | Malformed] = []
         now_ms = self._clock.now_ms()
-        origin, newest_trade_ms = agent.channel.origin(now_ms), agent.newest_trade_ms
+        origin, known_ms = agent.channel.origin(now_ms), (agent.filled_ms, agent.newest_trade_ms)
         raws = [text_of(frame) for frame in frames]
         for raw, event in sorted(((raw, decode(raw, origin)) for raw in raws), key=lambda told: _order(told[1])):
-            if _worth_telling(event, newest_trade_ms, now_ms):
+            if _worth_telling(event, known_ms, now_ms):
                 self._tell(agent, raw, event, emit)
             elif isinstance(event, SourceTrade | Malformed):
                 kept_back.append(event)
@@ -322,16 +328,20 @@ async def _due(agent: _Agent, pause_s: float) -> bool:
     return not agent.over
 
 
-def _worth_telling(event: Decoded, newest_trade_ms: int, now_ms: int) -> bool:
+def _worth_telling(event: Decoded, known_ms: tuple[int, int], now_ms: int) -> bool:
     """No unreadable rows, nothing old; a trade without a reference only where it is certainly new.
 
-    Such a trade has no identity an earlier life of this process would have given it too, so it could count twice.
+    Such a trade has no identity an earlier life of this process would have given it too, so it could count twice. Of
+    ``known_ms`` an exit is held against the first, what was told before the gap: the socket may have told newer trades
+    before the lists could be read, and what tells an exit of the gap again is recognised by what it says.
     """
     if event is None or isinstance(event, Malformed):
         return False
     if event.at_ms is None or event.at_ms < now_ms - HORIZON_MS:
         return False
-    return not isinstance(event, SourceTrade) or event.ref is not None or event.at_ms > newest_trade_ms
+    if not isinstance(event, SourceTrade) or event.ref is not None:
+        return True
+    return event.at_ms > known_ms[not event.reduce_only]
 
 
 def _failure(path: str, answer: Answer) -> str:

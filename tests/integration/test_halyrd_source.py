@@ -259,6 +259,32 @@ async def test_trades_made_while_no_worker_listened_that_come_too_late_are_named
             assert "sell LINK/USDT" in note
 
 
+async def test_a_close_of_the_gap_is_told_though_the_socket_told_a_newer_trade_before_the_lists_were_read() -> None:
+    async with HalyrdSimulator() as simulator, listening(simulator, poll_s=Decimal("0.05")) as listener:
+        await listener.settled(simulator)
+        simulator.refuse_with = 503
+        simulator.rest_refuse_with = 503
+        await simulator.cut(1006)
+        closed = {"pair": "LINK/USDT", "side": "buy", "size": 80, "pnl": 1, "phase": "live"}
+        simulator.trades.append({**closed, "ts": iso(simulator.clock.now_ms())})
+        await asyncio.sleep(0.01)
+        simulator.refuse_with = None
+        await simulator.wait_connected()
+        bought = await simulator.trade("ETH/USDT", "buy", 80.0, 3000.0)
+        sold = await simulator.trade("ETH/USDT", "sell", 80.0, 3000.0, pnl=1.0)
+        await until(lambda: len(listener.trades) == 2, WAIT_S)
+        simulator.trades[-1].pop("journal_ref")
+        simulator.rest_refuse_with = None
+        await until(lambda: len(listener.trades) == 3, WAIT_S)
+        await simulator.cut(1006)
+        await until(lambda: len(listener.of(Status)) == 5, WAIT_S)
+        await listener.settled(simulator)
+        told = [(trade.symbol, trade.side, trade.ref) for trade in listener.trades]
+        assert told == [
+            ("ETH/USDT", Side.BUY, bought), ("ETH/USDT", Side.SELL, sold), ("LINK/USDT", Side.SELL, None)
+        ]  # fmt: skip
+
+
 async def test_rows_that_cannot_be_read_are_mentioned_and_not_only_those_of_an_unknown_shape() -> None:
     async with HalyrdSimulator() as simulator:
         now = iso(simulator.clock.now_ms())

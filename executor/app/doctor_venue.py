@@ -16,7 +16,7 @@ from executor.errors import ExecutorError, LedgerError, VenueError
 from executor.ledger.reader import LedgerReader
 from executor.paper.live_feed import HyperliquidFeed
 from executor.paper.model import Json
-from executor.paper.tape import BUNDLED, read_tape
+from executor.paper.tape import BUNDLED, UNREADABLE, read_tape
 from executor.venue.adapter import HyperliquidVenue, VenueSettings
 from executor.venue.identity import Finding
 from executor.venue.reads import RateLimit
@@ -50,7 +50,7 @@ def _tape(loaded: Loaded) -> tuple[Check, Json | None]:
     path = loaded.config.paper.tape or BUNDLED
     try:
         tape = read_tape(path)
-    except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
+    except UNREADABLE as error:
         text = f"{path} is no recorded market: {error}"
         return failed("market data", text, "set paper.tape: null for the bundled"), None
     return passed("market data", f"a tape of {tape.length_ms // 1000} s"), tape.meta

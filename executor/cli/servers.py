@@ -37,7 +37,7 @@ def paper_exchange(
     ] = None,
     state: Annotated[Path | None, typer.Option("--state", dir_okay=False, help="Keep accounts in this file.")] = None,
     latency_ms: Annotated[int, typer.Option("--latency-ms", min=0, max=60_000, help="Delay of each action.")] = 200,
-    speed: Annotated[float, typer.Option("--speed", min=0.01, help="How fast the tape runs.")] = 1.0,
+    speed: Annotated[float, typer.Option("--speed", min=0.01, max=1000, help="How fast the tape runs.")] = 1.0,
     live_feed: Annotated[bool, typer.Option("--live-feed", help="Hyperliquid's public market data, no tape.")] = False,
     json_out: Json = False,
 ) -> None:
@@ -61,11 +61,11 @@ def paper_exchange(
 
 
 def _readable(tape: Path) -> None:
-    from executor.paper.tape import read_tape
+    from executor.paper.tape import UNREADABLE, read_tape
 
     try:
         read_tape(tape)
-    except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
+    except UNREADABLE as error:
         raise usage(
             f"{tape}: this is no recorded market: {clean(error)}", "leave --tape out for the bundled one"
         ) from None

@@ -44,12 +44,16 @@ class OrdersRead(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DifferenceFound(Event):
-    """Our picture and the venue's differed; the venue's stands. ``cause`` is the class of the difference."""
+    """Our picture and the venue's differed; the venue's stands. ``cause`` is the class of the difference.
+
+    ``cloid`` is the order's of ours that it is about, if it is about one.
+    """
 
     coin: str
     cause: str
     ours: str
     venue: str
+    cloid: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

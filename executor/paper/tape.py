@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,7 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from executor.core.types import Asset
-from executor.errors import ConfigError
+from executor.errors import ConfigError, VenueAnswerOdd
 from executor.hyperliquid.meta import parse_meta
 from executor.hyperliquid.quantise import floor_size, px_down, px_up
 from executor.paper.feeds import Apply
@@ -26,6 +27,12 @@ BUNDLED = Path(__file__).with_name("tape.jsonl.gz")
 DEPTH = 10
 LEVEL_GAP = Decimal("0.00015")
 """How far apart derived levels lie, as a share of the price."""
+
+UNREADABLE = (OSError, EOFError, ValueError, LookupError, TypeError, VenueAnswerOdd)
+"""What ``read_tape`` raises for a file that is no tape."""
+
+_PARTS = 5
+_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +51,39 @@ class Tape:
 
 @cache
 def read_tape(path: Path) -> Tape:
-    """Reads a tape file; ``ValueError`` or ``OSError`` when it is none."""
+    """Reads a tape file; raises one of ``UNREADABLE`` when it is none."""
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         head = json.loads(next(lines, ""))
         tape = Tape(head["meta"], head["step_ms"], tuple(json.loads(line) for line in lines))
-    if not tape.length_ms > 0:
+    if type(tape.step_ms) is not int or not tape.length_ms > 0:
         raise ValueError("it has no prices")
+    _check(tape)
     return tape
+
+
+def _check(tape: Tape) -> None:
+    """Raises ``ValueError`` for a line that could not be played, long before it is its turn."""
+    coins = {asset.coin for asset in parse_meta(tape.meta).assets}
+    for number, frame in enumerate(tape.frames, 2):
+        if not _plays(frame, coins):
+            raise ValueError(f"line {number} is no quotes of its coins: bid, ask, size, mark and oracle price as text")
+
+
+def _plays(frame: object, coins: set[str]) -> bool:
+    return isinstance(frame, dict) and frame.keys() <= coins and all(map(_is_quote, frame.values()))
+
+
+def _is_quote(quote: object) -> bool:
+    if not isinstance(quote, list) or len(quote) != _PARTS:
+        return False
+    return all(isinstance(text, str) and _NUMBER.fullmatch(text) for text in quote)
 
 
 def configured_tape(path: Path | None) -> Tape:
     """The tape of ``paper.tape``, the bundled one where it is ``None``; raises ``ConfigError`` when it is none."""
     try:
         return read_tape(path or BUNDLED)
-    except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
+    except UNREADABLE as error:
         text = f"paper.tape: {path} is no recorded market: {error}"
         raise ConfigError(text, "set paper.tape: null for the bundled one") from None
 

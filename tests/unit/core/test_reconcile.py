@@ -180,6 +180,12 @@ def test_a_liquidation_is_an_alarm_once_for_all_its_fills_also_where_it_is_read_
     assert not any(isinstance(e, ev.AlarmRaised) for e in told_fills(state, [fill(3, "1", 400)], 400))
 
 
+def test_what_a_stop_of_ours_did_is_told_with_its_order() -> None:
+    state = desk(ev.AccountRead(at_ms=1, fact=fact(100, BTC="1")), planned(kind="stop"), sent("0x1"), rested())
+    told = told_fills(state, [fill(1, "-1", 200, "0x1")], 300)
+    assert [(e.cause, e.cloid) for e in told if isinstance(e, ev.DifferenceFound)] == [("stop fired", "0x1")]
+
+
 def test_a_new_foreign_fill_is_told_with_its_difference_once() -> None:
     state = desk(ev.AccountRead(at_ms=1, fact=fact(100, BTC="0.5")))
     events = told_fills(state, [fill(1, "1", 200)], 300)
@@ -298,7 +304,7 @@ def test_an_ending_nobody_here_asked_for_gets_its_class(
     events = with_causes(state, [told])
     assert events[-1] is told
     assert differences(events) == ([("BTC", cause, "1", "0")] if cause else [])
-    assert all(event.key == "k" for event in events[:-1])
+    assert all((event.key, getattr(event, "cloid", None)) == ("k", "0x1") for event in events[:-1])
 
 
 def test_what_protected_a_position_that_is_gone_may_go_with_it() -> None:

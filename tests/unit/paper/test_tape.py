@@ -90,8 +90,31 @@ def test_after_the_end_it_starts_again_or_holds(tape, loop, index):
     assert frames_of(player, tape.length_ms + 2_000) == [sol_marks(tape)[index]]
 
 
+META = '{"meta": {"universe": [{"name": "BTC", "szDecimals": 5, "maxLeverage": 40}]}, "step_ms": 1000}\n'
+ODD_LINES = [
+    "[]",
+    '{"ETH": ["1", "2", "3", "4", "5"]}',
+    '{"BTC": ["1", "2", "3", "4"]}',
+    '{"BTC": ["1", "2", "3", "4", "NaN"]}',
+    '{"BTC": [1, 2, 3, 4, 5]}',
+    '{"BTC": "12345"}',
+]
+
+
+def test_a_market_of_ones_own_plays(tmp_path):
+    path = tmp_path / "tape.jsonl.gz"
+    path.write_bytes(gzip.compress((META + '{"BTC": ["1", "2", "3", "4", "5"]}').encode()))
+    (tick,) = TapePlayer(configured_tape(path)).due(0)
+    assert (tick.coin, tick.mark) == ("BTC", Decimal(4))
+
+
 @pytest.mark.parametrize(
-    "lines", [None, "", "a: b\n", '{"meta": {}, "step_ms": 1000}\n', '{"meta": {}, "step_ms": 0}\n{}']
+    "lines",
+    [
+        *(None, "", "a: b\n", '{"meta": {}, "step_ms": 1000}\n', '{"meta": {}, "step_ms": 0}\n{}'),
+        *('{"meta": [], "step_ms": 1000}\n{}', '{"meta": {"universe": []}, "step_ms": Infinity}\n{}', "[]\n{}"),
+        *(META + line for line in ODD_LINES),
+    ],
 )
 def test_what_is_no_recorded_market_is_an_error_of_the_configuration(tmp_path, lines):
     path = tmp_path / "tape.jsonl.gz"

@@ -7,7 +7,7 @@ the entry leaves (design.md section 5).
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from executor.core import events as ev
 from executor.core.identity import plain
@@ -17,6 +17,8 @@ from executor.core.state import DeskState
 from executor.core.types import Agent, Side
 
 ONE = Decimal(1)
+_TOLD = Context(prec=6)
+"""The digits of a computed price that people are told."""
 
 BEYOND = "STOP_BEYOND_LIQUIDATION"
 """The alarm of a stop that would never fire."""
@@ -74,5 +76,5 @@ def beyond(side: Side, stop_px: Decimal, liquidation: Decimal | None) -> bool:
 
 def beyond_alarm(state: DeskState, key: str, coin: str, stop_px: Decimal, px: Decimal, now_ms: int) -> ev.AlarmRaised:
     """A stop that would never fire: placed all the same, and told."""
-    text = f"{coin}: the stop at {plain(stop_px)} is beyond the liquidation price {plain(px)}"
+    text = f"{coin}: the stop at {plain(stop_px)} is beyond the liquidation price {plain(_TOLD.plus(px))}"
     return ev.AlarmRaised(at_ms=now_ms, account=state.account, key=key, code=BEYOND, text=text)

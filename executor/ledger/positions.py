@@ -42,14 +42,15 @@ def agent_views(state: DeskState, told: Told) -> list[Document]:
 
 
 def _agent_view(state: DeskState, position: Position, record: Earned, told: Told) -> Document:
-    holding = position.holding(record.agent) or Holding(record.agent)
+    holding = position.holding(record.agent) or _of_nobody(position, record.agent)
+    px_known = record.agent is not None or not position.holdings  # the venue tells one entry price for all parts
     return {
         "account": state.account,
         "symbol": position.coin,
         **_named(record.agent),
         "size": number(holding.size),
-        "entry_px": number(holding.entry_px) if holding.size else None,
-        "unrealized_pnl": _usd(_open_usd(holding, _mark_px(told.get(position.coin)))),
+        "entry_px": number(holding.entry_px) if holding.size and px_known else None,
+        "unrealized_pnl": _usd(_open_usd(holding, _mark_px(told.get(position.coin)) if px_known else None)),
         "realized_pnl": _usd(record.realized_usd),
         "fees": _usd(record.fees_usd),
         "funding": _usd(record.funding_usd),
@@ -57,6 +58,13 @@ def _agent_view(state: DeskState, position: Position, record: Earned, told: Told
         "fills": record.fills,
         "volume": _usd(record.volume_usd),
     }
+
+
+def _of_nobody(position: Position, agent: Agent | None) -> Holding:
+    """What is there and no agent's; nothing for an agent that holds nothing."""
+    if agent is not None:
+        return Holding(agent)
+    return Holding(None, size=position.foreign, entry_px=position.entry_px)
 
 
 def _named(agent: Agent | None) -> Document:

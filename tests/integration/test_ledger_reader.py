@@ -395,7 +395,8 @@ def test_what_an_agent_brought_is_told_by_coin_and_what_is_nobodys_last(desk: De
         "fills": 1,
         "volume": "5999.05",
     }
-    assert [(row["symbol"], row["agent"], row["fees"], row["size"]) for row in rows[1:]] == [("ETH", None, "0.1", "0")]
+    nobodys = [(row["symbol"], row["agent"], row["fees"], row["size"], row["entry_px"]) for row in rows[1:]]
+    assert nobodys == [("ETH", None, "0.1", "0.2", "59990.5")]
     assert desk.reader.agents("other") == {"agents": []}
 
 

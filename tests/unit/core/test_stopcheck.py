@@ -197,6 +197,8 @@ def test_a_stop_beyond_the_liquidation_price_is_told_before_the_entry_leaves_and
     kinds = [(type(e), getattr(e, "code", "")) for e in s.events]
     assert ("STOP_BEYOND_LIQUIDATION" in s.alarms()) is told
     if told:
+        [text] = [e.text for e in s.of(ev.AlarmRaised) if e.code == "STOP_BEYOND_LIQUIDATION"]
+        assert text == "BTC: the stop at 91 is beyond the liquidation price 91.5949"
         alarm = kinds.index((ev.AlarmRaised, "STOP_BEYOND_LIQUIDATION"))
         assert alarm < next(i for i, e in enumerate(s.events) if isinstance(e, ev.LegPlanned))
     assert s.live("stop") == [("1.000", f"{stop}.000")]

@@ -30,14 +30,24 @@ async def sources(loaded: Loaded, busy: bool, tell: Callable[[str], None]) -> li
     found = []
     for configured in loaded.config.sources:
         tell(f"source {configured.name}")
+        notes: dict[Check, None] = {}
         try:
             secrets = compose.registered_secrets(loaded, configured)
-            source = compose.source(loaded, configured, secrets, SystemClock(), lambda channel, text: None)
+            source = compose.source(loaded, configured, secrets, SystemClock(), _noting(notes))
         except ExecutorError as error:
             found.append(failure(f"source {configured.name}", error))
             continue
-        found += await handshakes(source)
+        found += [*await handshakes(source), *notes]
     return found
+
+
+def _noting(notes: dict[Check, None]) -> Callable[[str, str], None]:
+    """What a source has to say to people, as a warning each, once."""
+
+    def note(channel: str, text: str) -> None:
+        notes[warned(f"note {channel}", text, "decide before trading; the worker's log tells it too")] = None
+
+    return note
 
 
 async def handshakes(source: Source) -> list[Check]:

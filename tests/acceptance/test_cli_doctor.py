@@ -317,6 +317,37 @@ async def test_a_source_that_is_not_there(rig, doctor):
     assert "UNREACHABLE" in failed(await doctor(), "channel fractrade/agent").text
 
 
+NOTING = """
+import asyncio
+from executor.api import ChannelState, Options
+
+class Noting:
+    class Options(Options):
+        pass
+
+    def __init__(self, name):
+        self.name = name
+
+    @classmethod
+    def build(cls, name, options, context):
+        for _ in range(2):
+            context.note("c", "this account has several agents")
+        return cls(name)
+
+    def channels(self):
+        return (ChannelState("c", "open"),)
+
+    async def run(self, emit):
+        await asyncio.Event().wait()
+"""
+
+
+async def test_what_a_source_has_to_say_to_people_is_a_warning(rig, doctor):
+    (rig.folder / "noting.py").write_text(NOTING)
+    rig.configure(sources=[{"name": "one", "type": "noting.py:Noting", "server_execution": "skip"}], routes=[])
+    assert the(await doctor(), "warn", "note c").text == "this account has several agents"
+
+
 async def test_a_source_without_a_channel(rig, doctor):
     rig.configure(sources=[rig.source(agents=[])])
     assert "executor demo" in failed(await doctor(), "sources").remedy

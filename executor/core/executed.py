@@ -14,7 +14,7 @@ from executor.core import events as ev
 from executor.core.exits import CROSSED, NOT_FILLED
 from executor.core.position import Executed
 from executor.core.state import OF_POLICY, DeskState, Leg
-from executor.core.types import ZERO
+from executor.core.types import ZERO, ActionType
 
 ROUNDED = Decimal("0.01")
 """A rest of less than this share is none: what orders of whole lots closed is not exactly what the agent's did."""
@@ -29,13 +29,22 @@ def note_executed(state: DeskState, leg: Leg, newly: Decimal) -> None:
     agent = leg.agent
     if newly <= 0 or agent is None or agent.via or not _is_signalled(state, leg):
         return  # what a strategy made of facts has a book of its own, whose closes are all told
-    left = abs(state.position(leg.coin).held_by(agent))
+    held = state.position(leg.coin).held_by(agent) * -leg.side.sign
+    if held < 0:
+        return  # told so late that the agent holds the other side by now: of that it took nothing
+    left = max(held - _leaving(state, leg), ZERO)
     records = state.executed.setdefault(leg.coin, [])
     record = next((record for record in records if record.agent == agent), None)
     if record is None:
         record = Executed(agent)
         records.append(record)
     record.left = _DOWN.multiply(record.left, _DOWN.divide(left, left + newly))
+
+
+def _leaving(state: DeskState, leg: Leg) -> Decimal:
+    """What the agent's own closes still owe: its book shows that as gone."""
+    owed = (one for one in state.exits_for(leg.coin, leg.agent) if one.why == "signal" and one.side in (None, leg.side))
+    return sum((one.owed for one in owed), ZERO)
 
 
 def _is_signalled(state: DeskState, leg: Leg) -> bool:
@@ -73,6 +82,7 @@ def as_followed(state: DeskState, received: ev.ActionReceived) -> ev.ActionRecei
     """The action by what is left of its agent's book, where it does not open: for the shares that are taken of it.
 
     An agent whose own orders had closed all of it was flat, so that what was missed before does not count any more.
+    A close from before the position opened stays the book's word: it is judged by what that leaves open.
     """
     before, after = received.book_before, received.book_after
     records = state.executed.get(received.coin or "", ())
@@ -80,10 +90,16 @@ def as_followed(state: DeskState, received: ev.ActionReceived) -> ev.ActionRecei
     if record is None:
         return received
     received = replace(received, gapped=received.gapped and received.gapped_ms > record.flat_ms)
-    if before * after < 0 or abs(after) > abs(before):
+    if before * after < 0 or abs(after) > abs(before) or _is_older(state, received):
         return received
     left, rest = _less(before, record.closed), _less(after, record.closed)
     return replace(received, book_before=left, book_after=rest if abs(rest) > abs(left) * ROUNDED else ZERO)
+
+
+def _is_older(state: DeskState, received: ev.ActionReceived) -> bool:
+    holding = state.position(received.coin or "").holding(received.agent)
+    is_trade = received.action_type == ActionType.TRADE
+    return is_trade and holding is not None and received.signal_at_ms < holding.opened_at_ms
 
 
 def _less(book: Decimal, gone: Decimal) -> Decimal:

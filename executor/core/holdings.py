@@ -212,6 +212,7 @@ def learn_oid(state: DeskState, leg: Leg, oid: int | None, px: Decimal, at_ms: i
     if size:
         leg.seen_filled += size
         _claim(state, leg, size, px, at_ms)
+        note_executed(state, leg, size)
 
 
 def _claim(state: DeskState, leg: Leg, newly: Decimal, px: Decimal, at_ms: int) -> Decimal:

@@ -7,7 +7,7 @@ from story import D, Story
 
 from executor.core import events as ev
 from executor.core.executed import note_executed
-from executor.core.facts import Fill
+from executor.core.facts import Fill, Filled
 from executor.core.intake import evolve_intake
 from executor.core.intents import TradeIntent
 from executor.core.state import Leg
@@ -202,4 +202,63 @@ def test_what_whole_lots_rounded_leaves_no_lot_behind():
     fires(s, "target")
     assert s.held() == D("0.788")
     s.short("1.575")
+    assert s.held() == 0
+
+
+def test_what_a_target_takes_while_the_agents_close_is_out_is_a_share_of_what_that_leaves():
+    s = Story()
+    s.long(5)
+    s.target(110, size=2)
+    s.set("exit", "wait")
+    s.short(3)
+    fires(s, "target")
+    s.answers.clear()
+    s.settle()
+    assert s.held() == 0
+    s.long(1)
+    s.short(1)
+    assert s.held() == 0
+
+
+def test_a_close_from_before_the_position_opened_is_judged_by_the_book():
+    s = Story()
+    s.long(5)
+    s.stop(90, size=5)
+    fires(s, "stop")
+    s.now += 10_000
+    s.long(1)
+    s.short(5, at=s.now - 1_000)
+    assert (s.held(), s.refusals()) == (1, ["SUPERSEDED"])
+
+
+def test_a_stop_that_is_told_after_its_agent_turned_says_nothing_of_the_other_side():
+    s = Story()
+    s.long(5)
+    told(s, next(iter(s.state.legs.values())), "100")
+    s.stop(90, size=5)
+    (leg,) = s.state.legs_of("BTC", "stop")
+    s.venue["BTC"] = D(0)
+    s.later(10)
+    s.read()
+    s.short(9)
+    told(s, leg, "90")
+    s.long(2)
+    assert s.held() == -2
+
+
+def test_a_fill_without_a_name_that_comes_before_its_answer_counts_as_well():
+    s = Story()
+    s.long(1)
+    s.price(85)
+    s.set("exit", "wait")
+    s.stop(90)
+    (leg,) = s.state.legs_of("BTC", "exit")
+    fill = Fill(7, 3, None, "BTC", leg.side, D(85), D(1), D(0), D(0), D(1), s.now + 1)
+    s.command(ev.FillSeen, key=None, fill=fill, cloid=None)
+    s.venue["BTC"] = D(0)
+    _, request_id = s.out.pop()
+    s.reply(request_id, [Filled(3, D(1), D(85))])
+    s.answers.clear()
+    s.long(1)
+    s.short(1)
     assert s.held() == 0

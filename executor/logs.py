@@ -10,7 +10,9 @@ import contextlib
 import io
 import json
 import logging
+import os
 import re
+import select
 import sys
 import threading
 from collections import deque
@@ -35,6 +37,12 @@ _SILENCED = ("hyperliquid", "eth_account", "urllib3")
 
 _CHATTY = ("asyncio", "websockets", "aiohttp")
 """Worth hearing, but what they say below WARNING is about bytes: it comes with our DEBUG."""
+
+_PIECE = 1_000
+"""Characters written at once: a pipe that says it takes something takes four thousand bytes."""
+
+_PATIENCE_MS = 20
+"""How long whoever reads the log is waited for, once; from then on lines are lost until it reads again."""
 
 _SENSITIVE = r"(?:api[_-]?key|secret|token|private[_-]?key|password|passphrase|mnemonic)"
 _SENSITIVE_KEY = re.compile(rf"(?i){_SENSITIVE}$")
@@ -146,7 +154,7 @@ def configure(
     level: str = "INFO", renderer: Literal["console", "json"] = "console", stream: TextIO | None = None
 ) -> None:
     """Sends every log line of the process, other libraries' and the last words of a crash too, redacted to stderr."""
-    handler = _RedactingHandler(stream or sys.stderr)
+    handler = _RedactingHandler(stream or _unwaiting(sys.stderr))
     handler.setFormatter(_formatter(renderer, handler.stream))
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -185,8 +193,62 @@ class LogNotifier:
         say(title, body=body, action="notify")
 
 
+def _unwaiting(stream: TextIO) -> TextIO:
+    """A terminal opened once more, so that writing never waits for it: it may be halted, or its connection dead."""
+    try:
+        again = os.open(os.ttyname(stream.fileno()), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return stream
+    return io.TextIOWrapper(io.FileIO(again, "w"), encoding=stream.encoding, errors="replace", write_through=True)
+
+
+def _room_of(stream: TextIO) -> select.poll | None:
+    """Tells whether the stream takes something; ``None`` for text kept in memory, which takes everything."""
+    try:
+        room = select.poll()
+        room.register(stream.fileno(), select.POLLOUT)
+    except OSError:
+        return None
+    return room
+
+
 class _RedactingHandler(logging.StreamHandler[TextIO]):
-    """Redacts the finished line: message, values and traceback alike."""
+    """Redacts the finished line: message, values and traceback alike.
+
+    While nobody takes them lines are lost, and counted: a worker that waits for its log's reader sends no exits.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._lost = 0
+        self._room = _room_of(stream)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the line, and before it how many were lost."""
+        if not self._takes():
+            self._lost += 1
+            return
+        lost, self._lost = self._lost, 0
+        if lost:
+            told = {"name": __name__, "levelname": "WARNING", "msg": f"{lost} log lines were lost: nobody took them"}
+            self._write(logging.makeLogRecord({**told, "levelno": logging.WARNING}))
+        self._write(record)
+
+    def _write(self, record: logging.LogRecord) -> None:
+        try:
+            text = self.format(record) + self.terminator
+            for start in range(0, len(text), _PIECE):
+                if start and not self._takes():
+                    self._lost += 1
+                    return
+                self.stream.write(text[start : start + _PIECE])
+                self.flush()
+        except Exception:  # noqa: BLE001 as in the library: whatever is wrong with a line costs only that line
+            self.handleError(record)
+
+    def _takes(self) -> bool:
+        """Whether a piece can be written without waiting."""
+        return self._room is None or bool(self._room.poll(0 if self._lost else _PATIENCE_MS))
 
     def format(self, record: logging.LogRecord) -> str:
         return redact(super().format(record))

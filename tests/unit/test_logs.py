@@ -1,9 +1,13 @@
 import io
 import json
 import logging
+import os
+import pty
+import select
 import sys
 import threading
 import time
+from contextlib import redirect_stderr
 from urllib.parse import quote_plus
 
 import pytest
@@ -243,3 +247,22 @@ def test_a_private_key_is_found_beside_a_word_that_says_so_however_they_are_set(
     key = "5ec2e7" * 10 + "c0de"
     for between in ("", " ", "   =   ", ": ", '": "', "_of_main_account: 0x", "\t0x", " " * 40):
         assert key not in logs.redact(f"private_key{between}{key} and more")
+
+
+@pytest.mark.parametrize("open_ends", [os.pipe, pty.openpty], ids=["pipe", "terminal"])
+def test_a_reader_that_stalls_costs_lines_and_never_the_worker(open_ends):
+    reader, writer = open_ends()
+    os.set_blocking(writer, False)  # should it be written to after all, this test must not wait either
+    seen = b""
+    with os.fdopen(writer, "w", encoding="utf-8") as stderr, redirect_stderr(stderr):
+        logs.configure("INFO", "json")
+        for number in range(1_500):
+            logs.logger("x").info("y" * 100, number=number)
+        for _ in range(100):
+            while select.select([reader], [], [], 0.01)[0]:
+                seen += os.read(reader, 65_536)
+            if b"log lines were lost: nobody took them" in seen:
+                break
+            logs.logger("x").info("again")
+    os.close(reader)
+    assert b"log lines were lost: nobody took them" in seen

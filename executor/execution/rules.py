@@ -34,11 +34,11 @@ class BesideLoop:
         if self._call is not None and not self._call.done():
             raise TimeoutError(f"{self.name} hangs: an earlier call never came back")
         call: Future[Verdict] = Future()
-        self._call = call
         answering = threading.Thread(
             target=_answer, args=(call, self._rule, proposal, exposure), name=f"rule-{self.name}", daemon=True
         )
-        answering.start()
+        answering.start()  # a machine without threads left raises: no call hangs then
+        self._call = call
         if not wait([call], self._deadline_s).done:
             raise TimeoutError(f"{self.name} did not answer within {self._deadline_s:g} s")
         return call.result()

@@ -69,3 +69,16 @@ def test_what_it_raises_is_told_as_it_is(error):
 def test_rules_of_plain_arithmetic_are_called_as_they_are():
     rule = MaxLeverage.from_options(MaxLeverage.Options(max=3))
     assert beside(rule) is rule
+
+
+def test_one_whose_thread_could_not_start_is_asked_again():
+    rule = Waits()
+    rule.free.set()
+    called = beside(rule)
+    threading.stack_size(2**62)  # more than any machine has
+    try:
+        with pytest.raises(RuntimeError, match="thread"):
+            called.check(ANY, ANY)
+    finally:
+        threading.stack_size(0)
+    assert called.check(ANY, ANY) == Verdict("waits", "pass")

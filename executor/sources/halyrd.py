@@ -23,19 +23,19 @@ from executor.core.source_events import AgentNotice, Malformed, Origin, SourceTr
 from executor.errors import ConfigError, CredentialRefused
 from executor.ports import ChannelState, Emit, Recall, SourceContext
 from executor.ports import Frame as Journaled
-from executor.sources import halyrd_rest, missed
+from executor.sources import halyrd_rest
 from executor.sources.channel import Channel
 from executor.sources.connection import Connection, Endpoint, Item, Opened, Received
 from executor.sources.halyrd_rest import Frame, Told
 from executor.sources.halyrd_wire import SYSTEM, Decoded, decode, marks
 from executor.sources.rest import Answer, RestReader, addresses
-from executor.sources.seen import Overtaken, Seen
+from executor.sources.seen import Overtaken, Seen, heard_ms
 from executor.sources.strict_json import text_of
 
 __all__ = ["HalyrdOptions", "HalyrdSource", "Transitions", "decode"]
 
 HORIZON_MS = 86_400_000
-"""Older trades are not told again at a start."""
+"""Older trades are not told again at a start, unless they were made after a worker last listened."""
 
 AGAIN_S = 2.0
 """The first pause before a back-fill that failed is tried again; it doubles up to ``poll_s``."""
@@ -109,9 +109,8 @@ class _Agent:
         self.seen = Seen()
         self.overtaken = Overtaken()
         self.transitions = Transitions()
-        self.newest_trade_ms = self.filled_ms = self.heard_ms = self.start_ms = start_ms
+        self.newest_trade_ms = self.filled_ms = self.heard_ms = start_ms
         self.filled = False
-        self.noted = Seen()
         self.status: str | None = None
         self.stirred = asyncio.Event()
         self.owed = False
@@ -181,7 +180,7 @@ class HalyrdSource:
             trades = list(_trades(agent.channel.name, frames))
             for trade in trades:
                 agent.seen.fresh(marks(trade))
-            agent.heard_ms, agent.start_ms = missed.heard_ms(frames, now_ms), now_ms
+            agent.heard_ms = heard_ms(frames, now_ms)
             agent.filled_ms = agent.newest_trade_ms = min(max(map(_happened_ms, trades), default=unknown_ms), now_ms)
 
     # -- the socket -----------------------------------------------------------------------------------------------
@@ -263,15 +262,11 @@ class HalyrdSource:
         return failed
 
     def _mention(self, agent: _Agent, kept_back: list[SourceTrade | Malformed], untold: int) -> None:
-        """What the lists hold and nobody is told of: rows that cannot be read, trades that come too late."""
-        trades = [one for one in kept_back if isinstance(one, SourceTrade) and one.at_ms is not None]
-        untold += len(kept_back) - len(trades)
+        """Rows of the lists that nobody can read."""
+        untold += sum(isinstance(one, Malformed) or one.at_ms is None for one in kept_back)
         if untold > agent.untold:
             self._note(agent.channel.name, f"{untold} rows of the REST lists have a shape nobody here knows")
         agent.untold = untold
-        new = [one for one in trades if agent.noted.fresh(marks(one))]
-        if sentence := missed.told(new, agent.heard_ms, agent.start_ms):
-            self._note(agent.channel.name, sentence)
 
     async def _read_status(self, agent: _Agent, rest: RestReader, emit: Emit) -> str:
         """A transition nobody told, a missed demotion above all, is told as the status_change it was."""
@@ -294,7 +289,7 @@ class HalyrdSource:
         origin, known_ms = agent.channel.origin(now_ms), (agent.filled_ms, agent.newest_trade_ms)
         raws = [text_of(frame) for frame in frames]
         for raw, event in sorted(((raw, decode(raw, origin)) for raw in raws), key=lambda told: _order(told[1])):
-            if _worth_telling(event, known_ms, now_ms):
+            if _worth_telling(event, known_ms, min(now_ms - HORIZON_MS, agent.heard_ms)):
                 self._tell(agent, raw, event, emit)
             elif isinstance(event, SourceTrade | Malformed):
                 kept_back.append(event)
@@ -328,7 +323,7 @@ async def _due(agent: _Agent, pause_s: float) -> bool:
     return not agent.over
 
 
-def _worth_telling(event: Decoded, known_ms: tuple[int, int], now_ms: int) -> bool:
+def _worth_telling(event: Decoded, known_ms: tuple[int, int], oldest_ms: int) -> bool:
     """No unreadable rows, nothing old; a trade without a reference only where it is certainly new.
 
     Such a trade has no identity an earlier life of this process would have given it too, so it could count twice. Of
@@ -337,7 +332,7 @@ def _worth_telling(event: Decoded, known_ms: tuple[int, int], now_ms: int) -> bo
     """
     if event is None or isinstance(event, Malformed):
         return False
-    if event.at_ms is None or event.at_ms < now_ms - HORIZON_MS:
+    if event.at_ms is None or event.at_ms < oldest_ms:
         return False
     if not isinstance(event, SourceTrade) or event.ref is not None:
         return True

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import NamedTuple
 
 from executor.core.source_events import SourceTrade, said_at_ms
+from executor.ports import Frame
 
 
 class Marks(NamedTuple):
@@ -18,6 +19,11 @@ class Marks(NamedTuple):
 def once(*identity: Hashable) -> Marks:
     """Known by what it leaves: one identity."""
     return Marks((identity,), (identity,))
+
+
+def heard_ms(frames: Iterable[Frame], otherwise_ms: int) -> int:
+    """When the newest frame in the journal came in; the other time where no worker ever listened to this source."""
+    return max((frame.received_at_ms for frame in frames), default=otherwise_ms)
 
 
 class Seen:

@@ -21,9 +21,8 @@ from executor.errors import ConfigError, CredentialRefused
 from executor.ports import ChannelState, Emit, Recall, SourceContext
 from executor.sources.channel import Channel
 from executor.sources.connection import Connection, Endpoint, Item, Opened, Received, Timing, redacted
-from executor.sources.missed import heard_ms
 from executor.sources.rest import RestReader, addresses
-from executor.sources.seen import Overtaken, Seen
+from executor.sources.seen import Overtaken, Seen, heard_ms
 from executor.sources.tradeready_poll import Poller, Wanted
 from executor.sources.tradeready_rest import agents
 from executor.sources.tradeready_wire import (

@@ -16,7 +16,6 @@ from executor.core.source_events import AgentNotice, Malformed, SourceTrade
 from executor.ports import Emit
 from executor.sources import tradeready_rest as rows
 from executor.sources.channel import Channel
-from executor.sources.missed import told
 from executor.sources.reconnect import Retry, judge_status
 from executor.sources.rest import Answer, RestReader
 from executor.sources.seen import Seen, once
@@ -37,7 +36,7 @@ PATIENT = 5
 """With so many failures in a row, or a longer pause than ours asked for, nobody is heard: the channel is closed."""
 
 HORIZON_MS = 86_400_000
-"""Trades older than this are not told at a start."""
+"""Trades older than this are not told at a start, unless they were made after a worker last listened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,8 @@ class Wanted:
 class Poller:
     """One account's REST API. ``tell`` takes each frame as it would stand on the socket, and what it was decoded to.
 
-    ``heard_ms`` is when a worker last listened: what was traded since, and is too old to be told, a sentence names.
+    ``heard_ms`` is when a worker last listened: what was traded since is told however old it is. What opened then is
+    too old to be copied, but what was closed must be closed.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Poller:
         poll_s: float,
         tell: Callable[[str, Decoded, Emit], None],
         note: Callable[[str, str], None],
-        heard_ms: int = 0,
+        heard_ms: int | None = None,
     ) -> None:
         self._wanted = wanted
         self._channel = channel
@@ -79,7 +79,6 @@ class Poller:
         self._tell = tell
         self._note = note
         self._heard_ms = heard_ms
-        self._old: list[SourceTrade] = []
         self._failures = 0
         self._pause_s = poll_s
         self._first = True
@@ -128,7 +127,6 @@ class Poller:
         listed = self._take(rows.orders([row for page in pages for row in page]), emit)
         # only now: a round that broke off is to read as far again
         self._first, self._total, self._newest = False, total, _ids(pages[0])
-        self._mention_missed()
         return await self._left_behind(listed, emit)
 
     def _next_page(self, ids: set[str], total: int, offset: int) -> int | None:
@@ -161,17 +159,16 @@ class Poller:
             raw = text_of(frame)
             event = decode(raw, self._channel.origin(now_ms))
             working |= self._follow(event)
-            if not self._first or _told_at_start(event, now_ms):
+            if not self._first or self._told_at_start(event, now_ms):
                 self._tell_once(raw, event, emit)
             else:
-                self._old += [event] if isinstance(event, SourceTrade) else []
                 self._tell(raw, event, _nobody)
         return working
 
-    def _mention_missed(self) -> None:
-        old, self._old = self._old, []
-        if sentence := told(old, self._heard_ms, self._clock.now_ms()):
-            self._note(self._channel.name, sentence)
+    def _told_at_start(self, event: Decoded, now_ms: int) -> bool:
+        """Of all that happened before us the trades that no worker heard of, and those of the last day."""
+        since_ms = now_ms - HORIZON_MS if self._heard_ms is None else min(now_ms - HORIZON_MS, self._heard_ms)
+        return isinstance(event, SourceTrade) and event.at_ms is not None and event.at_ms > since_ms
 
     def _follow(self, event: Decoded) -> set[str]:
         """Remember which orders still work; this one's id where it does."""
@@ -251,10 +248,3 @@ def _ids(page: list[JsonObject]) -> set[str]:
 
 def _nobody(raw: str | bytes, event: object) -> None:
     """Where old news goes: it is remembered as told."""
-
-
-def _told_at_start(event: Decoded, now_ms: int) -> bool:
-    """Of all that happened before us only the trades of the last day: what was closed meanwhile must be closed."""
-    if isinstance(event, Malformed):
-        return False
-    return isinstance(event, SourceTrade) and event.at_ms is not None and event.at_ms > now_ms - HORIZON_MS

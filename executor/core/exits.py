@@ -21,6 +21,9 @@ from executor.core.types import ZERO, Side, closing_side
 UNPROTECTED, CROSSED, NOT_FILLED = "unprotected", "stop crossed", "stop not filled"
 """Why an exit of our own making is owed: it closes what we are to protect, adopted positions too."""
 
+NEAR = Decimal("0.9")
+"""The share of the mark below which a bid says nothing of what a position is worth."""
+
 RETRY_MS = 1_000
 """The pause between attempts once the widest cap has missed too; it doubles with every further miss."""
 
@@ -100,12 +103,13 @@ def is_dust(size: Decimal, position: Position, market: Market) -> bool:
 def below_minimum(size: Decimal, coin: str, side: Side, market: Market) -> bool:
     """Whether an exit that leaves something is too small for the venue.
 
-    It goes by the limit price (hyperliquid.md section 6.1): that of a sell is no better than what it meets.
+    It goes by the limit price (hyperliquid.md section 6.1): that of a sell is no better than what it meets. A bid far
+    from the mark stands in an empty book: the venue takes nothing then, and what is worth enough goes on being tried.
     """
     mark, touch = market.mark(coin), market.touch(coin, side)
     if mark is None:
         return False
-    px = min(mark, touch) if touch is not None and side is Side.SELL else mark
+    px = min(mark, max(touch, mark * NEAR)) if touch is not None and side is Side.SELL else mark
     return size * px < market.rules.min_notional_usd
 
 

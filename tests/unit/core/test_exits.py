@@ -300,3 +300,18 @@ def test_an_agents_small_stop_beside_another_is_priced_so_that_the_venue_takes_i
     assert (stop.size, stop.trigger_px) == (D("0.11"), 95)
     assert stop.size * stop.limit_px >= 10
     assert stop.limit_px < 95
+
+
+@pytest.mark.parametrize("size", ["0.5", "1"])
+def test_no_bid_far_from_the_mark_makes_an_exit_too_small(size):
+    """For a moment nothing is left in the book but a bid of nothing: the venue refuses, and the exit goes on."""
+    s = opened()
+    s.long(1, agent="bob")
+    s.quotes["BTC"] = replace(s.quotes["BTC"], bid=D("1"))
+    s.set("exit", *["MIN_TRADE_NTL"] * 9)
+    s.short(size)
+    s.later(1_000)
+    s.quotes["BTC"] = quote(100)
+    s.answers.clear()
+    s.later(5_000)
+    assert (s.held(), s.refusals()) == (2 - D(size), [])

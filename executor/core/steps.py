@@ -1,8 +1,9 @@
 """What has to happen next, read off the state: nothing here remembers that it was asked before.
 
-``next_steps`` is asked after every change until it has nothing more to say. It plans exits until the position has got
-where it should, keeps stops and targets as wished, sweeps what a flat position leaves behind, lets planned
-entries expire, and drives a flatten. Each function looks at one coin.
+``next_steps`` is asked after every change until it has nothing more to say. For each coin it asks ``exits`` (until the
+position has got where it should), then about planned entries (here), then ``protect`` (stops and targets as wished, by
+what ``watch`` finds standing); for the account ``unmet`` (wishes nobody can fulfil) and what stands here: cancels,
+requests, breakers, a flatten.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from executor.core.state import Request
 from executor.errors import ExecutorError, LedgerError
 from executor.execution.desk import Desk
 from executor.execution.facts import FactDesk
-from executor.execution.moments import about_to_leave, settled
+from executor.execution.fault_points import about_to_leave, settled
 from executor.execution.news import news_of
 from executor.execution.prepare import Preparer
 from executor.execution.requests import LANES

@@ -44,6 +44,9 @@ _PIECE = 1_000
 _PATIENCE_MS = 20
 """How long whoever reads the log is waited for, once; from then on lines are lost until it reads again."""
 
+_PARTS = 3
+"""A piece goes to a terminal in so many parts at most."""
+
 _SENSITIVE = r"(?:api[_-]?key|secret|token|private[_-]?key|password|passphrase|mnemonic)"
 _SENSITIVE_KEY = re.compile(rf"(?i){_SENSITIVE}$")
 _QUOTE = r"(?:\\*[\"'])"  # however deep the document is quoted
@@ -199,10 +202,25 @@ def _unwaiting(stream: TextIO) -> TextIO:
         again = os.open(os.ttyname(stream.fileno()), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return stream
-    return io.TextIOWrapper(io.FileIO(again, "w"), encoding=stream.encoding, errors="replace", write_through=True)
+    return io.TextIOWrapper(_Terminal(again, "w"), encoding=stream.encoding, errors="replace", write_through=True)
 
 
-def _room_of(stream: TextIO) -> select.poll | None:
+class _Terminal(io.FileIO):
+    """Takes a part of what is written where it has room for no more: the rest follows when it was read, or never."""
+
+    def write(self, data: Any) -> int:
+        """All of it, in a few parts; raises ``BlockingIOError`` where nobody reads on."""
+        rest, room = memoryview(data), _room_of(self)
+        for _ in range(_PARTS):
+            rest = rest[super().write(rest) or 0 :]
+            if not rest:
+                return len(data)
+            if room is not None:
+                room.poll(_PATIENCE_MS)
+        raise BlockingIOError
+
+
+def _room_of(stream: TextIO | io.FileIO) -> select.poll | None:
     """Tells whether the stream takes something; ``None`` for text kept in memory, which takes everything."""
     try:
         room = select.poll()
@@ -221,30 +239,40 @@ class _RedactingHandler(logging.StreamHandler[TextIO]):
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
         self._lost = 0
+        self._cut = False
         self._room = _room_of(stream)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the line, and before it how many were lost."""
-        if not self._takes():
+        if self._lost and not (self._takes() and self._told_lost()):
             self._lost += 1
             return
-        lost, self._lost = self._lost, 0
-        if lost:
-            told = {"name": __name__, "levelname": "WARNING", "msg": f"{lost} log lines were lost: nobody took them"}
-            self._write(logging.makeLogRecord({**told, "levelno": logging.WARNING}))
         self._write(record)
+
+    def _told_lost(self) -> bool:
+        lost, self._lost = self._lost, 0
+        told = {"name": __name__, "levelname": "WARNING", "msg": f"{lost} log lines were lost: nobody took them"}
+        self._write(logging.makeLogRecord({**told, "levelno": logging.WARNING}))
+        self._lost = lost if self._lost else 0
+        return not self._lost
 
     def _write(self, record: logging.LogRecord) -> None:
         try:
-            text = self.format(record) + self.terminator
-            for start in range(0, len(text), _PIECE):
-                if start and not self._takes():
-                    self._lost += 1
-                    return
-                self.stream.write(text[start : start + _PIECE])
-                self.flush()
+            self._write_all(self.format(record) + self.terminator)
+        except BlockingIOError:
+            self._lost += 1
         except Exception:  # noqa: BLE001 as in the library: whatever is wrong with a line costs only that line
             self.handleError(record)
+
+    def _write_all(self, line: str) -> None:
+        text = self.terminator + line if self._cut else line  # what is left of a lost one stays a line by itself
+        for start in range(0, len(text), _PIECE):
+            if not self._takes():
+                raise BlockingIOError
+            self._cut = True
+            self.stream.write(text[start : start + _PIECE])
+            self.flush()
+        self._cut = False
 
     def _takes(self) -> bool:
         """Whether a piece can be written without waiting."""

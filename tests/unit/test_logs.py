@@ -266,3 +266,26 @@ def test_a_reader_that_stalls_costs_lines_and_never_the_worker(open_ends):
             logs.logger("x").info("again")
     os.close(reader)
     assert b"log lines were lost: nobody took them" in seen
+
+
+@pytest.mark.parametrize("open_ends", [os.pipe, pty.openpty], ids=["pipe", "terminal"])
+def test_a_line_that_a_stalled_reader_cuts_runs_into_no_other_and_is_counted(open_ends):
+    """Whatever reads JSON lines lost both, and who reads a terminal saw one line where there were two."""
+    reader, writer = open_ends()
+    os.set_blocking(writer, False)
+    seen = b""
+    with os.fdopen(writer, "w", encoding="utf-8") as stderr, redirect_stderr(stderr):
+        logs.configure("INFO", "json")
+        for size in (2_345, 234, 3_456, 0):
+            for number in range(50 if size > 999 else 400):
+                logs.logger("x").info("y" * size, number=number)
+            while select.select([reader], [], [], 0.02)[0]:
+                seen += os.read(reader, 65_536)
+        logs.logger("x").info("last", number=0)
+        while select.select([reader], [], [], 0.02)[0]:
+            seen += os.read(reader, 65_536)
+    os.close(reader)
+    whole = [json.loads(line) for line in seen.decode().splitlines() if line.endswith("}")]
+    lost = sum(int(one["event"].split()[0]) for one in whole if "lines were lost" in one["event"])
+    assert lost > 0
+    assert sum("number" in one for one in whole) + lost >= 901  # one that lacks its end alone is both

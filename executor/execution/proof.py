@@ -17,11 +17,12 @@ import structlog
 
 from executor.core import events as ev
 from executor.core.facts import Fill, OpenOrder, OrderFact
-from executor.core.intake import opens
+from executor.core.intake import closes, opens
 from executor.core.prior import ALWAYS_ASKED, cloids_of
 from executor.core.settings import ABSENT_MARGIN_MS, MAX_STAMP_AHEAD_MS
 from executor.core.signal import Found
 from executor.core.types import ZERO
+from executor.core.watched import TimerFired
 from executor.errors import VenueError
 from executor.execution.desk import Desk
 
@@ -40,6 +41,11 @@ EARLIER_MS = 60_000
 
 AHEAD_LOOKED_UP = 10
 """How many actions stamped just after our start are looked up in one life."""
+
+TIMER = TimerFired.__name__
+
+HOPELESS_MS = 10_000
+"""So long after a look-up failed nothing but an exit is looked up where an exit waits behind it."""
 
 READS_APART_MS = 90_000
 """A worker that runs records a read of its account at least this often."""
@@ -63,6 +69,7 @@ class Prover:
         self._lock = asyncio.Lock()
         self._read: FillsRead | None = None
         self._ahead_looked_up = 0
+        self._failed_ms: int | None = None
 
     def needed(self, received: ev.ActionReceived) -> bool:
         """Whether an earlier life of ours may have sent this action's orders.
@@ -72,6 +79,8 @@ class Prover:
         looked up: a burst must not spend its rate budget on it.
         """
         state, stamp = self._desk.state, received.stamped_at_ms
+        if received.derived is not None and received.derived.fact == TIMER and received.at_ms >= state.started_ms:
+            return False  # its key holds the time it fired at, by the venue's clock: no earlier life had that
         if stamp is None or stamp < state.started_ms:
             return stamp is not None or not state.continuous
         ahead = not state.continuous and stamp < state.started_ms + MAX_STAMP_AHEAD_MS
@@ -82,6 +91,8 @@ class Prover:
 
         ``None`` when it cannot be told, or when ``exit_waits`` says that nobody may wait for it.
         """
+        if self._hopeless() and not closes(received) and exit_waits():
+            return None  # one failure costs five seconds, and a queue of stops would each have its own
         gone_after_ms = self._gone_after_ms(received)
         if self._after_start(received):
             self._ahead_looked_up += 1
@@ -119,8 +130,13 @@ class Prover:
             async with asyncio.timeout(TIMEOUT_S):
                 return await self._found(received)
         except (VenueError, TimeoutError) as error:
+            self._failed_ms = self._worker.venue.now_ms()
             self._tell(received, error)
             return None
+
+    def _hopeless(self) -> bool:
+        """Whether a look-up failed a moment ago, so that the next one would most likely do so too."""
+        return self._failed_ms is not None and self._worker.venue.now_ms() - self._failed_ms < HOPELESS_MS
 
     def _tell(self, received: ev.ActionReceived, error: Exception) -> None:
         settings, text = self._desk.settings, "could not look up an action's orders"

@@ -24,6 +24,7 @@ from executor.core.settings import QuoteCheck
 from executor.core.source_events import SetStop, SetTarget, Trade
 from executor.core.state import DeskState
 from executor.core.types import Agent, Side
+from executor.core.watched import Derivation
 from executor.errors import VenueUnavailable
 from executor.execution.desk import Desk
 from executor.execution.nonces import Nonces
@@ -498,6 +499,30 @@ async def test_what_was_looked_up_of_the_time_before_the_start_leaves_none_of_th
             emit(worker, Side.BUY, "1", sender_id=f"ahead{number}", at=T0 + 4_000)
             await done(worker, AHEAD_LOOKED_UP + number + 1)
             assert ("order" in venue.asked) is (number < AHEAD_LOOKED_UP)
+
+
+async def test_what_a_timer_of_this_life_made_was_sent_by_no_earlier_one_and_costs_no_look_up():
+    async with working(continuous=False) as (worker, _):
+        received = Story().admit(Story().action(SetStop, Side.SELL, "1", trigger_px=D(90)))
+        made = Derivation(via="trail", fact="TimerFired", identity="1000 7000")
+        for received_ms, asked in ((T0 - 1, True), (T0, False)):
+            fired = replace(received, at_ms=received_ms, stamped_at_ms=None, derived=made)
+            assert worker.preparers["main"].prover.needed(fired) is asked
+
+
+async def test_an_exit_waits_for_one_failed_look_up_not_for_that_of_every_stop_before_it():
+    async with working(continuous=False) as (worker, venue):
+        emit(worker, Side.BUY, "1", sender_id="in")
+        await done(worker)
+        venue.asked.clear()
+        venue.down = True
+        for number in range(5):
+            stop = Story().action(SetStop, Side.SELL, "1", trigger_px=D(90 + number), sender_id=f"s{number}", at=T0 - 1)
+            worker.emit("{}", replace(stop, stamped_at_ms=None))
+        worker.emit("{}", replace(Story().action(Trade, Side.SELL, "1", sender_id="out"), stamped_at_ms=None))
+        await done(worker, 7)
+        assert venue.asked == ["fills"] * 2  # of the first stop, and of the exit itself
+        assert worker.desks["main"].state.position("BTC").owned == 0
 
 
 class Remembering(Venue):

@@ -100,7 +100,7 @@ def admit(
     """One decoded action: a duplicate, a conflict, or newly received (``known_fingerprint`` is the ledger's word)."""
     if known_fingerprint is not None:
         return [_seen_before(action, known_fingerprint, frame_id, now_ms)]
-    received = _received(state, action, _taking(routes, action), rules, frame_id, now_ms)
+    received = _received(state, action, _taking(state, routes, action), rules, frame_id, now_ms)
     twin = _twin_of(state, received)
     if twin is not None:
         told, mark = _repeat(action, frame_id, now_ms), action.fingerprint
@@ -135,14 +135,26 @@ def admit_derived(
     )
 
 
-def _taking(routes: Sequence[Route], action: Action) -> list[tuple[str, str]]:
-    """The accounts an action goes to, each with the route that brings it there."""
-    return [
-        (account, route.name)
-        for route in routes
-        if route.takes(action.origin.source, action.agent.agent_id)
-        for account in route.accounts
-    ]
+def _taking(state: IntakeState, routes: Sequence[Route], action: Action) -> list[tuple[str, str]]:
+    """The accounts an action goes to, each once, with the route that brings it there.
+
+    What several sources carry is told by each and counts once: whichever tells it first, it goes where all bring it.
+    """
+    agent, teller = action.agent, action.origin.source
+    sources = [teller, *(source for source in _carrying(state, agent) if source != teller)]
+    taking: dict[str, str] = {}
+    for source in sources:
+        for route in routes:
+            if route.takes(source, agent.agent_id):
+                taking.update({account: route.name for account in route.accounts if account not in taking})
+    return list(taking.items())
+
+
+def _carrying(state: IntakeState, agent: Agent) -> list[str]:
+    """The sources with an open channel that tells of this agent: by name, or as all it was ever heard on."""
+    mine = [(source, ids) for (system, source, _), ids in state.channels.items() if system == agent.system]
+    heard = heard_by(state, agent)
+    return sorted({source for source, ids in mine if agent.agent_id in ids or (not ids and source in heard)})
 
 
 def _seen_before(action: Action, known_fingerprint: str, frame_id: int | None, now_ms: int) -> ev.Event:

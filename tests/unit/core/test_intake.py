@@ -324,6 +324,45 @@ def test_every_route_that_takes_the_agent_brings_its_accounts() -> None:
     assert list(zip(event.accounts, event.routes, strict=True)) == [("a", "one"), ("b", "one"), ("d", "two")]
 
 
+SHARED = (
+    Route("none of this agent", "second", ("8",), "follow", ("other",)),
+    Route("one", "main", ("7",), "follow", ("acc",)),
+    Route("two", "third", ("*",), "scaled", ("acc", "more")),
+)
+
+
+@pytest.mark.parametrize(
+    ("teller", "open_channels", "brought"),
+    [
+        ("second", {"main": ("7",)}, [("acc", "one")]),
+        ("second", {}, []),
+        ("second", {"main": ("8",)}, []),
+        ("second", {"main": (), "third": ("7",)}, [("acc", "two"), ("more", "two")]),
+        ("main", {"main": ("7",), "third": ("7",)}, [("acc", "one"), ("more", "two")]),
+        ("third", {"main": ("7",), "third": ("7",)}, [("acc", "two"), ("more", "two")]),
+    ],
+)
+def test_what_several_sources_carry_goes_where_each_brings_it_whoever_tells_it_first(
+    teller: str, open_channels: dict[str, tuple[str, ...]], brought: list[tuple[str, str]]
+) -> None:
+    state = IntakeState()
+    for source, ids in open_channels.items():
+        turn(state, channel("user", "open", *ids, source=source))
+        turn(state, channel("user", "open", "7", source=source, system="nexgent"))
+    told = offer(state, trade(origin=Origin("fractrade", teller, "user", 5_000)), routes=SHARED)[0]
+    assert isinstance(told, ev.ActionReceived)
+    assert list(zip(told.accounts, told.routes, strict=True)) == brought
+
+
+def test_a_channel_of_everybody_brings_an_agent_its_source_was_heard_telling_of() -> None:
+    state = IntakeState()
+    turn(state, channel("user", "open", source="main"))
+    offer(state, trade("known"), routes=SHARED)
+    told = offer(state, trade(origin=Origin("fractrade", "second", "user", 5_000)), routes=SHARED)[0]
+    assert isinstance(told, ev.ActionReceived)
+    assert told.accounts == ("acc",)
+
+
 def test_a_malformed_frame_is_recorded_with_all_it_said() -> None:
     wrong = Malformed(
         origin=trade().origin, reason="MISSING", field="symbol", detail="none", action_id="x", agent_id="7"

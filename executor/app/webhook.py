@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Mapping
+from typing import ClassVar
 
 import aiohttp
 import orjson
@@ -38,6 +39,7 @@ class WebhookNotifier:
     """POSTs ``{"level", "title", "body"}``, one after the other, in the background: trading never waits for it."""
 
     Options = WebhookOptions
+    inline: ClassVar[bool] = True  # it only queues, and needs the loop
 
     def __init__(self, url: SecretStr, pauses_s: tuple[float, ...] = PAUSES_S, close_s: float = CLOSE_S) -> None:
         self._url = url

@@ -293,7 +293,7 @@ class Ledger(Protocol):
 
 
 class Notifier(Protocol):
-    """Tells a person. Must not raise. Called in a thread; with ``inline = True`` in the loop, where it must not block."""
+    """Tells a person. Must not raise. Called in a thread; with ``inline = True`` in the loop, which must not wait."""
 
     def notify(self, level: str, title: str, body: str) -> None:
         """``level`` is info, warning or alarm."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -130,9 +131,16 @@ def run_flatten(loaded: Loaded, who: Mapping[str, Trader], accounts: list[str]) 
     The caller holds the locks. Nobody is served or told but the log: no taken port, and no webhook whose address is not
     there, may keep what is open from being closed.
     """
+    _outlive_terminal()
     configure_logs(loaded)
     log.info("flatten is recorded", action="flatten_recorded", accounts=accounts)
     return asyncio.run(_flatten(Runtime(loaded, who, with_outside=False), accounts))
+
+
+def _outlive_terminal() -> None:
+    """A connection that dies meanwhile leaves nothing half closed: no worker would close the rest."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 async def _flatten(runtime: Runtime, accounts: list[str]) -> bool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import socket
 
 import pytest
 
 from executor.app import control, main
+from executor.app.identity import traders
 
 
 @pytest.fixture
@@ -63,3 +65,13 @@ async def test_a_flatten_on_its_own_is_recorded_once_and_done(rig, monkeypatch):
         told = await asyncio.to_thread(control.command, rig.loaded(), "flatten")
     assert (told["done"], told["effect"]) == (True, "everything is closed")
     assert (rig.size(), len(rig.events("FlattenStarted")), len(rig.events("FlattenDone"))) == (0, 1, 1)
+
+
+def test_a_flatten_on_its_own_goes_on_when_the_terminal_is_closed(rig, closed_venue, monkeypatch):
+    monkeypatch.setattr(main, "FLATTEN_S", 0.0)
+    before = signal.getsignal(signal.SIGHUP)
+    try:
+        assert not main.run_flatten(closed_venue, traders(closed_venue), [])
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -90,6 +90,7 @@ class Runtime:
         self._stack = AsyncExitStack()
         self.listeners: list[Callable[[ev.Event], None]] = []
         """Hear every event from the first on: accounts are read, and exits may leave, before the start is over."""
+        self.first: list[ev.Event] = []  # what was told until the server, which counts it, had begun
         self.sources: list[Listener] = []
         self.refused: CredentialRefused | None = None
         self._ended: set[str] = set()
@@ -100,7 +101,6 @@ class Runtime:
         self._heartbeat: Heartbeat | None = None
 
     paper: PaperExchange | None = None
-    first: tuple[ev.Event, ...] = ()
     venue: HyperliquidVenue
     ledger: SqliteLedger
     worker: Worker
@@ -144,6 +144,8 @@ class Runtime:
             self._stack.push_async_callback(control.close)
         if self._with_outside:
             await self._serve()
+        self.worker.on_event.remove(self.first.append)
+        self.first.clear()
 
     def _tell(self) -> list[Notifier]:
         """Whoever tells people; a replay, and a flatten on its own, tell nobody but the log."""
@@ -196,6 +198,7 @@ class Runtime:
     def _take_over(self) -> None:
         """The first record of this process; what was out is unknown from here on, and every open book has a gap."""
         worker, turn = self.worker, self.worker.turn()
+        worker.on_event.append(self.first.append)
         clean = self.ledger.was_clean and not self.ledger.is_new
         started = ev.ProcessStarted(at_ms=turn.now_ms, clean=clean, version=__version__, mode=self.loaded.config.mode)
         worker.take_global(turn, [started, *start_gap(worker.intake, turn.now_ms)])
@@ -204,7 +207,6 @@ class Runtime:
         for state in compose.left_out(self.ledger, self.who):
             turn.events += unconfigured(state, turn.now_ms)
         worker.finish(turn, ())
-        self.first = tuple(turn.events)
         if worker.failed is not None:
             raise worker.failed
 

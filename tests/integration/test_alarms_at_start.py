@@ -13,6 +13,7 @@ from executor.app import compose
 from executor.app.identity import Trader
 from executor.app.runtime import Runtime
 from executor.app.web import start_server
+from executor.core import events as ev
 from executor.core.intake import IntakeState
 from executor.core.position import Holding, Position
 from executor.core.state import DeskState
@@ -42,6 +43,8 @@ async def test_a_position_that_nobody_would_close_is_counted_as_an_alarm_once(tm
     runtime.venue = Readable("custom", "http://127.0.0.1:9", clock)
     runtime.worker = compose.worker(loaded, who, runtime.venue, runtime.ledger, clock)
     runtime._take_over()
+    lost = ev.AlarmRaised(at_ms=clock.now_ms(), account="a", code="LIQUIDATED", text="told by a first read")
+    runtime.worker._announce([lost], None)  # desks read and act while the server is being started
     server = await start_server(runtime)
     url = f"http://127.0.0.1:{server._listener.sockets[0].getsockname()[1]}/metrics"
     async with aiohttp.ClientSession() as session, session.get(url) as answer:
@@ -49,3 +52,4 @@ async def test_a_position_that_nobody_would_close_is_counted_as_an_alarm_once(tm
     await server.close()
     runtime.ledger.close()
     assert [line for line in lines if "UNROUTED" in line] == ['executor_alarms_total{account="a",reason="UNROUTED"} 1']
+    assert 'executor_alarms_total{account="a",reason="LIQUIDATED"} 1' in lines

@@ -35,7 +35,7 @@ from executor.sources.strict_json import text_of
 __all__ = ["HalyrdOptions", "HalyrdSource", "Transitions", "decode"]
 
 HORIZON_MS = 86_400_000
-"""Older trades are not told again at a start, unless they were made after a worker last listened."""
+"""So long before a worker last listened what the lists show is told: an outage may have hidden some of it."""
 
 AGAIN_S = 2.0
 """The first pause before a back-fill that failed is tried again; it doubles up to ``poll_s``."""
@@ -289,7 +289,7 @@ class HalyrdSource:
         origin, known_ms = agent.channel.origin(now_ms), (agent.filled_ms, agent.newest_trade_ms)
         raws = [text_of(frame) for frame in frames]
         for raw, event in sorted(((raw, decode(raw, origin)) for raw in raws), key=lambda told: _order(told[1])):
-            if _worth_telling(event, known_ms, min(now_ms - HORIZON_MS, agent.heard_ms)):
+            if _worth_telling(event, known_ms, min(now_ms, agent.heard_ms) - HORIZON_MS):
                 self._tell(agent, raw, event, emit)
             elif isinstance(event, SourceTrade | Malformed):
                 kept_back.append(event)

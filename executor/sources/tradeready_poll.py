@@ -36,7 +36,7 @@ PATIENT = 5
 """With so many failures in a row, or a longer pause than ours asked for, nobody is heard: the channel is closed."""
 
 HORIZON_MS = 86_400_000
-"""Trades older than this are not told at a start, unless they were made after a worker last listened."""
+"""So long before a worker last listened trades are told at a start: its last poll, or an outage, may have missed one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +166,8 @@ class Poller:
         return working
 
     def _told_at_start(self, event: Decoded, now_ms: int) -> bool:
-        """Of all that happened before us the trades that no worker heard of, and those of the last day."""
-        since_ms = now_ms - HORIZON_MS if self._heard_ms is None else min(now_ms - HORIZON_MS, self._heard_ms)
+        """Of all that happened before us the trades that no worker may have heard of."""
+        since_ms = (now_ms if self._heard_ms is None else min(now_ms, self._heard_ms)) - HORIZON_MS
         return isinstance(event, SourceTrade) and event.at_ms is not None and event.at_ms > since_ms
 
     def _follow(self, event: Decoded) -> set[str]:

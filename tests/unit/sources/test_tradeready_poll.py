@@ -121,15 +121,18 @@ async def test_a_row_nobody_can_read_is_told_once_and_not_at_every_reading() -> 
     assert polled.unread == 2
 
 
+DAY_MS = 86_400_000
 FILLED_MS = 1_800_000_000_000
 """When all orders were (see ``_row``)."""
 
 
-@pytest.mark.parametrize(("heard_ms", "told"), [(FILLED_MS - 1, 1), (FILLED_MS, 0), (None, 0)])
+@pytest.mark.parametrize(
+    ("heard_ms", "told"), [(FILLED_MS - 1, 1), (FILLED_MS + DAY_MS - 1, 1), (FILLED_MS + DAY_MS, 0), (None, 0)]
+)
 async def test_trades_made_while_no_worker_listened_are_told_however_old_they_are(
     heard_ms: int | None, told: int
 ) -> None:
-    polled = Polled(clock=ManualClock(FILLED_MS + 2 * 86_400_000), heard_ms=heard_ms)
+    polled = Polled(clock=ManualClock(FILLED_MS + 2 * DAY_MS), heard_ms=heard_ms)
     polled.orders.come(1)
     assert await polled.round()
     assert len(polled.told) == told

@@ -36,7 +36,7 @@ PATIENT = 5
 """With so many failures in a row, or a longer pause than ours asked for, nobody is heard: the channel is closed."""
 
 HORIZON_MS = 86_400_000
-"""So long before a worker last listened trades are told at a start: its last poll, or an outage, may have missed one."""
+"""So long before a worker last listened trades are told at a start: its last poll, or an outage, may miss some."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,7 @@ async def test_silent_drop_of_fills_while_heartbeats_go_on_is_found_by_rest(rig,
         await rig.until(lambda: rig.size() == 0 and _agrees(rig, runtime), 20)
         await rig.until(lambda: "stop fired" in _causes(rig), 20)
         rig.market.set_quote("BTC", 99_990, 100_010)
+        await rig.until(lambda: runtime.venue.quotes["BTC"].ask == 100_010)
         await _open(rig, name="again")
         assert rig.size() == 1
 

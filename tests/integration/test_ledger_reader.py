@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from received import received as action
 
 from executor.core import events as ev
 from executor.core.evolve import evolve
@@ -40,36 +41,21 @@ class FixedClock:
 
 
 def received(key: str, action_id: str, accounts: tuple[str, ...] = ("main",), frame_id: int | None = 1) -> ev.Event:
-    return ev.ActionReceived(
+    return action(
         at_ms=NOW_MS,
         key=key,
         frame_id=frame_id,
-        system="fractrade",
         source="prod",
-        channel="agent:7",
         agent_id="agent-7",
         action_id=action_id,
-        action_type="EXECUTE_HYPERLIQUID_PERP_TRADE",
-        shape="flat",
-        fingerprint="f",
         symbol="BTC-PERP",
-        coin="BTC",
-        symbol_problem="",
-        side=Side.BUY,
         size=d("0.10"),
-        reduce_only=False,
         leverage=d(3),
-        trigger_px=None,
-        reference_px=None,
-        event_id=None,
         stamped_at_ms=NOW_MS,
         received_at_ms=NOW_MS,
         status="PENDING",
         server_execution=False,
-        book_before=d(0),
         book_after=d("0.10"),
-        gapped=False,
-        superseded=False,
         accounts=accounts,
         routes=("follow",) * len(accounts),
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from received import received
+
 from executor import config, plugins
 from executor.app.replay import VirtualClock, came_to
 from executor.core import events as ev
 from executor.core.facts import AccountFact, PositionFact
-from executor.core.types import Side
 from executor.ledger.sqlite import SqliteLedger
 from executor.ledger.stamp import Stamp
 
@@ -19,40 +20,8 @@ def d(value):
     return Decimal(value)
 
 
-def received(number):
-    return ev.ActionReceived(
-        at_ms=NOW_MS,
-        key=f"{number:032x}",
-        frame_id=None,
-        system="fractrade",
-        source="prod",
-        channel="agent:7",
-        agent_id="7",
-        action_id=f"a{number}",
-        action_type="EXECUTE_HYPERLIQUID_PERP_TRADE",
-        shape="flat",
-        fingerprint="f",
-        symbol="BTC",
-        coin="BTC",
-        symbol_problem="",
-        side=Side.BUY,
-        size=d(1),
-        reduce_only=False,
-        leverage=None,
-        trigger_px=None,
-        reference_px=None,
-        event_id=None,
-        stamped_at_ms=NOW_MS,
-        received_at_ms=NOW_MS,
-        status="PENDING",
-        server_execution=False,
-        book_before=d(0),
-        book_after=d(1),
-        gapped=False,
-        superseded=False,
-        accounts=("main",),
-        routes=("follow",),
-    )
+def numbered(number):
+    return received(key=f"{number:032x}", action_id=f"a{number}")
 
 
 def fact(equity_usd, *positions):
@@ -64,7 +33,7 @@ def test_a_replay_counts_every_action_and_earns_on_every_account(tmp_path):
     loaded = config.load_text(text, tmp_path / "config.yaml", [], {}, plugins)
     stamp = Stamp("dry_run", "custom", {"main": "0xaa", "two": "0xbb"})
     ledger = SqliteLedger(loaded.config.ledger.path, stamp=stamp, now_ms=NOW_MS)
-    ledger.commit([], [received(number) for number in range(201)])
+    ledger.commit([], [numbered(number) for number in range(201)])
     held = PositionFact("BTC", d(2), d(100), 3, False, None, d(0), d(0))
     read = ev.AccountRead(at_ms=NOW_MS, account="two", fact=fact(990, held))
     ledger.commit([], [read])

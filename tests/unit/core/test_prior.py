@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from received import received
 
 from executor.core import events as ev
 from executor.core.evolve import evolve
@@ -23,40 +24,8 @@ AGENT = Agent("fractrade", "7")
 
 
 def signal(key: str = "k", prior: dict[str, Found] | None = None, agent_id: str = "7") -> Signal:
-    received = ev.ActionReceived(
-        at_ms=9,
-        key=key,
-        frame_id=None,
-        system="fractrade",
-        source="main",
-        channel="c",
-        agent_id=agent_id,
-        action_id=key,
-        action_type=ActionType.TRADE,
-        shape="flat",
-        fingerprint="f",
-        symbol="BTC",
-        coin="BTC",
-        symbol_problem="",
-        side=Side.BUY,
-        size=D(1),
-        reduce_only=False,
-        leverage=None,
-        trigger_px=None,
-        reference_px=None,
-        event_id=None,
-        stamped_at_ms=80,
-        received_at_ms=90,
-        status=None,
-        server_execution=None,
-        book_before=D(0),
-        book_after=D(1),
-        gapped=False,
-        superseded=False,
-        accounts=("a",),
-        routes=("r",),
-    )
-    return Signal(received=received, route="r", strategy="s", prior=prior or {})
+    heard = received(at_ms=9, key=key, agent_id=agent_id, action_id=key, stamped_at_ms=80, received_at_ms=90)
+    return Signal(received=heard, route="r", strategy="s", prior=prior or {})
 
 
 def name(key: str = "k", leg: str = "entry", attempt: int = 1) -> str:

@@ -5,68 +5,37 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from received import received
 from story import T0, Story
 
 from executor.core.events import ActionReceived
 from executor.core.facts import OrderFact
 from executor.core.signal import Found, Signal
-from executor.core.types import ActionType, Agent, Side
+from executor.core.types import Agent
 
 D = Decimal
 
 
-def received(key: str | None = "k", stamped_at_ms: int | None = 1000) -> ActionReceived:
-    return ActionReceived(
-        at_ms=3000,
-        key=key,
-        frame_id=None,
-        system="fractrade",
-        source="main",
-        channel="agent:7",
-        agent_id="7",
-        action_id="x",
-        action_type=ActionType.TRADE,
-        shape="flat",
-        fingerprint="f",
-        symbol="BTC",
-        coin="BTC",
-        symbol_problem="",
-        side=Side.BUY,
-        size=D(1),
-        reduce_only=False,
-        leverage=None,
-        trigger_px=None,
-        reference_px=None,
-        event_id=None,
-        stamped_at_ms=stamped_at_ms,
-        received_at_ms=2000,
-        status=None,
-        server_execution=None,
-        book_before=D(0),
-        book_after=D(1),
-        gapped=False,
-        superseded=False,
-        accounts=("a",),
-        routes=("r",),
-    )
+def heard(key: str | None = "k", stamped_at_ms: int | None = 1000) -> ActionReceived:
+    return received(at_ms=3000, key=key, stamped_at_ms=stamped_at_ms, received_at_ms=2000)
 
 
 @pytest.mark.parametrize(("stamp", "expected"), [(1000, 1000), (None, 2000), (0, 0), (7000, 7000), (7001, 7000)])
 def test_its_time_is_the_senders_stamp_and_without_one_that_of_receipt(stamp: int | None, expected: int) -> None:
-    assert Signal(received=received(stamped_at_ms=stamp), route="r", strategy="s").signal_at_ms == expected
+    assert Signal(received=heard(stamped_at_ms=stamp), route="r", strategy="s").signal_at_ms == expected
 
 
 def test_its_agent_is_the_systems_not_the_configured_sources() -> None:
-    assert Signal(received=received(), route="r", strategy="s").agent == Agent("fractrade", "7")
+    assert Signal(received=heard(), route="r", strategy="s").agent == Agent("fractrade", "7")
 
 
 @pytest.mark.parametrize(("key", "expected"), [("k", "k"), (None, "")])
 def test_its_key_is_the_actions(key: str | None, expected: str) -> None:
-    assert Signal(received=received(key=key), route="r", strategy="s").key == expected
+    assert Signal(received=heard(key=key), route="r", strategy="s").key == expected
 
 
 def test_nothing_is_proved_and_entries_are_open_unless_somebody_says_otherwise() -> None:
-    signal = Signal(received=received(), route="r", strategy="s")
+    signal = Signal(received=heard(), route="r", strategy="s")
     assert (signal.prior, signal.looked_up, signal.unproven, signal.entries_open) == ({}, False, False, True)
     assert (signal.unstated, signal.after_gap) == ("execute", "reduce_only")
     assert Found(OrderFact(None, "", 0), ()).fills == ()

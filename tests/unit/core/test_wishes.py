@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from received import received
+
 from executor.core import events as ev
 from executor.core.evolve import evolve
 from executor.core.facts import AccountFact, PositionFact
@@ -64,40 +66,8 @@ def target(key: str, side: Side | None = None) -> ev.TargetWanted:
     return ev.TargetWanted(at_ms=3, key=key, coin="BTC", trigger_px=D(110), fraction=D("0.5"), side=side)
 
 
-def received(key: str | None, *accounts: str) -> ev.ActionReceived:
-    return ev.ActionReceived(
-        at_ms=1,
-        key=key,
-        frame_id=None,
-        system="s",
-        source="m",
-        channel="c",
-        agent_id="7",
-        action_id="x",
-        action_type=ActionType.TRADE,
-        shape="flat",
-        fingerprint="f",
-        symbol="BTC",
-        coin="BTC",
-        symbol_problem="",
-        side=Side.BUY,
-        size=D(1),
-        reduce_only=False,
-        leverage=None,
-        trigger_px=None,
-        reference_px=None,
-        event_id=None,
-        stamped_at_ms=None,
-        received_at_ms=1,
-        status=None,
-        server_execution=None,
-        book_before=D(0),
-        book_after=D(1),
-        gapped=False,
-        superseded=False,
-        accounts=accounts,
-        routes=accounts,
-    )
+def heard(key: str | None, *accounts: str) -> ev.ActionReceived:
+    return received(key=key, accounts=accounts, routes=accounts)
 
 
 def test_an_exit_is_owed_against_the_entries_still_open_until_it_is_settled() -> None:
@@ -162,10 +132,10 @@ def test_an_action_waits_on_the_accounts_its_routes_name_until_taken_or_refused(
         entry_size=D(1),
         looked_up=False,
     )
-    assert desk(received("k", "other")).waiting == {}
-    assert set(desk(received("k", "a", "other")).waiting) == {"k"}
-    assert desk(received("k", "a"), taken).waiting == {}
-    assert desk(received("k", "a"), ev.ActionRefused(at_ms=2, key="k", reason="R", detail="")).waiting == {}
+    assert desk(heard("k", "other")).waiting == {}
+    assert set(desk(heard("k", "a", "other")).waiting) == {"k"}
+    assert desk(heard("k", "a"), taken).waiting == {}
+    assert desk(heard("k", "a"), ev.ActionRefused(at_ms=2, key="k", reason="R", detail="")).waiting == {}
 
 
 def started(clean: bool) -> ev.ProcessStarted:

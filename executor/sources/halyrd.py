@@ -255,15 +255,13 @@ class HalyrdSource:
             frames += told.frames
             untold += told.untold
             failed = failed or _failure(path, answer)
-        kept_back = self._tell_all(agent, frames, emit)
-        self._mention(agent, kept_back, untold)
+        self._mention(agent, untold + self._tell_all(agent, frames, emit))
         if not failed:
             agent.filled, agent.filled_ms = not agent.owed, max(agent.filled_ms, told_ms)
         return failed
 
-    def _mention(self, agent: _Agent, kept_back: list[SourceTrade | Malformed], untold: int) -> None:
+    def _mention(self, agent: _Agent, untold: int) -> None:
         """Rows of the lists that nobody can read."""
-        untold += sum(isinstance(one, Malformed) or one.at_ms is None for one in kept_back)
         if untold > agent.untold:
             self._note(agent.channel.name, f"{untold} rows of the REST lists have a shape nobody here knows")
         agent.untold = untold
@@ -279,21 +277,21 @@ class HalyrdSource:
             agent.status = status
         return _failure("agent", answer)
 
-    def _tell_all(self, agent: _Agent, frames: Iterable[Frame], emit: Emit) -> list[SourceTrade | Malformed]:
+    def _tell_all(self, agent: _Agent, frames: Iterable[Frame], emit: Emit) -> int:
         """In the order of their times, whichever list they stand in: a closing trade belongs after its opening one.
 
-        Trades that are not worth telling, and what cannot be read, come back.
+        Returns how many cannot be read.
         """
-        kept_back: list[SourceTrade | Malformed] = []
+        unreadable = 0
         now_ms = self._clock.now_ms()
         origin, known_ms = agent.channel.origin(now_ms), (agent.filled_ms, agent.newest_trade_ms)
         raws = [text_of(frame) for frame in frames]
         for raw, event in sorted(((raw, decode(raw, origin)) for raw in raws), key=lambda told: _order(told[1])):
             if _worth_telling(event, known_ms, min(now_ms, agent.heard_ms) - HORIZON_MS):
                 self._tell(agent, raw, event, emit)
-            elif isinstance(event, SourceTrade | Malformed):
-                kept_back.append(event)
-        return kept_back
+            elif isinstance(event, Malformed) or (isinstance(event, SourceTrade) and event.at_ms is None):
+                unreadable += 1
+        return unreadable
 
 
 def _trades(channel: str, frames: Iterable[Journaled]) -> Iterator[SourceTrade]:

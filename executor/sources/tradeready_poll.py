@@ -56,8 +56,8 @@ class Wanted:
 class Poller:
     """One account's REST API. ``tell`` takes each frame as it would stand on the socket, and what it was decoded to.
 
-    ``heard_ms`` is when a worker last listened: what was traded since is told however old it is. What opened then is
-    too old to be copied, but what was closed must be closed.
+    ``heard_ms`` is when a worker last listened: what was traded since a day before is told however old it is. What
+    opened then is too old to be copied, but what was closed must be closed.
     """
 
     def __init__(

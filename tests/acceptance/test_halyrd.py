@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
 from executor.clock import iso
 from executor.sim.halyrd import HalyrdSimulator
+from executor.sources import halyrd as halyrd_source
 
 WITHIN_S = 20
 PAIR = "AVAX/USDT"
@@ -87,6 +89,23 @@ async def test_duplicates_a_gap_and_a_restart_double_nothing_and_what_was_sold_m
             await sim.trade(PAIR, "sell", 100.0, 20.0, pnl=1.0)
             await holds(rig, 0)
         assert len(rig.fills("AVAX")) == 4
+
+
+async def test_what_was_sold_longer_ago_than_the_horizon_is_sold_at_the_next_start(rig, monkeypatch):
+    """As after days without a worker: only when one last listened bounds what is told."""
+    monkeypatch.setattr(halyrd_source, "HORIZON_MS", 1)
+    async with halyrd(rig) as sim:
+        async with rig.inside(channels=0):
+            await sim.wait_connected()
+            await sim.trade(PAIR, "buy", 400.0, 20.0)
+            await holds(rig, "19.89")
+        sim.mute = True
+        await sim.trade(PAIR, "sell", 400.0, 20.0, pnl=1.0)
+        sim.mute = False
+        await asyncio.sleep(0.05)
+        async with rig.inside(channels=0):
+            await holds(rig, 0)
+        assert len(rig.fills("AVAX")) == 2
 
 
 async def test_an_old_entry_found_at_the_first_start_is_not_entered_but_its_sell_closes_nothing_of_others(rig):

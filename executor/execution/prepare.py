@@ -367,17 +367,18 @@ class Preparer:
     ) -> None:
         if received.key not in self._desk.state.waiting:
             return
-        worker = self._worker
-        caller = worker.strategies.get(self._route(received))
+        worker, route = self._worker, self._route(received)
+        source = worker.brought_by.get(route, received.source)  # another may have told it first
+        caller = worker.strategies.get(route)
         word = caller.precedence if caller else None
         signal = Signal(
             received=received,
-            route=self._route(received),
+            route=route,
             strategy=caller.name if caller else "",
             intents=wanted.intents if word is None else self._settled(received, wanted, word),
             failure=wanted.failure,
-            unstated=worker.unstated.get(received.source, "skip"),
-            after_gap=worker.after_gap.get(received.source, "reduce_only"),
+            unstated=worker.unstated.get(source, "skip"),
+            after_gap=worker.after_gap.get(source, "reduce_only"),
             prior=prior,
             looked_up=looked_up,
             unproven=unproven,
@@ -385,7 +386,7 @@ class Preparer:
             files_present=self._desk.files_present(),
         )
         if wanted.memory is not None and caller is not None:
-            worker.facts.remember(turn, self._route(received), wanted.memory)
+            worker.facts.remember(turn, route, wanted.memory)
         self._desk.take(turn, signal, worker.market)
 
     def _settled(self, received: ev.ActionReceived, wanted: Wanted, word: Precedence) -> tuple[Intent, ...]:

@@ -76,6 +76,7 @@ class Worker:
         self.intake = intake
         self.desks = dict(desks)
         self.routes = tuple(routes)
+        self.brought_by = {route.name: route.source for route in self.routes}
         self.strategies = dict(strategies)
         self.unstated = dict(unstated)
         self.after_gap = dict(after_gap)

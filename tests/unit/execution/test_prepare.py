@@ -470,6 +470,18 @@ async def test_an_action_whose_route_is_gone_since_is_refused_and_holds_up_nobod
         assert worker.desks["main"].state.waiting == {}
 
 
+@pytest.mark.parametrize(("teller", "brings", "owned"), [("execute", "skip", 0), ("skip", "execute", 1)])
+async def test_who_executes_what_does_not_say_so_is_told_by_the_source_whose_route_brings_it(teller, brings, owned):
+    async with working() as (worker, _):
+        worker.unstated = {"first": teller, "src": brings}
+        received = Story().admit(Story().action(Trade, Side.BUY, "1", server_execution=None))
+        received = replace(received, source="first", routes=("r",))  # told by another, before the route's own source
+        worker.desks["main"].state.waiting[received.key] = received
+        worker.preparers["main"].resume()
+        await done(worker)
+        assert worker.desks["main"].state.position("BTC").owned == owned
+
+
 async def test_a_mistake_about_one_action_holds_up_none_behind_it_and_is_told_once():
     async with working() as (worker, _):
         broken = received_before(worker, Side.BUY, server_execution=False)
